@@ -1,0 +1,61 @@
+"""Settings of the order service. The only module that reads its environment; see .env.example for every variable."""
+
+from pathlib import Path
+
+from servicekit import conf, logs
+from servicekit import env as environment
+
+HERE = Path(__file__).resolve().parent
+env = environment.read(HERE)
+
+SERVICE_NAME = "order_service"
+SECRET_KEY = conf.secret_key(env)
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+INSTALLED_APPS = [*conf.APPS, "order_service.orders"]
+MIDDLEWARE = list(conf.MIDDLEWARE)
+ROOT_URLCONF = "order_service.urls"
+WSGI_APPLICATION = "order_service.wsgi.application"
+APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
+TEMPLATES = conf.templates()
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
+REST_FRAMEWORK = conf.rest_framework()
+SPECTACULAR_SETTINGS = conf.spectacular(
+    title="Order service",
+    description="Takes an order, reserves its stock, has it paid, and ends it PAID, or CANCELLED with a reason.",
+)
+
+LOGGING_CONFIG = None
+logs.configure(
+    service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
+)
+
+# ---- the services it talks to
+PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", default="http://localhost:8001/api/products/")
+PAYMENT_SERVICE_URL = environment.service_url(env, "PAYMENT_SERVICE_URL", default="http://localhost:8002/api/payments/")
+# Off: a product service that knows no reservations is only asked whether product and stock are there.
+PRODUCT_RESERVATIONS = env.bool("PRODUCT_RESERVATIONS", default=True)
+
+# Seconds. The deadlines bound all attempts of a step, waits included; together they fit into the lease below, and
+# into the 30 s that most HTTP clients wait.
+HTTP_CONNECT_TIMEOUT_S = env.float("HTTP_CONNECT_TIMEOUT_S", default=1.0)
+HTTP_READ_TIMEOUT_S = env.float("HTTP_READ_TIMEOUT_S", default=5.0)
+PRODUCT_DEADLINE_S = env.float("PRODUCT_DEADLINE_S", default=5.0)
+PAYMENT_DEADLINE_S = env.float("PAYMENT_DEADLINE_S", default=12.0)
+# A payment is tried once and then this often again (seed 002).
+PAYMENT_RETRIES = env.int("PAYMENT_RETRIES", default=2)
+
+# ---- the order's life
+# A request or worker that has not moved its order for this long has lost it to the next worker.
+ORDER_LEASE_S = env.float("ORDER_LEASE_S", default=25.0)
+# An unpaid order keeps its stock for a quarter of an hour.
+ORDER_EXPIRES_AFTER_S = env.float("ORDER_EXPIRES_AFTER_S", default=900.0)

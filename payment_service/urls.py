@@ -1,0 +1,21 @@
+"""Every route of the payment service."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from payment_service.payments.api import urls as payments
+from servicekit import answers, conf, health
+
+urlpatterns = [
+    path("", include(payments)),
+    *health.routes(service="payment_service", version=conf.VERSION),
+    re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    re_path(r"", answers.not_found),
+]
+
+handler400 = answers.bad_request
+handler403 = answers.forbidden
+handler404 = answers.not_found
+handler500 = answers.server_error

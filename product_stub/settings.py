@@ -1,0 +1,40 @@
+"""Settings of the product stub. The only module that reads its environment; see .env.example for every variable."""
+
+from pathlib import Path
+
+from servicekit import conf, logs
+from servicekit import env as environment
+
+HERE = Path(__file__).resolve().parent
+env = environment.read(HERE)
+
+SERVICE_NAME = "product_stub"
+SECRET_KEY = conf.secret_key(env)
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+INSTALLED_APPS = [app for app in conf.APPS if app != "servicekit.events"] + ["product_stub.catalog"]
+MIDDLEWARE = list(conf.MIDDLEWARE)
+ROOT_URLCONF = "product_stub.urls"
+WSGI_APPLICATION = "product_stub.wsgi.application"
+APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
+TEMPLATES = conf.templates()
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
+REST_FRAMEWORK = conf.rest_framework()
+SPECTACULAR_SETTINGS = conf.spectacular(
+    title="Product stub",
+    description="A catalogue with stock, and reservations of it keyed by the caller's own id.",
+)
+
+LOGGING_CONFIG = None
+logs.configure(
+    service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
+)

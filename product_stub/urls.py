@@ -1,0 +1,21 @@
+"""Every route of the product stub."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from product_stub.catalog.api import urls as catalog
+from servicekit import answers, conf, health
+
+urlpatterns = [
+    path("", include(catalog)),
+    *health.routes(service="product_stub", version=conf.VERSION),
+    re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    re_path(r"", answers.not_found),
+]
+
+handler400 = answers.bad_request
+handler403 = answers.forbidden
+handler404 = answers.not_found
+handler500 = answers.server_error

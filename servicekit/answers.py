@@ -1,0 +1,160 @@
+"""The one place where an exception becomes an HTTP answer: always JSON, always `{"error", "code", ...}`.
+
+DRF's exception handler, Django's 404 and 500 handlers and the middleware all come through here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from servicekit import errors, exactjson
+
+log = structlog.get_logger()
+
+# A lock or a connection that was not to be had for the whole of the database's own time-out: worth one more second.
+DATABASE_RETRY_AFTER_S: Final = 1
+
+_STATUS_OF_FAMILY: Final[Mapping[type[errors.ServiceError], int]] = {
+    errors.Invalid: 400,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unprocessable: 422,
+    errors.Unavailable: 503,
+}
+_CODE_OF_STATUS: Final[Mapping[int, str]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    415: "unsupported_media_type",
+    429: "too_many_requests",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer that no framework has touched yet."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def answer_for(problem: Exception) -> Answer:
+    """The answer that an exception becomes. Anything unexpected is a 500 that shows no internals."""
+    for family, make_answer in _MAKERS:
+        if isinstance(problem, family):
+            return make_answer(problem)
+    log.error("request.crashed", exc_info=problem)
+    return error(500, "Internal server error", "internal_error")
+
+
+def error(status: int, sentence: str, code: str, **fields: Any) -> Answer:
+    """An error answer in the one shape that clients see."""
+    return Answer(status, {"error": sentence, "code": code, **fields})
+
+
+def handle_exception(problem: Exception, _context: Mapping[str, Any]) -> Response:
+    """DRF's `EXCEPTION_HANDLER`."""
+    answer = answer_for(problem)
+    return Response(answer.body, status=answer.status, headers=dict(answer.headers))
+
+
+def to_django(answer: Answer) -> HttpResponse:
+    """The answer as a plain Django response, for what never reaches a DRF view."""
+    response = HttpResponse(exactjson.encode(answer.body), status=answer.status, content_type="application/json")
+    for name, value in answer.headers.items():
+        response[name] = value
+    return response
+
+
+def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`."""
+    return to_django(answer_for(exception))
+
+
+def forbidden(_request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler403`."""
+    return to_django(answer_for(exception))
+
+
+def not_found(_request: HttpRequest, **_: Any) -> HttpResponse:
+    """Django's `handler404`, and the last route of every service, which is reached with DEBUG on too."""
+    return to_django(error(404, "Not found", "not_found"))
+
+
+def server_error(_request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`."""
+    return to_django(error(500, "Internal server error", "internal_error"))
+
+
+def _answer_service_error(problem: errors.ServiceError) -> Answer:
+    status = next(status for family, status in _STATUS_OF_FAMILY.items() if isinstance(problem, family))
+    headers = {"Retry-After": str(problem.retry_after_s)} if isinstance(problem, errors.Unavailable) else {}
+    return Answer(status, {"error": problem.message, "code": problem.code, **problem.fields}, headers)
+
+
+def _answer_api_exception(problem: drf.APIException) -> Answer:
+    headers = {}
+    if isinstance(problem, drf.Throttled) and problem.wait is not None:
+        headers["Retry-After"] = str(max(1, round(problem.wait)))
+    code = _CODE_OF_STATUS.get(problem.status_code, "error")
+    return Answer(problem.status_code, {"error": str(problem.detail), "code": code}, headers)
+
+
+def _answer_validation(problem: drf.ValidationError) -> Answer:
+    """400; a serializer's `ValidationError(..., code="...")` on no field in particular keeps its sentence and code."""
+    fields = flatten(problem.detail)
+    general = fields.pop("", None)
+    if general and not fields:
+        codes = problem.get_codes()
+        code = codes[0] if isinstance(codes, list) else codes["non_field_errors"][0]  # type: ignore[call-overload,index]
+        return error(400, general[0], str(code))
+    name, sentences = next(iter(fields.items()))
+    return error(400, f"{name}: {sentences[0]}", "invalid", fields=fields)
+
+
+def _answer_database_unavailable(problem: Exception) -> Answer:
+    log.error("database.unavailable", exc_info=problem)
+    answer = error(503, "The database is not available", "database_unavailable")
+    return Answer(answer.status, answer.body, {"Retry-After": str(DATABASE_RETRY_AFTER_S)})
+
+
+def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:
+    """DRF's nested error detail as {dotted field path: [sentence]}; what belongs to no field has the path ``""``."""
+    if isinstance(detail, dict):
+        found: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            here = path if name == "non_field_errors" else f"{path}.{name}".lstrip(".")
+            found.update(flatten(inner, here))
+        return found
+    if isinstance(detail, list) and any(isinstance(inner, dict) for inner in detail):
+        return {key: value for n, inner in enumerate(detail) for key, value in flatten(inner, f"{path}.{n}").items()}
+    return {path: [str(sentence) for sentence in (detail if isinstance(detail, list) else [detail])]} if detail else {}
+
+
+# First match wins, so a subclass stands before its base.
+_MAKERS: Final[tuple[tuple[type[Exception], Callable[[Any], Answer]], ...]] = (
+    (errors.ServiceError, _answer_service_error),
+    (drf.ValidationError, _answer_validation),
+    (drf.ParseError, lambda problem: error(400, str(problem.detail), "malformed_json")),
+    (drf.APIException, _answer_api_exception),
+    (Http404, lambda _: error(404, "Not found", "not_found")),
+    (PermissionDenied, lambda _: error(403, "Forbidden", "forbidden")),
+    (RequestDataTooBig, lambda _: error(413, "Request body is too large", "request_too_large")),
+    (DisallowedHost, lambda _: error(400, "Host header is not allowed", "host_not_allowed")),
+    (SuspiciousOperation, lambda _: error(400, "Bad request", "bad_request")),
+    (OperationalError, _answer_database_unavailable),
+    (InterfaceError, _answer_database_unavailable),
+)

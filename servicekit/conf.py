@@ -1,0 +1,94 @@
+"""The Django settings that are the same in every service, as values for its `settings.py` to take."""
+
+from typing import Any, Final
+
+from django.core.management.utils import get_random_secret_key
+from environs import Env
+
+from servicekit import env as environment
+
+VERSION: Final = "0.1.0"
+
+# Far above the largest order (100 lines), far below what would hurt to parse.
+DEFAULT_MAX_BODY_BYTES: Final = 1_000_000
+
+APPS: Final = (
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "servicekit.events",
+    "servicekit.idempotency",
+)
+
+# RequestMiddleware first, so that the request id is in every line and on every answer.
+MIDDLEWARE: Final = (
+    "servicekit.middleware.RequestMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+)
+
+
+def secret_key(env: Env) -> str:
+    """`SECRET_KEY`, or a fresh one per process: enough for the API, admin sessions then end with the process."""
+    return environment.secret(env, "SECRET_KEY") or get_random_secret_key()
+
+
+def templates() -> list[dict[str, Any]]:
+    """`TEMPLATES`, for the admin and the two documentation pages."""
+    return [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
+
+
+def rest_framework() -> dict[str, Any]:
+    """`REST_FRAMEWORK`."""
+    return {
+        "DEFAULT_PARSER_CLASSES": ["servicekit.rest.ExactJSONParser"],
+        "DEFAULT_RENDERER_CLASSES": ["servicekit.rest.ExactJSONRenderer"],
+        "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.rest.AlwaysTheFirst",
+        "DEFAULT_AUTHENTICATION_CLASSES": [],
+        "DEFAULT_PERMISSION_CLASSES": [],
+        "DEFAULT_METADATA_CLASS": None,
+        "UNAUTHENTICATED_USER": None,
+        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        "EXCEPTION_HANDLER": "servicekit.answers.handle_exception",
+        "COERCE_DECIMAL_TO_STRING": False,
+        "TEST_REQUEST_DEFAULT_FORMAT": "json",
+        "TEST_REQUEST_RENDERER_CLASSES": ["servicekit.rest.ExactJSONRenderer"],
+    }
+
+
+def spectacular(*, title: str, description: str) -> dict[str, Any]:
+    """`SPECTACULAR_SETTINGS`: the documentation is served from the package, without a network."""
+    return {
+        "TITLE": title,
+        "DESCRIPTION": description,
+        "VERSION": VERSION,
+        "SERVE_INCLUDE_SCHEMA": False,
+        "SWAGGER_UI_DIST": "SIDECAR",
+        "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+        "REDOC_DIST": "SIDECAR",
+        "COMPONENT_SPLIT_REQUEST": True,
+        "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    }

@@ -1,0 +1,73 @@
+"""The environment, read once by each `settings.py`: `.env` beside `manage.py`, overridden by the real environment.
+
+Every reader names the variable in its error, so that a wrong value stops the start with a sentence.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from environs import Env, EnvError
+
+SQLITE: Final = "django.db.backends.sqlite3"
+# Longer than any write of ours takes, shorter than a client's patience.
+SQLITE_BUSY_TIMEOUT_S: Final = 20
+_SQLITE_SYNCHRONOUS: Final = ("NORMAL", "FULL")
+
+
+def read(directory: Path) -> Env:
+    """The variables of the process, and below them those of `directory/.env` where there is one."""
+    env = Env()
+    env.read_env(str(directory / ".env"), recurse=False)
+    return env
+
+
+def secret(env: Env, name: str, *, default: str = "") -> str:
+    """The secret in the variable `name`, or in the file that `name`_FILE points to (Docker and Kubernetes secrets)."""
+    path = env.str(f"{name}_FILE", default="")
+    if not path:
+        return env.str(name, default=default)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise EnvError(f'Environment variable "{name}_FILE" names a file that cannot be read: {problem}') from problem
+
+
+def service_url(env: Env, name: str, *, default: str) -> str:
+    """An http(s) URL that ends in exactly one slash."""
+    url = env.str(name, default=default).rstrip("/") + "/"
+    if not url.startswith(("http://", "https://")):
+        raise EnvError(f'Environment variable "{name}" must be an http:// or https:// URL, not {url!r}')
+    return url
+
+
+def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
+    """Django's `DATABASES["default"]` from the `DB_*` variables; SQLite when none is set.
+
+    SQLite is set up to be a real default (docs/adr/0003): write-ahead log, the write lock taken when a transaction
+    begins, so that two writers queue instead of failing with "database is locked", and connections kept open.
+    """
+    engine = env.str("DB_ENGINE", default=SQLITE)
+    if engine == SQLITE:
+        synchronous = env.str("SQLITE_SYNCHRONOUS", default="FULL").upper()
+        if synchronous not in _SQLITE_SYNCHRONOUS:
+            raise EnvError(f'Environment variable "SQLITE_SYNCHRONOUS" must be one of {_SQLITE_SYNCHRONOUS}')
+        return {
+            "ENGINE": engine,
+            "NAME": env.str("DB_NAME", default=str(default_sqlite)),
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "timeout": SQLITE_BUSY_TIMEOUT_S,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
+            },
+        }
+    return {
+        "ENGINE": engine,
+        "NAME": env.str("DB_NAME"),
+        "USER": env.str("DB_USER", default=""),
+        "PASSWORD": secret(env, "DB_PASSWORD"),
+        "HOST": env.str("DB_HOST", default=""),
+        "PORT": env.str("DB_PORT", default=""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }

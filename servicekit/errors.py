@@ -1,0 +1,41 @@
+"""Errors that have a meaning for the caller: a sentence, a stable code and the fields that explain it.
+
+Pure Python. A family says what kind of "no" it is; which HTTP status that becomes is decided in `answers.py`.
+"""
+
+from typing import Any, ClassVar
+
+
+class ServiceError(Exception):
+    """A refusal that the caller can act on. Subclasses set `code`; `fields` go into the error body as they are."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+
+
+class Invalid(ServiceError):
+    """The request itself is wrong; repeating it cannot help."""
+
+
+class NotFound(ServiceError):
+    """What the request names does not exist."""
+
+
+class Conflict(ServiceError):
+    """The request is fine, the state of what it names is not."""
+
+
+class Unprocessable(ServiceError):
+    """The request contradicts an earlier one that it claims to repeat."""
+
+
+class Unavailable(ServiceError):
+    """Something that is needed cannot be reached now; repeat the request after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,39 @@
+"""The event table: audit trail and outbox at once.
+
+Column names are those of Debezium's outbox router (`id`, `aggregatetype`, `aggregateid`, `type`, `payload`), so that
+Debezium can take the place of our relay without a change here.
+"""
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+
+class Event(models.Model):
+    """One fact, committed together with the change that it tells of."""
+
+    position = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
+    aggregatetype = models.CharField(max_length=32)
+    aggregateid = models.CharField(max_length=64)
+    # The aggregate's version after the change: rises with each event, may skip numbers.
+    sequence = models.PositiveIntegerField()
+    type = models.CharField(max_length=64)
+    payload = models.TextField(help_text="A JSON object; amounts are exact numbers with two decimals.")
+    created_at = models.DateTimeField(default=timezone.now)
+    published_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("position",)
+        constraints = [
+            # Reader: the audit trail of one aggregate, in order. And no two changes may claim the same place in it.
+            models.UniqueConstraint(fields=["aggregatetype", "aggregateid", "sequence"], name="event_sequence_unique"),
+        ]
+        indexes = [
+            # Reader: the relay. Never polled by "position > last": a transaction that commits late would be skipped.
+            models.Index(fields=["position"], condition=models.Q(published_at=None), name="event_unpublished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.aggregateid} #{self.sequence}"

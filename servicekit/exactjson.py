@@ -1,0 +1,75 @@
+"""JSON in which a decimal stays a decimal: parsed from its own digits and written back as a raw number.
+
+A float never appears in between, so `50.10` on the wire is `Decimal("50.10")` inside and `50.10` again on the wire.
+"""
+
+from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import msgspec
+
+_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _encode_other(value: object) -> Any:
+    """Str subclasses (enum members, lazy translations, DRF's error details) as their text."""
+    return str(value)
+
+
+_encoder: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
+_sorted_encoder: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other, order="sorted")
+
+
+class MalformedJSON(ValueError):
+    """Not JSON, not UTF-8, nested too deeply, or a number that no decimal can hold."""
+
+
+def decode(body: bytes | str, *, max_depth: int | None = None) -> Any:
+    """Parse a JSON document; numbers with a fraction or an exponent become `Decimal`.
+
+    Raises:
+        MalformedJSON: also for NaN and Infinity, which are not JSON, and for nesting beyond `max_depth` levels.
+    """
+    try:
+        document = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation, RecursionError) as problem:
+        raise MalformedJSON(str(problem)) from problem
+    if max_depth is not None and _is_deeper_than(document, max_depth):
+        raise MalformedJSON(f"nested more than {max_depth} levels deep")
+    return document
+
+
+def encode(document: object) -> bytes:
+    """Write a JSON document; `Decimal` as a raw number with the digits it has, UUID and enum as text.
+
+    A `msgspec.Raw` is embedded as it is.
+    """
+    return _encoder.encode(document)
+
+
+def encode_sorted(document: object) -> bytes:
+    """Like `encode`, with the keys of every object in order, so that equal documents give equal bytes."""
+    return _sorted_encoder.encode(document)
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """A moment as ISO 8601 in UTC with a `Z`, microseconds only where there are any."""
+    if moment is None:
+        return None
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _is_deeper_than(document: object, levels: int) -> bool:
+    layer = [document]
+    for _ in range(levels + 1):
+        layer = [child for node in layer for child in _children(node)]
+        if not layer:
+            return False
+    return True
+
+
+def _children(node: object) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []

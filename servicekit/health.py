@@ -1,0 +1,91 @@
+"""Health endpoints and the API's own documentation, the same at each service."""
+
+from functools import cache
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, connection
+from django.urls import URLPattern, re_path
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+log = structlog.get_logger()
+
+_HEALTH = inline_serializer(
+    "Health",
+    {
+        "status": serializers.ChoiceField(["ok", "unavailable"]),
+        "service": serializers.CharField(),
+        "version": serializers.CharField(),
+        "checks": serializers.DictField(child=serializers.CharField()),
+    },
+)
+
+
+class HealthView(APIView):
+    """Whether the service can do its work now: 503 while the database cannot be reached."""
+
+    service = ""
+    version = ""
+
+    @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
+    def get(self, _request: Request) -> Response:
+        database = _database_state()
+        healthy = database == "ok"
+        body = {
+            "status": "ok" if healthy else "unavailable",
+            "service": self.service,
+            "version": self.version,
+            "checks": {"database": database},
+        }
+        return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
+
+
+class LiveView(APIView):
+    """Whether the process runs; asks nothing of anybody."""
+
+    @extend_schema(
+        responses={200: inline_serializer("Live", {"status": serializers.ChoiceField(["ok"])})}, tags=["health"]
+    )
+    def get(self, _request: Request) -> Response:
+        return Response({"status": "ok"})
+
+
+class OpenAPIView(APIView):
+    """The OpenAPI 3 document of this service, made once per process."""
+
+    @extend_schema(exclude=True)
+    def get(self, _request: Request) -> Response:
+        return Response(_openapi_document())
+
+
+def routes(*, service: str, version: str) -> list[URLPattern]:
+    """`/health`, `/health/live`, `/openapi.json`, `/docs` and `/redoc`, each with and without a trailing slash."""
+    return [
+        re_path(r"^health/?$", HealthView.as_view(service=service, version=version)),
+        re_path(r"^health/live/?$", LiveView.as_view()),
+        re_path(r"^openapi\.json$", OpenAPIView.as_view(), name="openapi"),
+        re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi")),
+        re_path(r"^redoc/?$", SpectacularRedocView.as_view(url_name="openapi")),
+    ]
+
+
+@cache
+def _openapi_document() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def _database_state() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    except DatabaseError:
+        log.exception("health.database_unavailable")
+        return "unavailable"
+    return "ok"

@@ -1,0 +1,186 @@
+"""The HTTP client for talking to another service: pooled, bounded in time, JSON both ways.
+
+The only module that knows `requests`. Two failures are told apart, because money depends on the difference:
+`NotSent` (the peer never saw the request) and `NoAnswer` (it may have, and what it did is not known).
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from servicekit import exactjson
+from servicekit.middleware import REQUEST_ID_HEADER
+from servicekit.retries import RetryPolicy
+
+log = structlog.get_logger()
+
+# A larger answer than this is not from a service of ours.
+MAX_ANSWER_BYTES: Final = 5_000_000
+# The shortest call worth starting; with less time left the deadline has passed.
+_SHORTEST_CALL_S: Final = 0.01
+# A peer may ask for more patience than any caller of ours has; the deadline decides in the end.
+_LONGEST_RETRY_AFTER_S: Final = 3600.0
+
+
+class HttpFailure(Exception):
+    """No usable answer."""
+
+
+class NotSent(HttpFailure):
+    """The connection could not be made: the peer has not seen the request."""
+
+
+class NoAnswer(HttpFailure):
+    """The request was sent and no usable answer came: what the peer did is not known."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `body` is the parsed JSON (decimals exact), None when the answer was empty."""
+
+    status: int
+    body: Any
+    retry_after_s: float = 0.0
+
+    def worth_repeating(self) -> bool:
+        """Whether the same request may well be answered differently in a moment."""
+        return self.status == 429 or self.status >= 500
+
+
+def once(deadline_s: float) -> RetryPolicy:
+    """A policy that tries a single time."""
+    return RetryPolicy(attempts=1, first_wait_s=0.0, max_wait_s=0.0, deadline_s=deadline_s)
+
+
+class HttpClient:
+    """Calls to one service. Safe to share between threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+        pool_size: int = 32,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.base_url = base_url
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size)
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def call(
+        self, method: str, url: str, *, retries: RetryPolicy, json: object = None, idempotency_key: str | None = None
+    ) -> Reply:
+        """Send one request, again as `retries` says on no connection, no answer, 429 and 5xx.
+
+        Only for requests that are safe to repeat: reads, and writes keyed by an id of ours.
+
+        Raises:
+            NotSent, NoAnswer: the last attempt's failure; a 429 or 5xx of the last attempt is returned instead.
+        """
+        deadline = time.monotonic() + retries.deadline_s
+        attempt_no = 0
+        while True:
+            attempt_no += 1
+            outcome = self._attempt(method, url, json, idempotency_key, time_left_s=deadline - time.monotonic())
+            if isinstance(outcome, Reply) and not outcome.worth_repeating():
+                return outcome
+            retry_after_s = outcome.retry_after_s if isinstance(outcome, Reply) else 0.0
+            wait_s = retries.wait_after(attempt_no, retry_after_s=retry_after_s, jitter=self._jitter)
+            if attempt_no >= retries.attempts or time.monotonic() + wait_s >= deadline:
+                return _final(outcome)
+            log.warning("http.retry", method=method, url=url, attempt_no=attempt_no, reason=_reason(outcome))
+            self._sleep(wait_s)
+
+    def _attempt(
+        self, method: str, url: str, json: object, idempotency_key: str | None, *, time_left_s: float
+    ) -> Reply | HttpFailure:
+        timeout = (
+            max(_SHORTEST_CALL_S, min(self._connect_timeout_s, time_left_s)),
+            max(_SHORTEST_CALL_S, min(self._read_timeout_s, time_left_s)),
+        )
+        try:
+            response = self._adapter.send(_prepare(method, url, json, idempotency_key), timeout=timeout)
+            return _reply(response)
+        except requests.ConnectionError as failure:
+            return NotSent(str(failure)) if _never_connected(failure) else NoAnswer(str(failure))
+        except (requests.RequestException, exactjson.MalformedJSON) as failure:
+            return NoAnswer(str(failure))
+
+
+def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -> requests.PreparedRequest:
+    """A request ready to send.
+
+    Filled in by hand: `Session.request` re-parses the URL, merges cookies, proxies and hooks that we have none of,
+    and costs as much again as the call itself.
+    """
+    headers: dict[str, str] = {"Accept": "application/json"}
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id:
+        headers[REQUEST_ID_HEADER] = request_id
+    if idempotency_key is not None:
+        headers["Idempotency-Key"] = idempotency_key
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url = method, url
+    prepared.body = None if json is None else exactjson.encode(json)
+    if prepared.body is not None:
+        headers["Content-Type"] = "application/json"
+    if method != "GET":
+        headers["Content-Length"] = str(len(prepared.body or b""))
+    prepared.headers = CaseInsensitiveDict(headers)
+    return prepared
+
+
+def _reply(response: requests.Response) -> Reply:
+    if int(response.headers.get("Content-Length") or 0) > MAX_ANSWER_BYTES:
+        response.close()
+        raise exactjson.MalformedJSON("the answer is too large")
+    content = response.content
+    try:
+        body = exactjson.decode(content) if content else None
+    except exactjson.MalformedJSON:
+        if response.status_code < 500:
+            raise
+        body = None  # an error page of some proxy on the way; the status says enough
+    return Reply(response.status_code, body, _retry_after_s(response.headers))
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    """Seconds the peer asked to wait. The date form of RFC 9110 is rare between services and counts as none."""
+    text = headers.get("Retry-After", "")
+    return min(float(text), _LONGEST_RETRY_AFTER_S) if text.isascii() and text.isdigit() else 0.0
+
+
+def _never_connected(failure: requests.ConnectionError) -> bool:
+    if isinstance(failure, requests.ConnectTimeout):
+        return True
+    cause = failure.args[0] if failure.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+def _final(outcome: Reply | HttpFailure) -> Reply:
+    if isinstance(outcome, HttpFailure):
+        raise outcome
+    return outcome
+
+
+def _reason(outcome: Reply | HttpFailure) -> str:
+    return f"status {outcome.status}" if isinstance(outcome, Reply) else type(outcome).__name__
+
+
+def is_object(body: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether an answer's body is a JSON object at all."""
+    return isinstance(body, dict)

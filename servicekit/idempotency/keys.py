@@ -1,0 +1,154 @@
+"""`Idempotency-Key`: the same key runs a request once, and answers every repeat with the first answer.
+
+After the IETF draft "The Idempotency-Key HTTP Header Field" and Stripe's API; the error codes are Stripe's words.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from servicekit import clock, errors, exactjson
+from servicekit.idempotency.models import IdempotencyKey
+
+MAX_KEY_LENGTH: Final = 255
+# Longer than any request may take; after it a crashed request's key can be used again.
+LOCK_S: Final = 60
+# Stripe forgets after 24 h. A week covers a client that was down over a weekend.
+KEEP_S: Final = 7 * 24 * 3600
+# One purge statement's size, so that it never holds the write lock for long.
+PURGE_BATCH: Final = 1000
+
+View = TypeVar("View", bound=Callable[..., Response])
+
+
+class KeyReused(errors.Unprocessable):
+    code = "idempotency_key_reused"
+
+
+class KeyInUse(errors.Conflict):
+    code = "idempotency_key_in_use"
+
+
+class BadKey(errors.Invalid):
+    code = "idempotency_key_invalid"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run a request. `id` is the id for what the request creates, the same on every run of it."""
+
+    id: uuid.UUID
+
+
+def idempotent(handler: View) -> View:
+    """Make a DRF handler honour `Idempotency-Key`. What the handler *returns* is stored and replayed.
+
+    What it *raises* is not stored: bad input (4xx) ran nothing and gives the key back; any other failure leaves the
+    key bound to its body, and a repeat runs the handler again with the same `creation_id`.
+    """
+
+    @wraps(handler)
+    def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = _key_of(request)
+        if key is None:
+            return handler(view, request, *args, **kwargs)
+        claimed = _claim(_scope_of(request), key, _fingerprint(request.data))
+        if isinstance(claimed, Response):
+            return claimed
+        request.META[_CREATION_ID] = claimed.id
+        try:
+            response = handler(view, request, *args, **kwargs)
+        except (APIException, errors.Invalid):
+            IdempotencyKey.objects.filter(pk=claimed.id).delete()
+            raise
+        except BaseException:
+            IdempotencyKey.objects.filter(pk=claimed.id).update(locked_until=None)
+            raise
+        _store(claimed, response)
+        return response
+
+    return wrapper  # type: ignore[return-value]
+
+
+_CREATION_ID: Final = "servicekit.creation_id"
+
+
+def creation_id(request: Request) -> uuid.UUID:
+    """The id for what this request creates: fresh, or the one that an earlier run with the same key had."""
+    given = request.META.get(_CREATION_ID)
+    return given if isinstance(given, uuid.UUID) else uuid.uuid4()
+
+
+def purge_once() -> int:
+    """Forget keys that are older than `KEEP_S`; return how many."""
+    old = IdempotencyKey.objects.filter(created_at__lt=clock.seconds_from_now(-KEEP_S)).values_list("pk", flat=True)
+    doomed = list(old[:PURGE_BATCH])
+    IdempotencyKey.objects.filter(pk__in=doomed).delete()
+    return len(doomed)
+
+
+def _key_of(request: Request) -> str | None:
+    """The header's value, bare or quoted (the draft has a quoted string, most clients send it bare)."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    key = given[1:-1] if len(given) >= 2 and given[0] == given[-1] == '"' else given
+    if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise BadKey(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")
+    return key
+
+
+def _scope_of(request: Request) -> str:
+    return f"{request.method} {request.path.rstrip('/')}"[:255]
+
+
+def _fingerprint(body: object) -> str:
+    return hashlib.sha256(exactjson.encode_sorted(body)).hexdigest()
+
+
+def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
+    """Take the key, by a unique insert, or answer for the request that has it."""
+    row = IdempotencyKey(
+        digest=hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest(), scope=scope, key=key, fingerprint=fingerprint
+    )
+    try:
+        with transaction.atomic():
+            row.locked_until = clock.seconds_from_now(LOCK_S)  # type: ignore[assignment]
+            row.save(force_insert=True)
+        return Claim(row.id)
+    except IntegrityError:
+        return _claim_again(row.digest, fingerprint)
+
+
+def _claim_again(digest: str, fingerprint: str) -> Claim | Response:
+    row = IdempotencyKey.objects.filter(digest=digest).first()
+    if row is None:  # the first request was refused in this very moment and gave the key back
+        raise KeyInUse("A request with this Idempotency-Key is still running")
+    if row.fingerprint != fingerprint:
+        raise KeyReused("This Idempotency-Key was used with another request body")
+    if row.status_code is not None and row.body is not None:
+        return Response(msgspec.Raw(row.body.encode()), status=row.status_code, headers={"Idempotent-Replayed": "true"})
+    free = Q(locked_until=None) | Q(locked_until__lt=Now())
+    taken = IdempotencyKey.objects.filter(free, pk=row.pk, status_code=None).update(
+        locked_until=clock.seconds_from_now(LOCK_S)
+    )
+    if not taken:
+        raise KeyInUse("A request with this Idempotency-Key is still running")
+    return Claim(row.pk)
+
+
+def _store(claim: Claim, response: Response) -> None:
+    IdempotencyKey.objects.filter(pk=claim.id, status_code=None).update(
+        status_code=response.status_code, body=exactjson.encode(response.data).decode(), locked_until=None
+    )

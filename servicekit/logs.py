@@ -1,0 +1,66 @@
+"""Structured logs: one JSON object a line on standard output, or coloured text for a person.
+
+A line is a fixed event name and ids. The request id is bound once per request and so stands in each line.
+Bodies, tokens and card data are never passed to a logger.
+"""
+
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from servicekit import exactjson
+
+
+def _encode(event: Any, **_: Any) -> bytes:
+    return exactjson.encode(event)
+
+
+def configure(*, service: str, level: str, as_json: bool) -> None:
+    """Set up structlog, and send what Django and the libraries log through the same processors."""
+
+    def add_service(_logger: Any, _name: str, event: Any) -> Any:
+        event["service"] = service
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+        structlog.processors.format_exc_info,
+    ]
+    threshold = logging.getLevelNamesMapping()[level] if sys.version_info >= (3, 11) else logging.getLevelName(level)
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.processors.JSONRenderer(serializer=_encode) if as_json else structlog.dev.ConsoleRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer)
+        if as_json
+        else structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": shared,
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
+                    ],
+                }
+            },
+            "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": sys.stdout, "formatter": "structured"}},
+            "root": {"handlers": ["stdout"], "level": "WARNING"},
+            # Every request already has its line, and every 5xx its traceback, from servicekit's middleware.
+            "loggers": {"django.request": {"level": "CRITICAL"}, "django.server": {"level": "ERROR"}},
+        }
+    )

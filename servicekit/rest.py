@@ -1,0 +1,113 @@
+"""DRF set up for exact JSON: parser, renderer, content negotiation, strict fields, and the settings that name them."""
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+from servicekit import exactjson, money
+
+# The largest key that a BIGINT column holds; a larger one would be an error in the database instead of a 4xx.
+MAX_ID: Final = 2**63 - 1
+# Deep enough for any body of ours, shallow enough to stop a stack attack.
+MAX_JSON_DEPTH: Final = 20
+_PLAIN_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+class ExactJSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return exactjson.decode(stream.read(), max_depth=MAX_JSON_DEPTH)
+        except exactjson.MalformedJSON as problem:
+            raise ParseError(f"Malformed JSON: {problem}") from problem
+
+
+class ExactJSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else exactjson.encode(data)
+
+
+class AlwaysTheFirst(BaseContentNegotiation):
+    """JSON whatever `Accept` asks for; a client that sends `text/html` still gets an answer that it can read."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        content_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == content_type), None)
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class StrictCharField(serializers.CharField):
+    """Text only: a number is not quietly turned into its digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer only: no `"1"`, no `1.0`, no `true`."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "number", "multipleOf": 0.01, "exclusiveMaximum": 10**10, "exclusiveMinimum": -(10**10)},
+            {"type": "string", "pattern": r"^-?[0-9]{1,10}(\.[0-9]{1,2})?$"},
+        ],
+    }
+)
+class MoneyInField(serializers.DecimalField):
+    """An amount on its way in: a JSON number, or the same digits quoted. At most two decimals and twelve digits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool) or not isinstance(data, (int, Decimal, str)):
+            self.fail("invalid")
+        if isinstance(data, str) and not _PLAIN_DECIMAL.fullmatch(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.NUMBER)
+class MoneyOutField(serializers.DecimalField):
+    """An amount on its way out: a JSON number with exactly two decimals."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, coerce_to_string=False, **options
+        )
+
+
+class CurrencyField(StrictCharField):
+    """An ISO 4217 code; small letters are accepted."""
+
+    default_error_messages = {"currency": "Not an ISO 4217 currency code."}
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data).upper()
+        if not money.is_currency(code):
+            self.fail("currency")
+        return code

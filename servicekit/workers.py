@@ -1,0 +1,58 @@
+"""The loop that a worker process runs: jobs in turn, a pause when there was nothing to do, a clean end."""
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+import structlog
+from django.db import close_old_connections
+
+log = structlog.get_logger()
+
+# How long a worker rests when no job found anything: the longest that work waits to be seen.
+IDLE_S: Final = 1.0
+
+Job = Callable[[], int]
+
+
+class Stop:
+    """Set by SIGTERM or SIGINT; the loop ends after the job in hand."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def listen(self) -> "Stop":
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def asked(self) -> bool:
+        return self._asked.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Rest, but no longer than until somebody asks to stop."""
+        self._asked.wait(seconds)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self._asked.set()
+
+
+def run(jobs: Sequence[tuple[str, Job]], *, stop: Stop, idle_s: float = IDLE_S) -> None:
+    """Run the named jobs in turn until asked to stop. Each returns how much it did; a round of nothing is a rest."""
+    log.info("worker.started", jobs=[name for name, _ in jobs])
+    while not stop.asked():
+        done = sum(_run_job(name, job) for name, job in jobs if not stop.asked())
+        if not done:
+            stop.wait(idle_s)
+    log.info("worker.stopped")
+
+
+def _run_job(name: str, job: Job) -> int:
+    close_old_connections()
+    try:
+        return job()
+    except Exception:  # the edge of the process: one job's failure must stop neither the others nor the next round
+        log.exception("worker.job_failed", job=name)
+        return 0
