@@ -17,6 +17,7 @@ INSTALLED_APPS = [*conf.APPS, "order_service.orders"]
 MIDDLEWARE = list(conf.MIDDLEWARE)
 ROOT_URLCONF = "order_service.urls"
 WSGI_APPLICATION = "order_service.wsgi.application"
+CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
 TEMPLATES = conf.templates()
 STATIC_URL = "/static/"

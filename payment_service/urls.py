@@ -12,10 +12,10 @@ urlpatterns = [
     *health.routes(service="payment_service", version=conf.VERSION),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
-    re_path(r"", answers.not_found),
+    re_path(r"", answers.unknown_route),
 ]
 
-handler400 = answers.bad_request
-handler403 = answers.forbidden
-handler404 = answers.not_found
+handler400 = answers.refused
+handler403 = answers.refused
+handler404 = answers.refused
 handler500 = answers.server_error

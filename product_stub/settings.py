@@ -17,6 +17,7 @@ INSTALLED_APPS = [app for app in conf.APPS if app != "servicekit.events"] + ["pr
 MIDDLEWARE = list(conf.MIDDLEWARE)
 ROOT_URLCONF = "product_stub.urls"
 WSGI_APPLICATION = "product_stub.wsgi.application"
+CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
 TEMPLATES = conf.templates()
 STATIC_URL = "/static/"

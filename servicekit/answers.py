@@ -16,6 +16,7 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -79,19 +80,20 @@ def to_django(answer: Answer) -> HttpResponse:
     return response
 
 
-def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler400`."""
+def refused(_request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`, `handler403` and `handler404`."""
     return to_django(answer_for(exception))
 
 
-def forbidden(_request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler403`."""
-    return to_django(answer_for(exception))
-
-
-def not_found(_request: HttpRequest, **_: Any) -> HttpResponse:
-    """Django's `handler404`, and the last route of every service, which is reached with DEBUG on too."""
+@csrf_exempt
+def unknown_route(_request: HttpRequest) -> HttpResponse:
+    """The last route of every service: with DEBUG on Django would not ask `handler404`, but send a page of HTML."""
     return to_django(error(404, "Not found", "not_found"))
+
+
+def csrf_failed(_request: HttpRequest, reason: str = "") -> HttpResponse:
+    """`CSRF_FAILURE_VIEW`: only the admin's own forms can come here."""
+    return to_django(error(403, f"CSRF check failed: {reason}", "csrf_failed"))
 
 
 def server_error(_request: HttpRequest) -> HttpResponse:
