@@ -109,8 +109,9 @@ def _answer_service_error(problem: errors.ServiceError) -> Answer:
 
 def _answer_api_exception(problem: drf.APIException) -> Answer:
     headers = {}
-    if isinstance(problem, drf.Throttled) and problem.wait is not None:
-        headers["Retry-After"] = str(max(1, round(problem.wait)))
+    wait_s: float | None = getattr(problem, "wait", None)  # only a `Throttled` has one
+    if wait_s is not None:
+        headers["Retry-After"] = str(max(1, round(wait_s)))
     code = _CODE_OF_STATUS.get(problem.status_code, "error")
     return Answer(problem.status_code, {"error": str(problem.detail), "code": code}, headers)
 
@@ -121,7 +122,7 @@ def _answer_validation(problem: drf.ValidationError) -> Answer:
     general = fields.pop("", None)
     if general and not fields:
         codes = problem.get_codes()
-        code = codes[0] if isinstance(codes, list) else codes["non_field_errors"][0]  # type: ignore[call-overload,index]
+        code = codes[0] if isinstance(codes, list) else codes["non_field_errors"][0]  # type: ignore[index]
         return error(400, general[0], str(code))
     name, sentences = next(iter(fields.items()))
     return error(400, f"{name}: {sentences[0]}", "invalid", fields=fields)

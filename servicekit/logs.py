@@ -4,14 +4,17 @@ A line is a fixed event name and ids. The request id is bound once per request a
 Bodies, tokens and card data are never passed to a logger.
 """
 
+import logging
 import logging.config
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from structlog.typing import Processor
 
 from servicekit import exactjson
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _encode(event: Any, **_: Any) -> bytes:
@@ -20,6 +23,8 @@ def _encode(event: Any, **_: Any) -> bytes:
 
 def configure(*, service: str, level: str, as_json: bool) -> None:
     """Set up structlog, and send what Django and the libraries log through the same processors."""
+    if level not in LEVELS:
+        raise ValueError(f'Environment variable "LOG_LEVEL" must be one of {", ".join(LEVELS)}, not {level!r}')
 
     def add_service(_logger: Any, _name: str, event: Any) -> Any:
         event["service"] = service
@@ -32,13 +37,12 @@ def configure(*, service: str, level: str, as_json: bool) -> None:
         add_service,
         structlog.processors.format_exc_info,
     ]
-    threshold = logging.getLevelNamesMapping()[level] if sys.version_info >= (3, 11) else logging.getLevelName(level)
     structlog.configure(
         processors=[
             *shared,
             structlog.processors.JSONRenderer(serializer=_encode) if as_json else structlog.dev.ConsoleRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer)
         if as_json
         else structlog.WriteLoggerFactory(sys.stdout),

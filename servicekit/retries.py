@@ -22,5 +22,5 @@ class RetryPolicy:
         self, attempt_no: int, *, retry_after_s: float = 0.0, jitter: Callable[[], float] = random.random
     ) -> float:
         """Seconds to wait after attempt number `attempt_no` (from 1) failed; never less than the peer asked for."""
-        ceiling = min(self.max_wait_s, self.first_wait_s * 2 ** (attempt_no - 1))
+        ceiling = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt_no - 1))
         return max(retry_after_s, ceiling * jitter())

@@ -124,7 +124,7 @@ def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
     )
     try:
         with transaction.atomic():
-            row.locked_until = clock.seconds_from_now(LOCK_S)  # type: ignore[assignment]
+            row.locked_until = clock.seconds_from_now(LOCK_S)
             row.save(force_insert=True)
         return Claim(row.id)
     except IntegrityError:

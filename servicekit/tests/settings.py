@@ -1,0 +1,36 @@
+"""A service with nothing of its own: what the plumbing needs to be tested by itself."""
+
+from pathlib import Path
+
+from environs import Env
+
+from servicekit import conf, logs
+
+HERE = Path(__file__).resolve().parent
+
+SERVICE_NAME = "servicekit"
+SECRET_KEY = conf.secret_key(Env())
+DEBUG = False
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+
+INSTALLED_APPS = list(conf.APPS)
+MIDDLEWARE = list(conf.MIDDLEWARE)
+ROOT_URLCONF = "servicekit.tests.urls"
+CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
+APPEND_SLASH = False
+TEMPLATES = conf.templates()
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Small, so that a test of the limit need not send a megabyte.
+MAX_BODY_BYTES = 1_000
+REST_FRAMEWORK = conf.rest_framework()
+SPECTACULAR_SETTINGS = conf.spectacular(title="servicekit", description="Only for its own tests.")
+
+LOGGING_CONFIG = None
+logs.configure(service=SERVICE_NAME, level="INFO", as_json=True)
