@@ -111,3 +111,20 @@ class CurrencyField(StrictCharField):
         if not money.is_currency(code):
             self.fail("currency")
         return code
+
+
+class QueryIn(serializers.Serializer[Any]):
+    """Query parameters. One that is not known is refused like one that is wrong: a filter is never ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = {name: ["Not a parameter of this list."] for name in data if name not in self.fields}
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+
+def parsed(serializer: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """The validated data. Raises DRF's ValidationError, which becomes a 400 that names the field."""
+    checked = serializer(data=data)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)

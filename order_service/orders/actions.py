@@ -1,0 +1,96 @@
+"""What a client can ask of an order: place, show, cancel, look again at its payment."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from order_service.orders import saga, selectors, services, states
+from order_service.orders.errors import NotCancellable, OrderBusy, OrderMoved, PaymentServiceUnavailable
+from order_service.orders.models import Order
+from order_service.orders.ports import PaymentSeen, Unreachable
+from order_service.orders.states import Status, Step
+
+# Each loss means that somebody else moved the order, and an order has only a handful of moves in it.
+MOVE_ATTEMPTS: Final = 8
+
+
+def place_order(order_id: UUID, run: saga.Run, **asked: Any) -> Order:
+    """Store the order and take it as far as it goes. Safe to repeat with the same id.
+
+    Takes `services.place_order`'s arguments. The result is PAID, CANCELLED, PENDING with `pay_later`, or PENDING when
+    a worker has taken it over because this run outlived its lease.
+    """
+    order, placed = services.find_or_place(order_id, **asked)
+    if not placed and order.status == Status.PENDING and not order.expires_at and not services.claim(order):
+        raise OrderBusy
+    return saga.advance(order, run.starting_now())
+
+
+def show_order(reference: str, run: saga.Run) -> Order:
+    """The order with its payment's live status; with the last one known when that cannot be had within a second."""
+    order = selectors.get_order(reference)
+    if order.attempt == 0 and order.expires_at is None:
+        return order  # no payment was ever asked for
+    try:
+        seen = run.payments.glance(order.uid)
+    except Unreachable:
+        return order
+    return services.note_payment_status(order, seen.status if seen else "")
+
+
+def cancel_order(reference: str, run: saga.Run) -> Order:
+    """Cancel a pending order, refund a paid one. The intent is committed first, so what cannot be reached follows.
+
+    Raises NotCancellable: it is cancelled or refunded already.
+    """
+    for _ in range(MOVE_ATTEMPTS):
+        order = selectors.get_order(reference)
+        try:
+            order = _begin_to_cancel(order)
+        except OrderMoved:
+            continue
+        return saga.advance(order, run.starting_now())
+    raise OrderBusy
+
+
+def look_again(reference: str, run: saga.Run) -> Order:
+    """Ask the payment service what became of this order's payment, and settle the order from that answer alone.
+
+    Raises PaymentServiceUnavailable: nothing was changed.
+    """
+    for _ in range(MOVE_ATTEMPTS):
+        order = selectors.get_order(reference)
+        try:
+            seen = run.payments.find(order.uid)
+        except Unreachable as outage:
+            raise PaymentServiceUnavailable from outage
+        if seen is None:
+            return order
+        try:
+            return _conclude(order, seen, run)
+        except OrderMoved:
+            continue
+    raise OrderBusy
+
+
+def _begin_to_cancel(order: Order) -> Order:
+    if order.status == Status.PENDING:
+        return services.cancel(order, states.CANCELLED_ON_REQUEST)
+    if order.status == Status.PAID:
+        return (
+            order if order.step == Step.REFUNDING else services.begin_refund(order, cause=states.CANCELLED_ON_REQUEST)
+        )
+    raise NotCancellable(status=order.status)
+
+
+def _conclude(order: Order, seen: PaymentSeen, run: saga.Run) -> Order:
+    """Move the order to where its payment is, if it is not there yet."""
+    services.note_payment_status(order, seen.status)
+    if order.status == Status.PENDING and order.step == Step.RESERVED and seen.holds(order.total_amount):
+        order = services.settle(order)
+    elif order.status == Status.PAID and seen.gave_all_back():
+        order = services.record_refund(order, payment_status=seen.status)
+    elif order.status == Status.CANCELLED and order.step == Step.CLOSED and seen.holds_money():
+        order = services.compensate_again(order, cause=f"payment is {seen.status}")
+    else:
+        return order
+    return saga.advance(order, run.starting_now())

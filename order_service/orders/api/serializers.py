@@ -1,0 +1,144 @@
+"""The shapes of requests and answers."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+from order_service.orders.ports import LineAsked
+from order_service.orders.states import Status
+from servicekit.rest import MAX_ID, CurrencyField, MoneyOutField, QueryIn, StrictCharField, StrictIntegerField
+
+MAX_LINES: Final = 100
+MAX_QUANTITY: Final = 1000
+MAX_PER_PAGE: Final = 200
+# Deeper pages cost the database more than anybody's patience is worth; narrow the filters instead.
+MAX_PAGE: Final = 1_000_000
+
+REQUIRED: Final = "customer_name and product_ids required"
+
+
+class ItemIn(serializers.Serializer[Any]):
+    product_id = StrictIntegerField(min_value=1, max_value=MAX_ID)
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY)
+
+
+class PaymentMethodDetailsIn(serializers.Serializer[Any]):
+    token = StrictCharField(max_length=255, help_text="The gateway's token. Never card data: it would be ignored.")
+
+
+class PlaceOrderIn(serializers.Serializer[Any]):
+    """A new order: `product_ids`, where a repeated id means that many units, or `items`."""
+
+    customer_name = StrictCharField(max_length=255)
+    product_ids = serializers.ListField(
+        child=StrictIntegerField(min_value=1, max_value=MAX_ID), max_length=MAX_LINES, min_length=1, required=False
+    )
+    items = serializers.ListField(child=ItemIn(), max_length=MAX_LINES, min_length=1, required=False)
+    payment = serializers.ChoiceField(["now", "later"], default="now")
+    payment_method = StrictCharField(max_length=32, required=False)
+    payment_method_details = PaymentMethodDetailsIn(required=False)
+    currency = CurrencyField(default="USD")
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (_is_empty(data.get("customer_name")) or _names_no_product(data)):
+            raise serializers.ValidationError({"non_field_errors": [REQUIRED]}, code="missing_fields")
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "product_ids" in attrs and "items" in attrs:
+            raise serializers.ValidationError({"items": ["Give either product_ids or items, not both."]})
+        for line in (lines := _merged(attrs)):
+            if line.quantity > MAX_QUANTITY:
+                raise serializers.ValidationError({"items": [f"At most {MAX_QUANTITY} units of one product."]})
+        return {
+            "customer_name": attrs["customer_name"],
+            "lines": lines,
+            "currency": attrs["currency"],
+            "pay_later": attrs["payment"] == "later",
+            "payment_method": attrs.get("payment_method", ""),
+            "payment_token": attrs.get("payment_method_details", {}).get("token", ""),
+        }
+
+
+class OrderItemOut(serializers.Serializer[Any]):
+    product_id = serializers.IntegerField()
+    name = serializers.CharField(allow_null=True, help_text="null when the product was not found")
+    quantity = serializers.IntegerField()
+    unit_price = MoneyOutField(allow_null=True)
+    line_total = MoneyOutField(allow_null=True)
+
+
+class OrderOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    number = serializers.IntegerField(help_text="The order number for people.")
+    customer_name = serializers.CharField()
+    items = OrderItemOut(many=True)
+    total_amount = MoneyOutField()
+    currency = serializers.CharField(help_text="ISO 4217")
+    status = serializers.ChoiceField([status.value for status in Status])
+    cancellation_reason = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="Until when an unpaid order keeps its stock.")
+    payment_status = serializers.CharField(allow_null=True, help_text="In the payment service's words.")
+
+
+class CancelledOrderOut(OrderOut):
+    error = serializers.CharField(help_text="The cancellation reason.")
+    code = serializers.CharField()
+
+
+class OrderListOut(serializers.Serializer[Any]):
+    items = OrderOut(many=True)
+    page = serializers.IntegerField()
+    per_page = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+class OrderListIn(QueryIn):
+    """The list's query parameters. A wrong one is refused, never ignored."""
+
+    status = serializers.ChoiceField([status.value for status in Status], required=False)
+    customer_name = serializers.CharField(max_length=255, required=False)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        page, per_page = attrs.pop("page"), attrs.pop("per_page")
+        return {"page": page, "per_page": per_page, "filters": attrs}
+
+
+# Not a class, because a serializer's own `data` is something else.
+EVENT_OUT: Final = inline_serializer(
+    "OrderEvent",
+    {
+        "sequence": serializers.IntegerField(help_text="Rises with each event; may skip numbers."),
+        "type": serializers.CharField(),
+        "created_at": serializers.DateTimeField(),
+        "data": serializers.DictField(help_text="Which attempt, why, which amounts: depends on the type."),
+    },
+    many=True,
+)
+EVENTS_OUT: Final = inline_serializer("OrderTrail", {"items": EVENT_OUT})
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _names_no_product(data: dict[str, Any]) -> bool:
+    return all(data.get(name) is None or data.get(name) == [] for name in ("product_ids", "items"))
+
+
+def _merged(attrs: dict[str, Any]) -> list[LineAsked]:
+    """One line per product, in the order in which the products were first named."""
+    quantities: dict[int, int] = {}
+    for product_id in attrs.get("product_ids", ()):
+        quantities[product_id] = quantities.get(product_id, 0) + 1
+    for item in attrs.get("items", ()):
+        quantities[item["product_id"]] = quantities.get(item["product_id"], 0) + item["quantity"]
+    return [LineAsked(product_id, quantity) for product_id, quantity in quantities.items()]

@@ -1,0 +1,57 @@
+"""The order API: each view takes a request apart, calls one function, and puts the answer together."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from order_service.orders import actions, selectors, wiring
+from order_service.orders.api import docs, representation
+from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn
+from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.rest import parsed
+
+
+class OrdersView(APIView):
+    @docs.LIST_ORDERS
+    def get(self, request: Request) -> Response:
+        asked: dict[str, Any] = parsed(OrderListIn, request.query_params)
+        orders, total = selectors.list_orders(**asked)
+        items = [representation.order_json(order) for order in orders]
+        return Response({"items": items, "page": asked["page"], "per_page": asked["per_page"], "total": total})
+
+    @docs.PLACE_ORDER
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked: dict[str, Any] = parsed(PlaceOrderIn, request.data)
+        order = actions.place_order(creation_id(request), wiring.a_run(), **asked)
+        status, body, headers = representation.placed(order)
+        return Response(body, status=status, headers=headers)
+
+
+class OrderView(APIView):
+    @docs.SHOW_ORDER
+    def get(self, _request: Request, reference: str) -> Response:
+        return Response(representation.order_json(actions.show_order(reference, wiring.a_run())))
+
+
+class OrderEventsView(APIView):
+    @docs.ORDER_EVENTS
+    def get(self, _request: Request, reference: str) -> Response:
+        return Response({"items": selectors.trail_of(selectors.get_order(reference))})
+
+
+class CancelOrderView(APIView):
+    @docs.CANCEL_ORDER
+    @idempotent
+    def post(self, _request: Request, reference: str) -> Response:
+        status, body = representation.cancelled(actions.cancel_order(reference, wiring.a_run()))
+        return Response(body, status=status)
+
+
+class LookAgainView(APIView):
+    @docs.LOOK_AGAIN
+    @idempotent
+    def post(self, _request: Request, reference: str) -> Response:
+        return Response(representation.order_json(actions.look_again(reference, wiring.a_run())))

@@ -1,0 +1,28 @@
+"""`manage.py worker`: finishes what requests left unfinished."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from order_service.orders import working
+from servicekit import workers
+
+
+class Command(BaseCommand):
+    help = (
+        "Resumes orders whose request died, finishes compensations and refunds, expires unpaid orders, "
+        "publishes events, and forgets old idempotency keys. Several may run at once. SIGTERM ends it cleanly."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="run each job once and end")
+        parser.add_argument("--idle", type=float, default=workers.IDLE_S, help="seconds to rest when there is no work")
+
+    def handle(self, *_: Any, once: bool, idle: float, **__: Any) -> None:
+        jobs = working.jobs()
+        if once:
+            for name, job in jobs:
+                self.stdout.write(f"{name}: {job()}")
+            return
+        workers.run(jobs, stop=workers.Stop().listen(), idle_s=idle)

@@ -1,0 +1,104 @@
+"""Orders and their lines."""
+
+import uuid
+from decimal import Decimal
+
+from django.db import models
+from django.utils import timezone
+
+from order_service.orders.states import Status, Step
+from servicekit import money
+
+
+def _choices(values: type[Status] | type[Step]) -> list[tuple[str, str]]:
+    return [(member.value, member.value) for member in values]
+
+
+class Order(models.Model):
+    """A customer's intent to buy, and how far it has come."""
+
+    number = models.BigAutoField(primary_key=True)
+    uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
+    customer_name = models.CharField(max_length=255)
+    currency = models.CharField(max_length=3)
+    # [{"product_id", "quantity"}] in request order: what was asked for, whatever became of it.
+    asked = models.JSONField()
+    total_amount = models.DecimalField(
+        max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=Decimal("0.00")
+    )
+    status = models.CharField(max_length=16, choices=_choices(Status), default=Status.PENDING.value)
+    cancellation_reason = models.CharField(max_length=255, blank=True)
+
+    pay_later = models.BooleanField(default=False)
+    payment_method = models.CharField(max_length=32, blank=True)
+    # The gateway's own token, never card data; forgotten once no attempt can need it again.
+    payment_token = models.CharField(max_length=255, blank=True)
+    payment_status = models.CharField(max_length=32, blank=True, help_text="The last one known, in door A's words.")
+
+    step = models.CharField(max_length=16, choices=_choices(Step), default=Step.PLACED.value)
+    # Payment attempts begun; the number is part of each attempt's key.
+    attempt = models.PositiveSmallIntegerField(default=0)
+    # Times a worker could not finish the present step; sets its back-off.
+    postponed = models.PositiveSmallIntegerField(default=0)
+    # Rises with each move: optimistic lock, fencing token and event sequence in one.
+    version = models.PositiveIntegerField(default=1)
+    # When a worker should take the order up: the lease of whoever works on it, the time of the next try, the expiry
+    # of an unpaid one. NULL when nothing is left to do. The database's clock.
+    due_at = models.DateTimeField(null=True)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    paid_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=[s.value for s in Status]), name="order_status_from_table"
+            ),
+            models.CheckConstraint(condition=models.Q(step__in=[s.value for s in Step]), name="order_step_from_table"),
+            models.CheckConstraint(condition=models.Q(total_amount__gte=0), name="order_total_not_negative"),
+            models.CheckConstraint(
+                condition=~models.Q(status=Status.PAID.value) | models.Q(paid_at__isnull=False),
+                name="order_paid_has_paid_at",
+            ),
+        ]
+        indexes = [
+            # Reader: the worker. Only unfinished orders are in it, so it stays small.
+            models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="order_due"),
+            # Readers: the list's filters, each with the list's own order behind it.
+            models.Index(fields=["status", "-number"], name="order_by_status"),
+            models.Index(fields=["customer_name", "-number"], name="order_by_customer"),
+            models.Index(fields=["created_at"], name="order_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"order {self.number}"
+
+
+class OrderLine(models.Model):
+    """A product as the product service knew it when the order was placed, how many of it, and at which price."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    product_id = models.BigIntegerField()
+    quantity = models.PositiveIntegerField()
+    name = models.CharField(max_length=255)
+    unit_price = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+
+    class Meta:
+        ordering = ("order", "position")
+        constraints = [
+            # Reader: an order's lines in request order.
+            models.UniqueConstraint(fields=["order", "position"], name="line_position_unique"),
+            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="line_quantity_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x product {self.product_id}"
+
+    @property
+    def line_total(self) -> Decimal:
+        """Price of the whole line, major units."""
+        return self.unit_price * self.quantity

@@ -1,0 +1,144 @@
+"""What the saga needs from the product service and the payment service: values and protocols, no HTTP.
+
+A "no" is a value; `Unreachable` is an outage, and says nothing about what the other side did.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+
+class Unreachable(Exception):
+    """No usable answer: not connected, timed out, 5xx or 429. What the other side did is not known."""
+
+    def __init__(self, why: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.why = why
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class LineAsked:
+    """So many units of a product."""
+
+    product_id: int
+    quantity: int
+
+
+@dataclass(frozen=True)
+class LineFound:
+    """A product as the product service knows it, and the quantity asked for. `unit_price` in major units."""
+
+    product_id: int
+    name: str
+    unit_price: Decimal
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Every line is held for the order."""
+
+    lines: tuple[LineFound, ...]
+
+
+@dataclass(frozen=True)
+class NotReserved:
+    """Nothing is held. `reason` is the sentence for the client; `lines` are those that were found."""
+
+    reason: str
+    lines: tuple[LineFound, ...]
+
+
+class Products(Protocol):
+    """The product service. Each call is keyed by the order's id and safe to repeat. All raise `Unreachable`."""
+
+    def reserve(self, order_id: UUID, lines: Sequence[LineAsked]) -> Reserved | NotReserved: ...
+
+    def confirm(self, order_id: UUID) -> bool:
+        """Sell what is held; False when nothing is held any more."""
+        ...
+
+    def release(self, order_id: UUID, *, return_sold: bool) -> None:
+        """Hold nothing for this order, now and later; with `return_sold` take sold stock back too."""
+        ...
+
+
+@dataclass(frozen=True)
+class ChargeRequest:
+    """One attempt to be paid. `key` is the same whenever this attempt is sent."""
+
+    order_id: UUID
+    amount: Decimal
+    currency: str
+    method: str
+    token: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Paid:
+    """The whole amount is captured."""
+
+
+@dataclass(frozen=True)
+class Declined:
+    """The payment failed; `retryable` says whether another attempt could end differently."""
+
+    code: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The payment service will not take this payment, however often it is asked."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class NotKnownYet:
+    """The payment service is still finding out."""
+
+
+ChargeOutcome = Paid | Declined | Refused | NotKnownYet
+
+
+@dataclass(frozen=True)
+class PaymentSeen:
+    """A payment as the payment service shows it: `status` in its own words."""
+
+    status: str
+    amount: Decimal
+
+    def holds(self, amount: Decimal) -> bool:
+        """Whether exactly this amount is captured and none of it was refunded."""
+        return self.status == "COMPLETED" and self.amount == amount
+
+    def holds_money(self) -> bool:
+        """Whether any of it is captured and not refunded."""
+        return self.status in {"COMPLETED", "PARTIALLY_REFUNDED"}
+
+    def gave_all_back(self) -> bool:
+        """Whether nothing is held any more; what was never captured ends voided."""
+        return self.status in {"REFUNDED", "VOIDED"}
+
+
+class Payments(Protocol):
+    """The payment service. All calls are safe to repeat and raise `Unreachable`."""
+
+    def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome: ...
+
+    def find(self, order_id: UUID) -> PaymentSeen | None:
+        """The order's payment, None when there is none."""
+        ...
+
+    def glance(self, order_id: UUID) -> PaymentSeen | None:
+        """Like `find`, for a reader who would rather have an old answer than wait for more than a second."""
+        ...
+
+    def void(self, order_id: UUID) -> PaymentSeen:
+        """Hold no money for this order, now and later: voids, refunds or remembers to, and says what became of it."""
+        ...

@@ -1,0 +1,228 @@
+"""The order's way from placed to closed.
+
+Every step commits what it is about to do, calls, and commits what came of it; no transaction spans a call. Whatever
+the process dies in, the order's step says what to do next, and the worker does it with this same code.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from django.conf import settings
+
+from order_service.orders import selectors, services, states
+from order_service.orders.errors import OrderMoved
+from order_service.orders.models import Order
+from order_service.orders.ports import (
+    ChargeOutcome,
+    ChargeRequest,
+    Declined,
+    LineAsked,
+    NotReserved,
+    Paid,
+    Payments,
+    Products,
+    Refused,
+    Unreachable,
+)
+from order_service.orders.states import Status, Step
+from servicekit import money
+from servicekit.retries import RetryPolicy
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the saga works with. A run ends at `deadline`, on `clock`'s time."""
+
+    products: Products
+    payments: Payments
+    deadline: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def starting_now(self) -> "Run":
+        return replace(self, deadline=self.clock() + settings.ORDER_DEADLINE_S)
+
+    def time_left_s(self) -> float:
+        return self.deadline - self.clock()
+
+
+def advance(order: Order, run: Run) -> Order:
+    """Take the order as far as it goes now: until it is closed, waits for somebody, or was moved by somebody else.
+
+    The caller holds the order's lease: it has just placed, moved or claimed it.
+    """
+    try:
+        while (step := Step(order.step)) in _STEPS and not _waits_for_its_customer(order):
+            order = _STEPS[step](order, run)
+    except _Later as later:
+        return _postpone(order, later)
+    except OrderMoved:
+        return selectors.get_order(order.uid)
+    return order
+
+
+def resume(order: Order, run: Run) -> Order:
+    """What a worker does with an order that it has claimed. An unpaid one that is due has waited long enough."""
+    if not _waits_for_its_customer(order):
+        return advance(order, run)
+    try:
+        return advance(_expire(order, run), run)
+    except _Later as later:
+        return _postpone(order, later)
+    except OrderMoved:
+        return selectors.get_order(order.uid)
+
+
+def payment_key(order: Order) -> str:
+    """The present attempt's key. The same after a crash, so that the attempt is sent again and not made twice."""
+    return f"order-{order.uid}-pay-{order.attempt}"
+
+
+class _Later(Exception):
+    """The step cannot be finished now and must be taken up again."""
+
+
+def _waits_for_its_customer(order: Order) -> bool:
+    return order.pay_later and order.step == Step.RESERVED
+
+
+def _postpone(order: Order, later: _Later) -> Order:
+    try:
+        return services.postpone(order, why=str(later))
+    except OrderMoved:
+        return selectors.get_order(order.uid)
+
+
+def reserve_stock(order: Order, run: Run) -> Order:
+    """PLACED: have every line held, or end the order with the product service's reason."""
+    asked = [LineAsked(**line) for line in order.asked]
+    try:
+        outcome = run.products.reserve(order.uid, asked)
+    except Unreachable as outage:
+        return services.cancel(order, states.PRODUCT_SERVICE_UNAVAILABLE, cause=outage.why)
+    if isinstance(outcome, NotReserved):
+        return services.cancel(order, outcome.reason, lines=outcome.lines)
+    if services.total_of(outcome.lines) > money.MAX_AMOUNT:
+        return services.cancel(order, states.TOTAL_TOO_LARGE)
+    return services.record_reservation(order, outcome.lines)
+
+
+def take_payment(order: Order, run: Run) -> Order:
+    """RESERVED: make the attempt that was begun; then settle, end the order, or begin the next attempt."""
+    retry_after_s = 0.0
+    outcome: ChargeOutcome | Unreachable
+    try:
+        outcome = run.payments.charge(_charge_request(order), time_left_s=run.time_left_s())
+    except Unreachable as outage:
+        outcome, retry_after_s = outage, outage.retry_after_s
+    match outcome:
+        case Paid():
+            return services.settle(order)
+        case Refused(code=code) | Declined(code=code, retryable=False):
+            return services.cancel(order, states.PAYMENT_FAILED, cause=code)
+    wait_s = _attempts(run).wait_after(order.attempt, retry_after_s=retry_after_s, jitter=run.jitter)
+    if order.attempt > settings.PAYMENT_RETRIES or wait_s >= run.time_left_s():
+        return services.cancel(order, states.PAYMENT_FAILED, cause=_said(outcome))
+    run.sleep(wait_s)
+    return services.begin_attempt(order, after=_said(outcome))
+
+
+def confirm_stock(order: Order, run: Run) -> Order:
+    """SETTLED: the held stock becomes sold. Should none be held, the money must go back."""
+    try:
+        sold = run.products.confirm(order.uid)
+    except Unreachable as outage:
+        raise _Later(outage.why) from outage
+    if not sold:
+        return services.begin_refund(order, cause="reservation is gone")
+    return services.close(order, outcome="stock sold")
+
+
+def refund_payment(order: Order, run: Run) -> Order:
+    """REFUNDING: all of the money goes back; only when it has, the order is REFUNDED."""
+    try:
+        seen = run.payments.void(order.uid)
+    except Unreachable as outage:
+        raise _Later(outage.why) from outage
+    if not seen.gave_all_back():
+        raise _Later(f"payment is {seen.status}")
+    return services.record_refund(order, payment_status=seen.status)
+
+
+def compensate(order: Order, run: Run) -> Order:
+    """COMPENSATING: no stock and no money is held any more. Both are tried each time, and are safe to repeat."""
+    problems = [problem for undo in (release_stock, void_payment) if (problem := undo(order, run))]
+    if problems:
+        raise _Later("; ".join(problems))
+    return services.close(order, outcome="compensated")
+
+
+def release_stock(order: Order, run: Run) -> str | None:
+    """Hold nothing; returns what is in the way. A late reservation finds the product service's tombstone."""
+    try:
+        run.products.release(order.uid, return_sold=order.paid_at is not None)
+    except Unreachable as outage:
+        return f"products: {outage.why}"
+    return None
+
+
+def void_payment(order: Order, run: Run) -> str | None:
+    """Hold no money; returns what is in the way. A late charge finds the payment service's tombstone."""
+    may_be_charged = order.attempt > 0 or order.expires_at is not None
+    if order.status == Status.REFUNDED or not may_be_charged:
+        return None
+    try:
+        seen = run.payments.void(order.uid)
+    except Unreachable as outage:
+        return f"payments: {outage.why}"
+    services.note_payment_status(order, seen.status)
+    return None
+
+
+_STEPS: Final[Mapping[Step, Callable[[Order, Run], Order]]] = {
+    Step.PLACED: reserve_stock,  # undone by release_stock
+    Step.RESERVED: take_payment,  # undone by void_payment
+    Step.SETTLED: confirm_stock,  # the point of no return: from here on only a refund
+    Step.REFUNDING: refund_payment,
+    Step.COMPENSATING: compensate,
+}
+
+
+def _expire(order: Order, run: Run) -> Order:
+    """Nobody paid in time, unless the payment service knows better."""
+    try:
+        seen = run.payments.find(order.uid)
+    except Unreachable as outage:
+        raise _Later(outage.why) from outage
+    if seen is not None and seen.holds(order.total_amount):
+        return services.settle(order)
+    return services.cancel(order, states.NOT_PAID_IN_TIME)
+
+
+def _charge_request(order: Order) -> ChargeRequest:
+    return ChargeRequest(
+        order_id=order.uid,
+        amount=order.total_amount,
+        currency=order.currency,
+        method=order.payment_method,
+        token=order.payment_token,
+        key=payment_key(order),
+    )
+
+
+def _attempts(run: Run) -> RetryPolicy:
+    # The waits are for a peer that restarts or sheds load, and short enough for a client that stands in line.
+    return RetryPolicy(settings.PAYMENT_RETRIES + 1, first_wait_s=0.2, max_wait_s=2.0, deadline_s=run.time_left_s())
+
+
+def _said(outcome: ChargeOutcome | Unreachable) -> str:
+    match outcome:
+        case Unreachable(why=why):
+            return why
+        case Declined(code=code):
+            return code
+    return "not known yet"

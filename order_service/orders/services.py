@@ -1,0 +1,246 @@
+"""Local writes: each is one short transaction that moves one order and records its event. No network.
+
+`_move` is the one door through which an order changes. It is a conditional UPDATE on the version that the caller saw,
+so of two who act on the same order one wins, and the other is told (`OrderMoved`) and has changed nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from order_service.orders import states
+from order_service.orders.errors import OrderMoved
+from order_service.orders.models import Order, OrderLine
+from order_service.orders.ports import LineAsked, LineFound
+from order_service.orders.states import Status, Step
+from servicekit import clock, money
+from servicekit.events import trail
+
+AGGREGATE: Final = "order"
+# What the line's column holds; a longer name is cut, the product id is what counts.
+MAX_NAME_LENGTH: Final = 255
+
+# A worker's waits for a peer that is down: 1, 2, 4 ... seconds. The ceiling bounds how long an order stays unfinished
+# after the peer is back.
+FIRST_POSTPONEMENT_S: Final = 1.0
+LONGEST_POSTPONEMENT_S: Final = 30.0
+
+
+@transaction.atomic
+def place_order(
+    order_id: UUID,
+    *,
+    customer_name: str,
+    lines: Sequence[LineAsked],
+    currency: str,
+    pay_later: bool,
+    payment_method: str = "",
+    payment_token: str = "",
+) -> Order:
+    """Store an order as it was asked for. The caller holds its lease and must see to it.
+
+    Raises IntegrityError when there is an order with this id.
+    """
+    asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
+    order = Order.objects.create(
+        uid=order_id,
+        customer_name=customer_name,
+        currency=currency,
+        asked=asked,
+        pay_later=pay_later,
+        payment_method=payment_method,
+        payment_token=payment_token,
+        due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
+    )
+    _record(order, "order.created", {"customer_name": customer_name, "currency": currency, "items": asked})
+    return order
+
+
+def find_or_place(order_id: UUID, **order: Any) -> tuple[Order, bool]:
+    """Like `place_order`, and safe to repeat: the order with this id, and whether this call made it."""
+    try:
+        return place_order(order_id, **order), True
+    except IntegrityError:
+        return Order.objects.get(uid=order_id), False
+
+
+def record_reservation(order: Order, lines: Sequence[LineFound]) -> Order:
+    """The stock is held: freeze lines and total. The first payment attempt begins here, or the wait for a payment."""
+    total = total_of(lines)
+    begun: dict[str, Any] = {"total_amount": total}
+    due_in_s = settings.ORDER_LEASE_S
+    if order.pay_later:
+        due_in_s = settings.ORDER_EXPIRES_AFTER_S
+        # For people; whether it has expired is decided by `due_at` and the database's clock.
+        begun["expires_at"] = timezone.now() + timedelta(seconds=due_in_s)
+    else:
+        begun["attempt"] = 1
+    with transaction.atomic():
+        _move(order, "order.reserved", _lines_data(lines, total), step=Step.RESERVED, due_in_s=due_in_s, **begun)
+        _freeze(order, lines)
+    return order
+
+
+def begin_attempt(order: Order, *, after: str) -> Order:
+    """The last payment attempt ended with `after`: the next one begins."""
+    attempt = order.attempt + 1
+    data = {"attempt": attempt, "after": after}
+    return _move(order, "order.payment_retried", data, step=Step.RESERVED, attempt=attempt)
+
+
+def settle(order: Order) -> Order:
+    """The whole total is captured."""
+    data = {"amount": order.total_amount, "currency": order.currency, "attempt": order.attempt}
+    paid: dict[str, Any] = {"paid_at": timezone.now(), "payment_status": "COMPLETED", "payment_token": ""}
+    return _move(order, "order.paid", data, step=Step.SETTLED, status=Status.PAID, **paid)
+
+
+def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFound] = ()) -> Order:
+    """End the order unsold, and with it commit the intent to compensate.
+
+    Args:
+        reason: For the client.
+        cause: What it came from, for the audit trail, where the reason does not say.
+        lines: What was found of an order whose stock could not be reserved; they make its total.
+    """
+    data = {"reason": reason, "attempt": order.attempt, "cause": cause}
+    changes: dict[str, Any] = {"cancellation_reason": reason, "payment_token": ""}
+    if lines and (total := total_of(lines)) <= money.MAX_AMOUNT:
+        changes["total_amount"] = total
+    with transaction.atomic():
+        _move(order, "order.cancelled", data, step=Step.COMPENSATING, status=Status.CANCELLED, **changes)
+        _freeze(order, lines)
+    return order
+
+
+def begin_refund(order: Order, *, cause: str) -> Order:
+    """A paid order is not wanted any more: commit the intent to give the money back."""
+    return _move(order, "order.refund_begun", {"cause": cause}, step=Step.REFUNDING)
+
+
+def record_refund(order: Order, *, payment_status: str) -> Order:
+    """All of the money went back; the stock is next."""
+    data = {"amount": order.total_amount, "currency": order.currency}
+    return _move(
+        order,
+        "order.refunded",
+        data,
+        step=Step.COMPENSATING,
+        status=Status.REFUNDED,
+        payment_status=payment_status,
+    )
+
+
+def compensate_again(order: Order, *, cause: str) -> Order:
+    """A closed order was found to hold money after all."""
+    return _move(order, "order.compensation_begun", {"cause": cause}, step=Step.COMPENSATING)
+
+
+def close(order: Order, *, outcome: str) -> Order:
+    """Nothing is left to do for this order."""
+    return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None)
+
+
+def postpone(order: Order, *, why: str) -> Order:
+    """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
+    wait_s = min(LONGEST_POSTPONEMENT_S, FIRST_POSTPONEMENT_S * 2 ** min(order.postponed, 10))
+    data = {"step": order.step, "why": why}
+    postponed = min(order.postponed + 1, 1000)
+    return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=postponed)
+
+
+def note_payment_status(order: Order, payment_status: str) -> Order:
+    """Remember what the payment service said last. Moves nothing: the order's own status decides, not this."""
+    if payment_status != order.payment_status:
+        Order.objects.filter(pk=order.pk).update(payment_status=payment_status)
+        order.payment_status = payment_status
+    return order
+
+
+def claim(order: Order) -> bool:
+    """Take over an order whose lease ran out; False when it was moved or claimed meanwhile.
+
+    The new version fences out whoever had it before: their next move finds another version.
+    """
+    claimed = Order.objects.filter(pk=order.pk, version=order.version, due_at__lte=Now()).update(
+        version=order.version + 1, due_at=clock.seconds_from_now(settings.ORDER_LEASE_S)
+    )
+    order.version += claimed
+    return bool(claimed)
+
+
+def total_of(lines: Sequence[LineFound]) -> Decimal:
+    """The price of all lines, major units."""
+    return sum((line.unit_price * line.quantity for line in lines), Decimal("0.00"))
+
+
+_LEASE: Final = -1.0
+
+
+def _move(
+    order: Order,
+    event: str,
+    data: dict[str, Any],
+    *,
+    step: Step | None,
+    status: Status | None = None,
+    due_in_s: float | None = _LEASE,
+    **changes: Any,
+) -> Order:
+    """Move the order as the caller saw it, with its event, and bring `order` up to date.
+
+    Args:
+        step: None stays at the present one.
+        due_in_s: When a worker should take it up; by default when the caller's lease runs out.
+
+    Raises:
+        OrderMoved: it is no longer as the caller saw it, or the tables do not allow the move. Nothing was written.
+    """
+    movable = Order.objects.filter(pk=order.pk, version=order.version)
+    written: dict[str, Any] = {"version": order.version + 1, "updated_at": timezone.now(), **changes}
+    if step is not None:
+        movable = movable.filter(step__in=states.steps_before(step))
+        written = {"step": step.value, "postponed": 0, **written}
+    if status is not None:
+        movable = movable.filter(status__in=states.sources_of(status))
+        written["status"] = status.value
+    lease_s = settings.ORDER_LEASE_S if due_in_s == _LEASE else due_in_s
+    due_at = None if lease_s is None else clock.seconds_from_now(lease_s)
+    with transaction.atomic():
+        if movable.update(due_at=due_at, **written) != 1:
+            raise OrderMoved
+        for name, value in written.items():
+            setattr(order, name, value)
+        _record(order, event, data)
+    return order
+
+
+def _record(order: Order, event: str, data: dict[str, Any]) -> None:
+    trail.append(event, aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=order.version, data=data)
+
+
+def _freeze(order: Order, found: Sequence[LineFound]) -> None:
+    """Keep the lines that were found, with name and price as they are now."""
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            position=n,
+            product_id=line.product_id,
+            quantity=line.quantity,
+            name=line.name[:MAX_NAME_LENGTH],
+            unit_price=line.unit_price,
+        )
+        for n, line in enumerate(found, start=1)
+    )
+
+
+def _lines_data(lines: Sequence[LineFound], total: Decimal) -> dict[str, Any]:
+    items = [{"product_id": n.product_id, "quantity": n.quantity, "unit_price": n.unit_price} for n in lines]
+    return {"items": items, "total_amount": total}

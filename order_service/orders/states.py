@@ -1,0 +1,73 @@
+"""The order's two state tables, as data: what its client sees (`Status`), and where the saga stands (`Step`).
+
+Pure Python. Tests walk every pair of both tables.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+
+class Status(str, Enum):
+    """What the client sees."""
+
+    PENDING = "PENDING"  # placed; stock and money are being seen to, or waited for
+    PAID = "PAID"  # the whole total is captured
+    CANCELLED = "CANCELLED"  # ended without a sale, with a reason
+    REFUNDED = "REFUNDED"  # was paid, and all of it was given back
+
+    def __str__(self) -> str:
+        return self.value
+
+
+TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.PENDING: frozenset({Status.PAID, Status.CANCELLED}),
+    Status.PAID: frozenset({Status.REFUNDED}),
+    Status.CANCELLED: frozenset(),
+    Status.REFUNDED: frozenset(),
+}
+
+
+class Step(str, Enum):
+    """The saga's recovery point: what has been committed, and so what comes next whoever takes the order up."""
+
+    PLACED = "placed"  # stored as asked. Next: reserve the stock
+    RESERVED = "reserved"  # stock held, lines and total frozen. Next: take the payment, or wait for it
+    SETTLED = "settled"  # paid. Next: confirm the reservation
+    REFUNDING = "refunding"  # paid and unwanted. Next: give the money back
+    COMPENSATING = "compensating"  # cancelled or refunded. Next: hold no money and no stock for it
+    CLOSED = "closed"  # nothing is left to do
+
+    def __str__(self) -> str:
+        return self.value
+
+
+NEXT_STEPS: Final[Mapping[Step, frozenset[Step]]] = {
+    Step.PLACED: frozenset({Step.RESERVED, Step.COMPENSATING}),
+    Step.RESERVED: frozenset({Step.RESERVED, Step.SETTLED, Step.COMPENSATING}),  # again: the next payment attempt
+    Step.SETTLED: frozenset({Step.CLOSED, Step.REFUNDING, Step.COMPENSATING}),
+    Step.REFUNDING: frozenset({Step.COMPENSATING}),
+    Step.COMPENSATING: frozenset({Step.CLOSED}),
+    Step.CLOSED: frozenset({Step.REFUNDING, Step.COMPENSATING}),  # cancelled or refunded later on
+}
+
+
+def sources_of(status: Status) -> frozenset[Status]:
+    """The statuses from which an order may come to `status`."""
+    return frozenset(source for source, targets in TRANSITIONS.items() if status in targets)
+
+
+def steps_before(step: Step) -> frozenset[Step]:
+    """The steps from which the saga may come to `step`."""
+    return frozenset(source for source, targets in NEXT_STEPS.items() if step in targets)
+
+
+# Why an order was cancelled, as its client reads it. The first three are seed 002's sentences.
+PAYMENT_FAILED: Final = "Payment failed"
+PRODUCT_NOT_FOUND: Final = "Product {product_id} not found"
+PRODUCT_OUT_OF_STOCK: Final = "Product {product_id} is out of stock"
+PRODUCT_SERVICE_UNAVAILABLE: Final = "Product service unavailable"
+STOCK_NOT_HELD: Final = "Stock could not be reserved"
+TOTAL_TOO_LARGE: Final = "Order total is too large"
+NOT_PAID_IN_TIME: Final = "Payment not received in time"
+CANCELLED_ON_REQUEST: Final = "Cancelled on request"

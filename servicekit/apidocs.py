@@ -1,0 +1,49 @@
+"""Pieces of OpenAPI that every service's operations share."""
+
+from typing import Any, Final
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+# Not a class, because a serializer's own `fields` are something else.
+PROBLEM: Final = inline_serializer(
+    "Problem",
+    {
+        "error": serializers.CharField(help_text="A sentence for people."),
+        "code": serializers.CharField(help_text="A stable word for programs."),
+        "fields": serializers.DictField(
+            child=serializers.ListField(child=serializers.CharField()),
+            required=False,
+            help_text="Of a validation error: each wrong field, and what is wrong with it.",
+        ),
+    },
+)
+
+
+def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenApiResponse:
+    """An error answer with its example."""
+    example = OpenApiExample(code, value={"error": sentence, "code": code, **fields})
+    return OpenApiResponse(PROBLEM, description=description, examples=[example])
+
+
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="1 to 255 printable ASCII characters. The same key and body again is answered with the first answer.",
+)
+
+# What any POST that takes a key may answer because of the key.
+REPLAY_PROBLEMS: Final[dict[int, OpenApiResponse]] = {
+    409: problem(
+        "The first request with this key is still running.",
+        "A request with this Idempotency-Key is still running",
+        "idempotency_key_in_use",
+    ),
+    422: problem(
+        "The key was used with another body.",
+        "This Idempotency-Key was used with another request body",
+        "idempotency_key_reused",
+    ),
+}
