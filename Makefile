@@ -1,0 +1,61 @@
+# `make help` says what there is. A fresh machine needs only make and Python 3.10 or later; PYTHON=... picks which one.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Nothing here gains from running at once, and the steps read better one after the other.
+.NOTPARALLEL:
+
+PYTHON ?=
+BIN := .venv/bin
+SERVICES := order_service payment_service product_stub
+UV_VERSION := 0.13.8
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv:
+	@.ci/venv "$(PYTHON)"
+
+# One stamp for each file of pins, so that a change of the file installs again. The stamps go with the .venv.
+$(BIN)/.installed-%: %.txt | venv
+	@echo "Installing $<"
+	@$(PIP) install --quiet --requirement $<
+	@touch $@
+
+.PHONY: run
+run: venv $(BIN)/.installed-requirements ## Migrate and start the three services and their workers; Ctrl-C stops them
+	@$(BIN)/python start.py
+
+.PHONY: test
+test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: venv $(BIN)/.installed-requirements-dev ## Check style, format and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: venv $(BIN)/.installed-requirements-dev ## Check types, once for each service with its own settings
+	DJANGO_SETTINGS_MODULE=servicekit.tests.settings $(BIN)/mypy --cache-dir .mypy_cache/servicekit servicekit conftest.py start.py
+	@set -e; for service in $(SERVICES); do \
+	    echo "DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy $$service"; \
+	    DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy --cache-dir .mypy_cache/$$service $$service; \
+	done
+
+.PHONY: fmt
+fmt: venv $(BIN)/.installed-requirements-dev ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: venv ## Pin the newest versions that requirements*.in allow
+	@$(PIP) install --quiet uv==$(UV_VERSION)
+	@for name in requirements requirements-dev; do \
+	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	        --output-file $$name.txt $$name.in; \
+	done

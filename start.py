@@ -1,0 +1,94 @@
+"""What `make run` does: see that the ports are free, migrate the three databases, start everything in the Procfile.
+
+Ctrl-C, SIGTERM and a closed terminal end it all, and that counts as success; anything that stops by itself does not.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent
+BIN: Final = Path(sys.executable).parent
+PORTS: Final = {"order_service": 8000, "product_stub": 8001, "payment_service": 8002}
+# How often to look whether all three answer, before saying so.
+LOOK_EVERY_S: Final = 0.2
+
+
+def main() -> int:
+    taken = [f"port {port} (for {service})" for service, port in PORTS.items() if _is_taken(port)]
+    if taken:
+        print(f"Something else listens on {' and '.join(taken)}. Stop it, then start again.", file=sys.stderr)
+        return 1
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+    try:
+        return _migrate(environment) or _start(environment)
+    except KeyboardInterrupt:  # before there was anything to stop
+        return 0
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do, so that a port whose last connections are only fading out counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _migrate(environment: dict[str, str]) -> int:
+    """Bring the three databases up to date, side by side; return the first exit status that is not 0."""
+    print("Migrating the databases", flush=True)
+    commands = [[sys.executable, str(ROOT / service / "manage.py"), "migrate", "--verbosity=0"] for service in PORTS]
+    running = [subprocess.Popen(command, env=environment, cwd=ROOT) for command in commands]
+    return next((status for status in [each.wait() for each in running] if status), 0)
+
+
+def _start(environment: dict[str, str]) -> int:
+    stopping = threading.Event()
+    with subprocess.Popen([str(BIN / "honcho"), "start"], env=environment, cwd=ROOT) as honcho:
+
+        def stop(*_: object) -> None:
+            stopping.set()
+            honcho.terminate()  # which may be news to it: not every signal goes to the whole terminal
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, stop)
+        threading.Thread(target=_announce, args=[stopping], daemon=True).start()
+        status = honcho.wait()
+    if stopping.is_set():
+        return 0
+    print("A part has stopped by itself, so all were stopped; its last lines above say why.", file=sys.stderr)
+    return status or 1
+
+
+def _announce(stopping: threading.Event) -> None:
+    waiting = dict(PORTS)
+    while waiting and not stopping.is_set():
+        waiting = {service: port for service, port in waiting.items() if not _is_healthy(port)}
+        time.sleep(LOOK_EVERY_S)
+    if not stopping.is_set():
+        print("\nReady. Ctrl-C stops everything.", flush=True)
+        for service, port in PORTS.items():
+            print(f"  {service:16} http://localhost:{port}/docs", flush=True)
+
+
+def _is_healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
