@@ -12,6 +12,10 @@ SERVICE_NAME = "product_stub"
 SECRET_KEY = conf.secret_key(env)
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Only the admin has cookies. On wherever it is reached over https; off lets it be tried on http://localhost.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SILENCED_SYSTEM_CHECKS = list(conf.SILENCED_CHECKS)
 
 INSTALLED_APPS = [app for app in conf.APPS if app != "servicekit.events"] + ["product_stub.catalog"]
 MIDDLEWARE = list(conf.MIDDLEWARE)
@@ -23,7 +27,8 @@ TEMPLATES = conf.templates()
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
-DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
+# NORMAL: a power cut may cost the stub its last moments. Its callers repeat what they are not sure of.
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", default_synchronous="NORMAL")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -72,7 +72,7 @@ class StrictIntegerField(serializers.IntegerField):
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "number", "multipleOf": 0.01, "exclusiveMaximum": 10**10, "exclusiveMinimum": -(10**10)},
+            {"type": "number", "multipleOf": 0.01, "maximum": 9999999999.99, "minimum": -9999999999.99},
             {"type": "string", "pattern": r"^-?[0-9]{1,10}(\.[0-9]{1,2})?$"},
         ],
     }

@@ -1,0 +1,48 @@
+"""The catalogue for people. A name and a price may be edited; stock and reservations move only through the API."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from product_stub.catalog.models import Product, Reservation, Restock
+
+
+class NeverByHand:
+    """Looking only: each of these rows has counters or stock elsewhere that must change together with it."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnly(NeverByHand):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Product)
+class ProductAdmin(NeverByHand, admin.ModelAdmin[Product]):
+    list_display = ("id", "name", "price", "stock", "reserved", "sold")
+    search_fields = ("=id", "name")
+    fields = ("name", "price", "stock", "reserved", "sold", "supplied", "uid")
+    readonly_fields = ("stock", "reserved", "sold", "supplied", "uid")
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnly, admin.ModelAdmin[Reservation]):
+    list_display = ("uid", "status", "created_at", "updated_at")
+    list_filter = ("status",)
+    search_fields = ("=uid",)
+    # A count of all rows on each page is what makes a large table slow to look at.
+    show_full_result_count = False
+
+
+@admin.register(Restock)
+class RestockAdmin(ReadOnly, admin.ModelAdmin[Restock]):
+    list_display = ("product", "quantity", "created_at")
+    list_select_related = ("product",)
+    search_fields = ("=product__id", "product__name")
+    show_full_result_count = False

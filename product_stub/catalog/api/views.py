@@ -1,0 +1,99 @@
+"""HTTP in, a service call, HTTP out."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from product_stub.catalog import errors, selectors, services
+from product_stub.catalog.api import docs
+from product_stub.catalog.api.serializers import (
+    PageIn,
+    ProductIn,
+    RestockIn,
+    page_body,
+    parse_return,
+    parse_wanted,
+    product_body,
+    reservation_body,
+)
+from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.rest import parsed
+
+
+class ProductsView(APIView):
+    """The catalogue."""
+
+    @docs.LIST_PRODUCTS
+    def get(self, request: Request) -> Response:
+        asked = parsed(PageIn, request.query_params)
+        found = selectors.list_products(page=asked["page"], per_page=asked["per_page"])
+        return Response(page_body(found, page=asked["page"], per_page=asked["per_page"]))
+
+    @docs.CREATE_PRODUCT
+    @idempotent
+    def post(self, request: Request) -> Response:
+        body = parsed(ProductIn, request.data)
+        product = services.create_product(
+            creation_id(request), name=body["name"], price=body["price"], stock=body["stock"]
+        )
+        return Response(product_body(product), status=201)
+
+
+class ProductView(APIView):
+    """One product."""
+
+    @docs.GET_PRODUCT
+    def get(self, request: Request, product_id: str) -> Response:
+        return Response(product_body(selectors.get_product(int(product_id))))
+
+
+class RestockView(APIView):
+    """More units of a product."""
+
+    @docs.RESTOCK_PRODUCT
+    @idempotent
+    def post(self, request: Request, product_id: str) -> Response:
+        body = parsed(RestockIn, request.data)
+        product = services.restock(int(product_id), uid=creation_id(request), quantity=body["quantity"])
+        return Response(product_body(product))
+
+
+class ReservationView(APIView):
+    """A reservation, under the id that its owner chose."""
+
+    @docs.GET_RESERVATION
+    def get(self, request: Request, reservation_id: str) -> Response:
+        return Response(reservation_body(selectors.get_reservation(reservation_id)))
+
+    @docs.PUT_RESERVATION
+    def put(self, request: Request, reservation_id: str) -> Response:
+        held = services.reserve(reservation_id, wanted=parse_wanted(request.data))
+        return Response(reservation_body(held.reservation), status=201 if held.is_new else 200)
+
+    @docs.DELETE_RESERVATION
+    def delete(self, request: Request, reservation_id: str) -> Response:
+        services.release(reservation_id, return_sold=parse_return(request.query_params))
+        return Response(status=204)
+
+
+class ConfirmView(APIView):
+    """A reservation that is sold."""
+
+    @docs.CONFIRM_RESERVATION
+    @idempotent
+    def post(self, request: Request, reservation_id: str) -> Response:
+        return Response(reservation_body(services.confirm(reservation_id)))
+
+
+class NoProductView(APIView):
+    """What is not a product's id names no product."""
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise errors.ProductNotFound
+
+
+class NoReservationView(APIView):
+    """What is not a reservation's id names no reservation."""
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise errors.ReservationNotFound

@@ -1,0 +1,236 @@
+"""Writing the catalogue: what is reserved, sold, returned, added.
+
+Every move is one short transaction that first takes the reservation's row and then its products' rows, these in
+the order of their ids, so that two moves never wait for each other in a circle. What decides is the row count of a
+conditional UPDATE; whatever was read before is only a hint, and is read again when it turned out to be old.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import structlog
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from product_stub.catalog import lines, selectors
+from product_stub.catalog.errors import (
+    LineNotFound,
+    OutOfStock,
+    ReservationConfirmed,
+    ReservationItemsDiffer,
+    ReservationReleased,
+    StockLimitReached,
+)
+from product_stub.catalog.lines import Line
+from product_stub.catalog.models import MAX_SUPPLIED, Product, Reservation, Restock
+from product_stub.catalog.states import COUNTER, Status, may_move
+
+log = structlog.get_logger()
+
+_EVENTS: Final[Mapping[Status, str]] = {
+    Status.HELD: "reservation.held",
+    Status.CONFIRMED: "reservation.confirmed",
+    Status.RELEASED: "reservation.released",
+}
+# Plain SQL that every engine reads alike.
+_SHIFT: Final = (
+    "UPDATE catalog_product SET {source} = {source} - %s, {target} = {target} + %s WHERE id = %s AND {source} >= %s"
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A reservation, and whether this very call made it."""
+
+    reservation: Reservation
+    is_new: bool
+
+
+class _IdTaken(Exception):
+    """Another request stored this id since it was looked for."""
+
+
+class _TooFewLeft(Exception):
+    """Another request took the stock since it was read."""
+
+
+def reserve(reservation_id: str, *, wanted: Mapping[int, int]) -> Held:
+    """Hold stock under the caller's id: all of it or nothing. Safe to repeat.
+
+    Args:
+        wanted: Quantity by product id; its order decides which bad line is named, and the order of the answer.
+
+    Raises:
+        LineNotFound, OutOfStock: the first bad line says which; nothing is stored, and the id can be used again.
+        ReservationItemsDiffer: the id holds other items.
+        ReservationReleased: the id was released, perhaps before it was ever used.
+    """
+    while True:
+        products = selectors.products_by_id(wanted)
+        found = [
+            Line(product_id, product.name, product.price, quantity)
+            for product_id, quantity in wanted.items()
+            if (product := products.get(product_id)) is not None
+        ]
+        refusal = _refusal(wanted, products, found)
+        try:
+            if refusal is None:
+                return Held(_hold(reservation_id, found), is_new=True)
+        except _TooFewLeft:
+            continue
+        except _IdTaken:
+            return Held(_find_again(reservation_id, wanted), is_new=False)
+        if selectors.find_reservation(reservation_id) is None:
+            raise refusal
+        return Held(_find_again(reservation_id, wanted), is_new=False)
+
+
+def confirm(reservation_id: str) -> Reservation:
+    """The held stock is sold. Safe to repeat.
+
+    Raises:
+        ReservationNotFound, ReservationReleased.
+    """
+    while True:
+        reservation = selectors.get_reservation(reservation_id)
+        if reservation.status == Status.RELEASED:
+            raise ReservationReleased
+        if reservation.status == Status.CONFIRMED or _move(reservation, to=Status.CONFIRMED):
+            return reservation
+
+
+def release(reservation_id: str, *, return_sold: bool) -> None:
+    """Put the stock back, once however often this is called; an unknown id leaves a tombstone that refuses it later.
+
+    Args:
+        return_sold: Whether the goods of a confirmed reservation have come back.
+
+    Raises:
+        ReservationConfirmed: it is sold, and `return_sold` is not set.
+    """
+    while True:
+        reservation = selectors.find_reservation(reservation_id)
+        if reservation is None:
+            if _bury(reservation_id):
+                return
+            continue
+        if reservation.status == Status.CONFIRMED and not return_sold:
+            raise ReservationConfirmed
+        if reservation.status == Status.RELEASED or _move(reservation, to=Status.RELEASED):
+            return
+
+
+def create_product(uid: uuid.UUID, *, name: str, price: Decimal, stock: int) -> Product:
+    """Add a product to the catalogue. Safe to repeat with the same `uid`."""
+    try:
+        with transaction.atomic():
+            product = Product.objects.create(uid=uid, name=name, price=price, stock=stock, supplied=stock)
+    except IntegrityError:
+        return Product.objects.get(uid=uid)
+    log.info("product.created", product_id=product.pk, stock=stock)
+    return product
+
+
+def restock(product_id: int, *, uid: uuid.UUID, quantity: int) -> Product:
+    """Add units to a product. Safe to repeat with the same `uid`.
+
+    Raises:
+        ProductNotFound.
+        StockLimitReached: a product never has more than `MAX_SUPPLIED` units, sold ones included.
+    """
+    selectors.get_product(product_id)
+    try:
+        with transaction.atomic():
+            Restock.objects.create(uid=uid, product_id=product_id, quantity=quantity)
+            _supply(product_id, quantity)
+    except IntegrityError:
+        return Restock.objects.select_related("product").get(uid=uid).product
+    log.info("product.restocked", product_id=product_id, quantity=quantity)
+    return selectors.get_product(product_id)
+
+
+def _refusal(
+    wanted: Mapping[int, int], products: Mapping[int, Product], found: Sequence[Line]
+) -> LineNotFound | OutOfStock | None:
+    """Why these lines cannot be held: the first bad one in the order they were asked for."""
+    for product_id, quantity in wanted.items():
+        product = products.get(product_id)
+        if product is None:
+            return LineNotFound(product_id, found=found)
+        if product.stock < quantity:
+            return OutOfStock(product_id, found=found)
+    return None
+
+
+def _hold(reservation_id: str, held: Sequence[Line]) -> Reservation:
+    reservation = Reservation(uid=reservation_id, status=Status.HELD.value, lines_text=lines.dump(held))
+    with transaction.atomic():
+        try:
+            reservation.save(force_insert=True)
+        except IntegrityError as problem:
+            raise _IdTaken from problem
+        _shift(held, source=COUNTER[Status.RELEASED], target=COUNTER[Status.HELD])
+    log.info(_EVENTS[Status.HELD], reservation_id=reservation_id)
+    return reservation
+
+
+def _find_again(reservation_id: str, wanted: Mapping[int, int]) -> Reservation:
+    """The reservation that a repeated request has made before."""
+    reservation = selectors.get_reservation(reservation_id)
+    if reservation.status == Status.RELEASED:
+        raise ReservationReleased
+    if {line.product_id: line.quantity for line in reservation.lines} != dict(wanted):
+        raise ReservationItemsDiffer
+    return reservation
+
+
+def _move(reservation: Reservation, *, to: Status) -> bool:
+    """Take a reservation to its next status, and its units with it. False: it is no longer as it was read."""
+    seen, now = Status(reservation.status), timezone.now()
+    if not may_move(seen, to):
+        raise ValueError(f"no way from {seen} to {to}")
+    as_read = Reservation.objects.filter(pk=reservation.pk, status=seen.value)
+    with transaction.atomic():
+        if not as_read.update(status=to.value, updated_at=now):
+            return False
+        _shift(reservation.lines, source=COUNTER[seen], target=COUNTER[to])
+    reservation.status, reservation.updated_at = to.value, now
+    log.info(_EVENTS[to], reservation_id=reservation.uid)
+    return True
+
+
+def _shift(moved: Sequence[Line], *, source: str, target: str) -> None:
+    """Take each line's units from one counter of its product to another. Takes the rows in the order of their ids.
+
+    By hand, because this runs twice for each line of each order: with the ORM, which writes the statement anew each
+    time, holding and confirming take twice as long. `source` and `target` are names from the table of states.
+    """
+    parameters = [
+        (line.quantity, line.quantity, line.product_id, line.quantity)
+        for line in sorted(moved, key=lambda line: line.product_id)
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_SHIFT.format(source=source, target=target), parameters)
+        if cursor.rowcount != len(parameters):
+            raise _TooFewLeft
+
+
+def _bury(reservation_id: str) -> bool:
+    """Leave a tombstone. False: somebody else used the id meanwhile."""
+    try:
+        with transaction.atomic():
+            Reservation.objects.create(uid=reservation_id, status=Status.RELEASED.value, lines_text=lines.dump([]))
+    except IntegrityError:
+        return False
+    log.info(_EVENTS[Status.RELEASED], reservation_id=reservation_id)
+    return True
+
+
+def _supply(product_id: int, quantity: int) -> None:
+    room = Product.objects.filter(pk=product_id, supplied__lte=MAX_SUPPLIED - quantity)
+    if not room.update(stock=F("stock") + quantity, supplied=F("supplied") + quantity):
+        raise StockLimitReached(product_id, limit=MAX_SUPPLIED)
