@@ -7,7 +7,6 @@ from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
 )
 
@@ -19,7 +18,7 @@ from order_service.orders.api.serializers import (
     OrderOut,
     PlaceOrderIn,
 )
-from servicekit.apidocs import IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
+from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 
 _PAID: Final[dict[str, Any]] = {
     "id": "c1a2b3d4-e5f6-7890-abcd-ef1234567890",
@@ -60,6 +59,10 @@ _BAD_ORDERS: Final = [
     OpenApiExample("Out of stock", value=_cancelled(states.PRODUCT_OUT_OF_STOCK.format(product_id=2))),
     OpenApiExample("Not paid", value=_cancelled(states.PAYMENT_FAILED, payment_status="FAILED")),
 ]
+# Not a polymorphic serializer: that would be a `oneOf`, and a cancelled order is a valid problem too.
+_CANCELLED_OR_PROBLEM: Final = {
+    "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("CancelledOrderOut", "Problem")]
+}
 _NOT_FOUND: Final = {404: problem("No such order.", "Order not found", "order_not_found")}
 _REFERENCE: Final = OpenApiParameter(
     "reference", OpenApiTypes.STR, OpenApiParameter.PATH, description="The order's `id` or its `number`."
@@ -96,7 +99,7 @@ PLACE_ORDER = extend_schema(
         ),
         202: _order("Not decided yet: a worker has taken the order over. GET tells how it ends.", {**_PAID, **_UNPAID}),
         400: OpenApiResponse(
-            PolymorphicProxySerializer("OrderProblem", [CancelledOrderOut, PROBLEM], resource_type_field_name=None),
+            _CANCELLED_OR_PROBLEM,
             description="Refused without a trace (invalid input), or stored and CANCELLED: then with the whole order.",
             examples=_BAD_ORDERS,
         ),

@@ -1,0 +1,64 @@
+"""A saga over fakes, and a clock that does not wait."""
+
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import pytest
+
+from order_service.orders import actions, saga
+from order_service.orders.models import Order
+from order_service.orders.ports import LineAsked
+from order_service.orders.working import resume_once
+from order_service.tests.fakes import FakePayments, FakeProducts
+from servicekit.clock import seconds_from_now
+from servicekit.events.models import Event
+
+
+@dataclass
+class Shop:
+    """The order service between two fakes."""
+
+    products: FakeProducts = field(default_factory=FakeProducts)
+    payments: FakePayments = field(default_factory=FakePayments)
+    waits: list[float] = field(default_factory=list)
+
+    def run(self) -> saga.Run:
+        return saga.Run(self.products, self.payments, sleep=self.waits.append, jitter=lambda: 1.0)
+
+    def place(self, order_id: UUID | None = None, *, pay_later: bool = False, quantity: int = 1) -> Order:
+        return actions.place_order(
+            order_id or uuid4(),
+            self.run(),
+            customer_name="Alice",
+            lines=[LineAsked(1, quantity), LineAsked(2, 1)],
+            currency="USD",
+            pay_later=pay_later,
+        )
+
+    def work(self) -> int:
+        """All leases run out and every wait is over; the worker works until nothing is due."""
+        worked = 0
+        for _ in range(20):
+            self.make_due()
+            done = resume_once(self.run())
+            if not done:
+                return worked
+            worked += done
+        raise AssertionError("the worker never comes to an end")
+
+    def make_due(self) -> None:
+        Order.objects.filter(due_at__isnull=False).update(due_at=seconds_from_now(-1))
+
+
+@pytest.fixture
+def shop(db: None) -> Shop:
+    return Shop()
+
+
+def trail(order: Order) -> list[str]:
+    """The types of the order's events, oldest first."""
+    return list(Event.objects.filter(aggregateid=str(order.uid)).order_by("sequence").values_list("type", flat=True))
+
+
+def the_order() -> Order:
+    return Order.objects.get()
