@@ -12,6 +12,10 @@ SERVICE_NAME = "payment_service"
 SECRET_KEY = conf.secret_key(env)
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Only the admin has cookies. On wherever it is reached over https; off lets it be tried on http://localhost.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SILENCED_SYSTEM_CHECKS = list(conf.SILENCED_CHECKS)
 
 INSTALLED_APPS = [*conf.APPS, "payment_service.payments"]
 MIDDLEWARE = list(conf.MIDDLEWARE)
@@ -39,3 +43,17 @@ LOGGING_CONFIG = None
 logs.configure(
     service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
 )
+
+# ---- payments
+# Payment method -> gateway. `PAYMENT_GATEWAYS=CARD=direct,UPI=direct` in the environment overrides single lines.
+DEFAULT_PAYMENT_METHOD = "DIRECT"
+PAYMENT_GATEWAYS = {
+    "DIRECT": "direct",
+    **env.dict("PAYMENT_GATEWAYS", default={}),
+}
+DEFAULT_CURRENCY = "USD"
+# Seconds. A request or worker that waits longer than this for a gateway has lost its payment to the next worker; above
+# every gateway's own time-out.
+PAYMENT_LEASE_S = env.float("PAYMENT_LEASE_S", default=30.0)
+# A charge that was to be voided, and that its gateway has not seen this long after it was asked for, never happened.
+PAYMENT_SETTLE_S = env.float("PAYMENT_SETTLE_S", default=120.0)

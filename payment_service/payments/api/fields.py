@@ -1,0 +1,65 @@
+"""Fields of the payment service's bodies."""
+
+import re
+import uuid
+from typing import Any, Final
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from servicekit.rest import MAX_ID, StrictCharField
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+# What any gateway's token needs; Stripe's are below 100.
+MAX_TOKEN_LENGTH: Final = 255
+
+
+def order_id_in_path(text: str) -> str | None:
+    """The canonical order id that a path or a query names, None when it can be no order's."""
+    if _UUID.fullmatch(text):
+        return text.lower()
+    return text if _NUMBER.fullmatch(text) and int(text) <= MAX_ID else None
+
+
+def order_id_on_wire(order_id: str) -> int | str:
+    """A canonical order id in the type in which clients give it: a whole number, or a UUID's text."""
+    return int(order_id) if order_id.isdigit() else order_id
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "string", "format": "uuid"}, {"type": "integer", "minimum": 1, "maximum": MAX_ID}]}
+)
+class OrderIdField(serializers.Field[str, Any, Any, Any]):
+    """An order's id, UUID or positive whole number, as canonical text."""
+
+    default_error_messages = {"invalid": "Must be a UUID or a positive integer."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, str) and _UUID.fullmatch(data):
+            return str(uuid.UUID(data))
+        if not isinstance(data, int) or isinstance(data, bool) or not 0 < data <= MAX_ID:
+            self.fail("invalid")
+        return str(data)
+
+    def to_representation(self, value: str) -> int | str:
+        return order_id_on_wire(value)
+
+
+class MethodField(StrictCharField):
+    """A payment method of the `PAYMENT_GATEWAYS` setting, in capitals or not."""
+
+    default_error_messages = {"unknown": "Unknown payment method."}
+
+    def to_internal_value(self, data: Any) -> str:
+        method = super().to_internal_value(data).upper()
+        if method not in settings.PAYMENT_GATEWAYS:
+            self.fail("unknown")
+        return method
+
+
+class MethodDetailsIn(serializers.Serializer[Any]):
+    """What the gateway needs to know of the payer; anything but the token is ignored and never kept."""
+
+    token = StrictCharField(max_length=MAX_TOKEN_LENGTH, required=False, allow_blank=True, default="")

@@ -1,0 +1,11 @@
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    name = "payment_service.payments"
+    label = "payments"
+
+    def ready(self) -> None:
+        import_module("payment_service.payments.checks")  # registers them

@@ -1,0 +1,109 @@
+"""Every refusal of the payment service, with its stable code. The families decide the HTTP status."""
+
+from decimal import Decimal
+
+from servicekit import errors, money
+
+
+class PaymentNotFound(errors.NotFound):
+    code = "payment_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Payment not found")
+
+
+class OrderNotFound(errors.NotFound):
+    code = "order_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Order not found")
+
+
+class AmountNotPositive(errors.Invalid):
+    code = "amount_not_positive"
+
+    def __init__(self) -> None:
+        super().__init__("Amount must be positive.")
+
+
+class AmountMismatch(errors.Conflict):
+    """The order has a payment already, of another amount or in another currency."""
+
+    code = "payment_amount_mismatch"
+
+    def __init__(self, *, amount: Decimal, currency: str) -> None:
+        super().__init__(
+            f"The payment of this order is over {money.two_decimals(amount)} {currency}",
+            amount=money.two_decimals(amount),
+            currency=currency,
+        )
+
+
+class PaymentVoided(errors.Conflict):
+    """No money may be taken or held for this order any more."""
+
+    code = "payment_voided"
+
+    def __init__(self) -> None:
+        super().__init__("The payment of this order was voided")
+
+
+class PaymentBusy(errors.Conflict):
+    """Another operation on the payment has not got its answer yet."""
+
+    code = "payment_in_progress"
+
+    def __init__(self) -> None:
+        super().__init__("Another operation on this payment is still running")
+
+
+class NotCapturable(errors.Conflict):
+    code = "payment_not_capturable"
+
+    def __init__(self, *, status: str) -> None:
+        super().__init__(f"Payment is {status}, only an authorized one can be captured", status=status)
+
+
+class CaptureExceedsAuthorized(errors.Invalid):
+    code = "capture_exceeds_authorized"
+
+    def __init__(self, *, requested: Decimal, authorized: Decimal) -> None:
+        super().__init__(
+            f"Capture of {money.two_decimals(requested)} exceeds the authorized {money.two_decimals(authorized)}",
+            requested=money.two_decimals(requested),
+            authorized=money.two_decimals(authorized),
+        )
+
+
+class NotVoidable(errors.Conflict):
+    code = "payment_not_voidable"
+
+    def __init__(self, *, status: str) -> None:
+        super().__init__(f"Payment is {status}, only an authorized one can be voided", status=status)
+
+
+class NotRefundable(errors.Conflict):
+    code = "payment_not_refundable"
+
+    def __init__(self, *, status: str) -> None:
+        super().__init__(f"Payment is {status}, only a captured one can be refunded", status=status)
+
+
+class RefundExceedsCaptured(errors.Invalid):
+    code = "refund_exceeds_captured"
+
+    def __init__(self, *, requested: Decimal, refundable: Decimal) -> None:
+        super().__init__(
+            f"Refund of {money.two_decimals(requested)} exceeds the {money.two_decimals(refundable)} that is left",
+            requested=money.two_decimals(requested),
+            refundable=money.two_decimals(refundable),
+        )
+
+
+class Overtaken(errors.Conflict):
+    """Somebody else moved the row since it was read; what it holds now decides."""
+
+    code = "payment_overtaken"
+
+    def __init__(self) -> None:
+        super().__init__("The payment was changed by another request")

@@ -1,0 +1,115 @@
+"""The port to whoever moves the money. Imports no framework.
+
+Three things can come of asking: a yes (`Approved`), a business no (`Declined`, a value, not an error), or no answer,
+and then it matters whether the gateway can have seen the request: `GatewayUnavailable` (no) or `OutcomeUnknown`
+(maybe). Every request carries a key of ours; a gateway answers the same key always with the same outcome, and `find`
+tells what became of a request without making it happen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Protocol
+
+
+@dataclass(frozen=True)
+class ChargeRequest:
+    """Take `amount`, or only set it aside when `capture` is false."""
+
+    key: str
+    order_id: str
+    amount: Decimal
+    currency: str
+    token: str = field(repr=False)
+    capture: bool = True
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """Take `amount` of what was set aside; the rest is released."""
+
+    key: str
+    transaction_id: str
+    payment_intent_id: str | None
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class VoidRequest:
+    """Release what was set aside."""
+
+    key: str
+    transaction_id: str
+    payment_intent_id: str | None
+
+
+@dataclass(frozen=True)
+class RefundRequest:
+    """Give back `amount` of what was taken."""
+
+    key: str
+    transaction_id: str
+    payment_intent_id: str | None
+    amount: Decimal
+    currency: str
+
+
+Request = ChargeRequest | CaptureRequest | VoidRequest | RefundRequest
+
+
+@dataclass(frozen=True)
+class Approved:
+    """Done. `response` is what the gateway said, without anything sensitive, for people to read."""
+
+    transaction_id: str
+    payment_intent_id: str | None = None
+    response: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Declined:
+    """Refused, for good as far as this key goes; `retryable` says whether a new attempt may fare better."""
+
+    code: str
+    message: str
+    retryable: bool
+    response: Mapping[str, str] = field(default_factory=dict)
+
+
+Outcome = Approved | Declined
+
+
+class GatewayUnavailable(Exception):
+    """Nothing was sent: the gateway has not seen the request."""
+
+
+class OutcomeUnknown(Exception):
+    """The request was sent and no answer came: what the gateway did is not known."""
+
+
+# What a request ends with that the gateway has certainly not seen.
+NOT_SENT: Final = Declined(
+    code="gateway_unavailable", message="The payment gateway could not be reached", retryable=True
+)
+
+
+class Gateway(Protocol):
+    """One payment provider. Every method but `has_outside_effect` may raise the two exceptions above."""
+
+    @property
+    def has_outside_effect(self) -> bool:
+        """False when nothing outside our own database can change: there is nothing to be uncertain about."""
+        ...
+
+    def charge(self, request: ChargeRequest) -> Outcome: ...
+
+    def capture(self, request: CaptureRequest) -> Outcome: ...
+
+    def void(self, request: VoidRequest) -> Outcome: ...
+
+    def refund(self, request: RefundRequest) -> Outcome: ...
+
+    def find(self, request: Request) -> Outcome | None:
+        """What became of a request that was sent before; None when the gateway has never seen it."""
+        ...

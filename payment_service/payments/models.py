@@ -1,0 +1,157 @@
+"""The ledger: one payment per order, and its refunds. The database holds the invariants too."""
+
+import uuid
+from decimal import Decimal
+from typing import Final
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from payment_service.payments.states import RefundStatus, Status
+from servicekit import money
+
+NOTHING: Final = Decimal("0.00")
+# What a gateway may send as its reason; longer ones are cut.
+MAX_MESSAGE_LENGTH: Final = 255
+
+
+def amount_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
+    """A column for money as the wire has it."""
+    return models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **options)  # type: ignore[arg-type]
+
+
+class Payment(models.Model):
+    """What one order owes and what became of it.
+
+    `version` rises with every move: it is optimistic lock, fencing token and event sequence at once. `due_at` is when
+    a worker should next take the row: the end of a lease, a time to try again, or NULL when nothing is to be done.
+    """
+
+    number = models.BigAutoField(primary_key=True)
+    uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
+    # A UUID or a whole number in canonical text. Unique: the last word on "one payment per order".
+    order_id = models.CharField(max_length=36, unique=True)
+    amount = amount_field()
+    currency = models.CharField(max_length=3)
+    method = models.CharField(max_length=16)
+    gateway = models.CharField(max_length=16)
+    status = models.CharField(max_length=20, choices=[(status.value, status.value) for status in Status])
+    attempt = models.PositiveIntegerField(default=1)
+    version = models.PositiveIntegerField(default=1)
+    due_at = models.DateTimeField(null=True, blank=True)
+    # How often the work that is due failed in a row; decides how long until it is tried again.
+    tries = models.PositiveIntegerField(default=0)
+
+    captured = amount_field(default=NOTHING)
+    # Booked for refunds that were asked for or done; `refunded` is the part that is done.
+    booked = amount_field(default=NOTHING)
+    refunded = amount_field(default=NOTHING)
+
+    # Whether the running attempt takes the money or only sets it aside.
+    auto_capture = models.BooleanField(default=True)
+    # A capture that was asked for and has no answer yet: this much.
+    capture_asked = amount_field(null=True, blank=True)
+    # No money may be held for this order: refuses every later charge, and what is held goes back.
+    void_requested = models.BooleanField(default=False)
+    # The payment token, kept while the answer is not known, so that the same request can be sent again.
+    token = models.CharField(max_length=255, default="", blank=True)
+
+    transaction_id = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    payment_intent_id = models.CharField(max_length=64, null=True, blank=True)
+    # For people: on receipts and in exports.
+    reference = models.CharField(max_length=100, unique=True)
+    failure_code = models.CharField(max_length=64, default="", blank=True)
+    error_message = models.CharField(max_length=MAX_MESSAGE_LENGTH, default="", blank=True)
+    retryable = models.BooleanField(null=True, blank=True)
+    provider_response = models.JSONField(null=True, blank=True)
+
+    # The order service is to be told: whether a capture should be, and when to tell it next.
+    notify_order = models.BooleanField(default=False)
+    notice_due_at = models.DateTimeField(null=True, blank=True)
+    notice_tries = models.PositiveIntegerField(default=0)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    authorized_at = models.DateTimeField(null=True, blank=True)
+    captured_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+    refunded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in Status]), name="payment_status_known"
+            ),
+            # A failed payment may stand over an amount that nobody can pay, a voided one over nothing at all.
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) | Q(status__in=[Status.FAILED.value, Status.VOIDED.value]),
+                name="payment_amount_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(captured__gte=0) & (Q(captured=0) | Q(captured__lte=F("amount"))),
+                name="payment_captured_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0) & Q(refunded__lte=F("booked")) & Q(booked__lte=F("captured")),
+                name="payment_refunded_within_captured",
+            ),
+            models.CheckConstraint(
+                condition=Q(capture_asked=None) | Q(capture_asked__gt=0) & Q(capture_asked__lte=F("amount")),
+                name="payment_capture_asked_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(token="") | Q(status=Status.PROCESSING.value), name="payment_token_only_while_processing"
+            ),
+        ]
+        indexes = [
+            # Reader: the worker, looking for rows whose time has come. Most rows never are in it.
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
+            # Reader: the worker that tells the order service.
+            models.Index(fields=["notice_due_at"], condition=Q(notice_due_at__isnull=False), name="payment_notice_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference} {self.amount} {self.currency} {self.status}"
+
+    @property
+    def refundable(self) -> Decimal:
+        """What is left to refund, in major units."""
+        return self.captured - self.booked
+
+
+class Refund(models.Model):
+    """Money on its way back, or back. Booked in the payment's row while PENDING and once SUCCEEDED."""
+
+    number = models.BigAutoField(primary_key=True)
+    uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    amount = amount_field()
+    reason = models.CharField(max_length=255, default="", blank=True)
+    status = models.CharField(max_length=20, choices=[(status.value, status.value) for status in RefundStatus])
+    version = models.PositiveIntegerField(default=1)
+    due_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    transaction_id = models.CharField(max_length=64, null=True, blank=True)
+    failure_code = models.CharField(max_length=64, default="", blank=True)
+    error_message = models.CharField(max_length=MAX_MESSAGE_LENGTH, default="", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in RefundStatus]), name="refund_status_known"
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),
+        ]
+        indexes = [
+            # Reader: the worker, looking for refunds whose answer is not known.
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="refund_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.status}"

@@ -1,0 +1,102 @@
+"""Carrying on with whatever is due: the worker's jobs, and what a request does when it meets something unfinished.
+
+There is no second way of doing things in here; each status has the same function that the live request uses.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from django.db.models.functions import Now
+
+from payment_service.payments import selectors, states
+from payment_service.payments.models import Payment, Refund
+from payment_service.payments.processing import capturing, charging, refunding
+from payment_service.payments.services import attempts, closing, moves, refunds
+from payment_service.payments.states import RefundStatus, Status
+
+log = structlog.get_logger()
+
+# One round of a job: enough to be worth the query, few enough to stop soon when asked to.
+BATCH: Final = 50
+
+
+@dataclass(frozen=True)
+class Voided:
+    """A payment whose void was asked for; `is_done` when nothing is held for its order any more."""
+
+    payment: Payment
+    is_done: bool
+
+
+def void_payment(order_id: str) -> Voided:
+    """Hold no money for this order, now and later. Safe to repeat.
+
+    An order without a payment gets a tombstone. What is set aside is released, what was taken is refunded; where the
+    gateway cannot be asked now, or has not answered yet, the wish is kept and the worker carries it out.
+    """
+    payment = attempts.open_voided(order_id) or closing.request_void(selectors.payment_of_order(order_id))
+    # Twice: what is found out about a charge first may then have to be given back.
+    payment = advance(advance(payment))
+    return Voided(payment, is_done=payment.status not in states.VOIDABLE)
+
+
+def look_at(payment: Payment) -> Payment:
+    """The payment as it is now: one whose answer was lost is asked after first. Sends no charge."""
+    return advance(payment, resend=False) if payment.status == Status.PROCESSING else payment
+
+
+def advance(payment: Payment, *, resend: bool = True) -> Payment:
+    """Do what is due for a payment, if anything is and nobody else is at it."""
+    claimed = moves.claim(payment)
+    if claimed is None:
+        return payment
+    if claimed.status == Status.PROCESSING:
+        return charging.settle_attempt(claimed, resend=resend)
+    return _CARRY_ON.get(Status(claimed.status), moves.rest)(claimed)
+
+
+def payments_once() -> int:
+    """Carry on with a batch of payments that are due, oldest first; return how many."""
+    due = list(Payment.objects.filter(due_at__lte=Now()).order_by("due_at")[:BATCH])
+    for payment in due:
+        advance(payment)
+    return len(due)
+
+
+def refunds_once() -> int:
+    """Find out about a batch of refunds without an answer, oldest first; return how many."""
+    due = list(Refund.objects.filter(due_at__lte=Now()).order_by("due_at")[:BATCH])
+    for refund in due:
+        claimed = refunds.claim_refund(refund)
+        if claimed is not None:
+            refunding.settle_refund(claimed)
+    return len(due)
+
+
+def _carry_on_authorized(payment: Payment) -> Payment:
+    if payment.capture_asked is not None:
+        return capturing.settle_capture(payment)
+    return capturing.release(payment) if payment.void_requested else moves.rest(payment)
+
+
+def _carry_on_captured(payment: Payment) -> Payment:
+    """Give back what is left of a voided payment. What is booked already has a refund of its own under way."""
+    if not payment.void_requested or payment.refundable == 0:
+        return moves.rest(payment)
+    refund = refunding.refund_payment(payment, uid=uuid4(), amount=None, reason="payment voided")
+    if refund.status == RefundStatus.FAILED:
+        log.error("payment.void_refused", payment_id=str(payment.uid), failure_code=refund.failure_code)
+        return moves.postpone(payment, longest_wait_s=moves.LONGEST_WAIT_AFTER_DECLINE_S)
+    if refund.status == RefundStatus.PENDING:
+        return moves.rest(payment)
+    return selectors.payment_by_number(payment.number)
+
+
+_CARRY_ON: Final[Mapping[Status, Callable[[Payment], Payment]]] = {
+    Status.AUTHORIZED: _carry_on_authorized,
+    Status.CAPTURED: _carry_on_captured,
+    Status.PARTIALLY_REFUNDED: _carry_on_captured,
+}

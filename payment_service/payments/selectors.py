@@ -1,0 +1,33 @@
+"""Reading the ledger. Nothing in here writes."""
+
+from uuid import UUID
+
+from payment_service.payments.errors import PaymentNotFound
+from payment_service.payments.models import Payment
+
+
+def payment_of_order(order_id: str) -> Payment:
+    """The payment of an order, by its canonical id.
+
+    Raises:
+        PaymentNotFound: there is none.
+    """
+    return _one(Payment.objects.filter(order_id=order_id).first())
+
+
+def payment_by_number(number: int) -> Payment:
+    return _one(Payment.objects.filter(pk=number).first())
+
+
+def payment_by_uid(uid: UUID) -> Payment:
+    return _one(Payment.objects.filter(uid=uid).first())
+
+
+def payment_by_transaction(transaction_id: str) -> Payment:
+    return _one(Payment.objects.filter(transaction_id=transaction_id).first())
+
+
+def _one(payment: Payment | None) -> Payment:
+    if payment is None:
+        raise PaymentNotFound
+    return payment

@@ -1,0 +1,111 @@
+"""The one door through which a payment changes its status, and the lease by which one worker at a time has it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, DateTimeField, F, When
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from payment_service.payments import states
+from payment_service.payments.errors import Overtaken
+from payment_service.payments.models import Payment
+from payment_service.payments.states import Status
+from servicekit import clock, money
+from servicekit.events import trail
+
+# The first wait after a failure, and the longest: what is stuck is settled soon after whatever was down is back.
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 30.0
+# A gateway that says no to giving money back will hardly say yes half a minute later; a person may have to look.
+LONGEST_WAIT_AFTER_DECLINE_S: Final = 3600.0
+
+
+def move(payment: Payment, *, to: Status, told: Mapping[str, Any] | None = None, **changes: Any) -> Payment:
+    """Move a payment, as it was read, to another status, and record the event. Call it in a transaction.
+
+    Whatever a remembered void still has to do becomes due with the move.
+
+    Args:
+        told: What the event says on top of the payment's own data.
+
+    Raises:
+        Overtaken: the row is no longer as it was read, or `to` cannot be reached from where it is.
+    """
+    changes.setdefault("due_at", due_when_void_requested() if to in states.VOIDABLE else None)
+    rows = Payment.objects.filter(
+        pk=payment.pk, version=payment.version, status__in=[source.value for source in states.sources_of(to)]
+    )
+    now = timezone.now()
+    if not rows.update(status=to.value, version=payment.version + 1, tries=0, updated_at=now, **changes):
+        raise Overtaken
+    moved = Payment.objects.get(pk=payment.pk)
+    tell(moved, told)
+    return moved
+
+
+def due_when_void_requested() -> Case:
+    """An SQL expression for `due_at`: at once where a void waits to be carried out, else never."""
+    return Case(When(void_requested=True, then=Now()), default=None, output_field=DateTimeField())
+
+
+def tell(payment: Payment, told: Mapping[str, Any] | None = None) -> None:
+    """Record the event of the status that the payment has just got, if that has one."""
+    event_type = states.EVENTS.get(Status(payment.status))
+    if event_type is None:
+        return
+    data = {
+        "order_id": payment.order_id,
+        "number": payment.number,
+        "status": payment.status,
+        "amount": money.two_decimals(payment.amount),
+        "captured": money.two_decimals(payment.captured),
+        "refunded": money.two_decimals(payment.refunded),
+        "currency": payment.currency,
+        "method": payment.method,
+        "attempt": payment.attempt,
+    }
+    if payment.failure_code:
+        data["failure_code"] = payment.failure_code
+    data.update(told or {})
+    trail.append(
+        event_type, aggregate_type="payment", aggregate_id=str(payment.uid), sequence=payment.version, data=data
+    )
+
+
+@transaction.atomic
+def claim(payment: Payment) -> Payment | None:
+    """Take a payment that is due, for as long as a lease lasts; None when it is not due, or somebody was faster."""
+    if payment.due_at is None:
+        return None
+    rows = Payment.objects.filter(pk=payment.pk, version=payment.version, due_at__lte=Now())
+    if not rows.update(version=payment.version + 1, due_at=clock.seconds_from_now(settings.PAYMENT_LEASE_S)):
+        return None
+    return Payment.objects.get(pk=payment.pk)
+
+
+@transaction.atomic
+def postpone(payment: Payment, *, longest_wait_s: float = LONGEST_WAIT_S) -> Payment:
+    """Give a claimed payment back for later, each time a little later. Nothing happens when the claim is lost."""
+    wait_s = min(longest_wait_s, FIRST_WAIT_S * 2 ** min(payment.tries, 20))
+    Payment.objects.filter(pk=payment.pk, version=payment.version).update(
+        due_at=clock.seconds_from_now(wait_s), tries=F("tries") + 1
+    )
+    return Payment.objects.get(pk=payment.pk)
+
+
+@transaction.atomic
+def leave_unknown(payment: Payment) -> Payment:
+    """Give a payment back whose answer was lost: whoever comes next may find out at once."""
+    Payment.objects.filter(pk=payment.pk, version=payment.version).update(due_at=Now())
+    return Payment.objects.get(pk=payment.pk)
+
+
+@transaction.atomic
+def rest(payment: Payment) -> Payment:
+    """Nothing is left to do for a claimed payment; a void that came in since it was read keeps it due."""
+    rows = Payment.objects.filter(pk=payment.pk, version=payment.version, void_requested=payment.void_requested)
+    rows.update(due_at=None, tries=0)
+    return Payment.objects.get(pk=payment.pk)

@@ -1,0 +1,102 @@
+"""The life of a payment and of a refund, as data. Imports no framework; docs and tests read it as they are.
+
+A row's insert already is the recorded intent, so no door ever commits a PENDING payment: it is where the table starts.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+
+class Status(str, Enum):
+    """Where a payment stands."""
+
+    PENDING = "PENDING"  # wanted, nobody asked yet
+    PROCESSING = "PROCESSING"  # asked, answer not known yet
+    AUTHORIZED = "AUTHORIZED"  # money set aside, not taken
+    CAPTURED = "CAPTURED"  # money taken
+    FAILED = "FAILED"  # this attempt took nothing; another may follow
+    VOIDED = "VOIDED"  # never to be charged, nothing is held
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"  # some of it went back
+    REFUNDED = "REFUNDED"  # all of it went back
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class RefundStatus(str, Enum):
+    """Where a refund stands."""
+
+    PENDING = "PENDING"  # booked and asked for, answer not known yet
+    SUCCEEDED = "SUCCEEDED"  # the money went back
+    FAILED = "FAILED"  # it did not; its amount can be refunded again
+
+    def __str__(self) -> str:
+        return self.value
+
+
+TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.PENDING: frozenset({Status.PROCESSING, Status.VOIDED}),
+    Status.PROCESSING: frozenset({Status.AUTHORIZED, Status.CAPTURED, Status.FAILED}),
+    Status.AUTHORIZED: frozenset({Status.CAPTURED, Status.VOIDED}),
+    Status.CAPTURED: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
+    Status.FAILED: frozenset({Status.PROCESSING}),  # a new attempt
+    Status.VOIDED: frozenset(),
+    Status.PARTIALLY_REFUNDED: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),  # one more part, or the rest
+    Status.REFUNDED: frozenset(),
+}
+
+REFUND_TRANSITIONS: Final[Mapping[RefundStatus, frozenset[RefundStatus]]] = {
+    RefundStatus.PENDING: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
+    RefundStatus.SUCCEEDED: frozenset(),
+    RefundStatus.FAILED: frozenset(),
+}
+
+# What is told to the world when a payment gets there. PENDING and PROCESSING are nobody else's business.
+EVENTS: Final[Mapping[Status, str]] = {
+    Status.AUTHORIZED: "payment.authorized",
+    Status.CAPTURED: "payment.successful",
+    Status.FAILED: "payment.failed",
+    Status.VOIDED: "payment.voided",
+    Status.PARTIALLY_REFUNDED: "payment.refunded",
+    Status.REFUNDED: "payment.refunded",
+}
+
+# What has money that a refund can return.
+REFUNDABLE: Final = frozenset({Status.CAPTURED, Status.PARTIALLY_REFUNDED})
+# Where a void still has something to do, now or once the answer is known.
+VOIDABLE: Final = frozenset({Status.PROCESSING, Status.AUTHORIZED, *REFUNDABLE})
+
+# What clients of `/api/payments` see.
+PAYMENTS_NAMES: Final[Mapping[Status, str]] = {
+    Status.PENDING: "PENDING",
+    Status.PROCESSING: "PENDING",
+    Status.AUTHORIZED: "PENDING",
+    Status.CAPTURED: "COMPLETED",
+    Status.FAILED: "FAILED",
+    Status.VOIDED: "VOIDED",
+    Status.PARTIALLY_REFUNDED: "PARTIALLY_REFUNDED",
+    Status.REFUNDED: "REFUNDED",
+}
+# What clients of `/v1/payments` see: a payment that was taken stays a SUCCESS when it is refunded later.
+CHARGES_NAMES: Final[Mapping[Status, str]] = {
+    Status.PENDING: "PENDING",
+    Status.PROCESSING: "PENDING",
+    Status.AUTHORIZED: "PENDING",
+    Status.CAPTURED: "SUCCESS",
+    Status.FAILED: "FAILED",
+    Status.VOIDED: "VOIDED",
+    Status.PARTIALLY_REFUNDED: "SUCCESS",
+    Status.REFUNDED: "SUCCESS",
+}
+# What clients of `/api/v1/payments` see.
+PROCESS_NAMES: Final[Mapping[Status, str]] = {status: status.value.lower() for status in Status}
+
+_SOURCES: Final[Mapping[Status, frozenset[Status]]] = {
+    to: frozenset(source for source, targets in TRANSITIONS.items() if to in targets) for to in Status
+}
+
+
+def sources_of(to: Status) -> frozenset[Status]:
+    """The statuses from which a payment may move to `to`."""
+    return _SOURCES[to]
