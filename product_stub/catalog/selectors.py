@@ -32,10 +32,10 @@ class Imbalance:
 
 
 def get_product(product_id: int) -> Product:
-    product = Product.objects.filter(pk=product_id).first()
-    if product is None:
-        raise ProductNotFound(product_id)
-    return product
+    try:
+        return Product.objects.get(pk=product_id)
+    except Product.DoesNotExist as problem:
+        raise ProductNotFound(product_id) from problem
 
 
 def products_by_id(product_ids: Iterable[int]) -> dict[int, Product]:
@@ -53,10 +53,10 @@ def find_reservation(reservation_id: str) -> Reservation | None:
 
 
 def get_reservation(reservation_id: str) -> Reservation:
-    reservation = find_reservation(reservation_id)
-    if reservation is None:
-        raise ReservationNotFound
-    return reservation
+    try:
+        return Reservation.objects.get(uid=reservation_id)
+    except Reservation.DoesNotExist as problem:
+        raise ReservationNotFound from problem
 
 
 @transaction.atomic
