@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from servicekit import exactjson
+from servicekit import exactjson, inserts
 from servicekit.events.models import Event
 
 log = structlog.get_logger()
@@ -18,16 +18,18 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
 
     Args:
         sequence: The aggregate's version after the change.
-        data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is logged, stored and published.
+        data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is stored and published.
     """
-    Event.objects.create(
-        type=event_type,
-        aggregatetype=aggregate_type,
-        aggregateid=aggregate_id,
-        sequence=sequence,
-        payload=exactjson.encode(data).decode(),
+    inserts.insert(
+        Event(
+            type=event_type,
+            aggregatetype=aggregate_type,
+            aggregateid=aggregate_id,
+            sequence=sequence,
+            payload=exactjson.encode(data).decode(),
+        )
     )
-    transaction.on_commit(partial(log.info, event_type, **{f"{aggregate_type}_id": aggregate_id}, **data))
+    transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
 
 
 def of(aggregate_type: str, aggregate_id: str) -> list[dict[str, Any]]:

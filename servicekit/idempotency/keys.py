@@ -18,7 +18,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from servicekit import clock, errors, exactjson
+from servicekit import clock, errors, exactjson, inserts
 from servicekit.idempotency.models import IdempotencyKey
 
 MAX_KEY_LENGTH: Final = 255
@@ -81,6 +81,45 @@ def idempotent(handler: View) -> View:
     return wrapper  # type: ignore[return-value]
 
 
+def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callable[[View], View]:
+    """Like `idempotent`, with a short way for the common case: the key, the work and the answer in one commit.
+
+    Args:
+        attempt: Tries to handle a request by writing to this database alone. Runs in a transaction that is rolled back
+            when the key turns out to be taken; None, having written nothing, when the request needs the long way.
+    """
+
+    def decorate(handler: View) -> View:
+        the_long_way = idempotent(handler)
+
+        @wraps(handler)
+        def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+            key = _key_of(request)
+            try:
+                response = attempt(request) if key is None else _at_once(attempt, request, key)
+            except _TAKEN_OR_REFUSED:
+                response = None
+            return the_long_way(view, request, *args, **kwargs) if response is None else response
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def _at_once(attempt: Callable[[Request], Response | None], request: Request, key: str) -> Response | None:
+    claim = Claim(uuid.uuid4())
+    request.META[_CREATION_ID] = claim.id
+    with transaction.atomic():
+        response = attempt(request)
+        if response is not None:
+            row = _row(_scope_of(request), key, _fingerprint(request.data))
+            row.id, row.status_code, row.body = claim.id, response.status_code, exactjson.encode(response.data).decode()
+            inserts.insert(row)
+    return response
+
+
+# The long way says what is the matter: whose key it is, or what is wrong with the request.
+_TAKEN_OR_REFUSED: Final = (IntegrityError, APIException, errors.ServiceError)
 _CREATION_ID: Final = "servicekit.creation_id"
 
 
@@ -119,9 +158,7 @@ def _fingerprint(body: object) -> str:
 
 def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
     """Take the key, by a unique insert, or answer for the request that has it."""
-    row = IdempotencyKey(
-        digest=hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest(), scope=scope, key=key, fingerprint=fingerprint
-    )
+    row = _row(scope, key, fingerprint)
     try:
         with transaction.atomic():
             row.locked_until = clock.seconds_from_now(LOCK_S)
@@ -129,6 +166,11 @@ def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
         return Claim(row.id)
     except IntegrityError:
         return _claim_again(row.digest, fingerprint)
+
+
+def _row(scope: str, key: str, fingerprint: str) -> IdempotencyKey:
+    digest = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
+    return IdempotencyKey(digest=digest, scope=scope, key=key, fingerprint=fingerprint)
 
 
 def _claim_again(digest: str, fingerprint: str) -> Claim | Response:

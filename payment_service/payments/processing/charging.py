@@ -42,6 +42,18 @@ class Charged:
     is_new: bool
 
 
+def charge_at_once(asked: Asked) -> Payment | None:
+    """Charge an order through a gateway without outside effect, in one transaction. None when there is more to it.
+
+    More is: another gateway, an amount that cannot be charged, or an order that has a payment already.
+    """
+    name = registry.name_for(asked.method)
+    gateway = registry.gateway(name)
+    if gateway.has_outside_effect or asked.amount <= 0:
+        return None
+    return attempts.open_concluded(asked, gateway=name, outcome=gateway.charge(_first_request(asked)))
+
+
 def charge_payment(asked: Asked) -> Charged:
     """Charge an order, once: a repeat answers with the payment that is there, a FAILED one is tried again.
 
@@ -52,17 +64,18 @@ def charge_payment(asked: Asked) -> Charged:
         AmountMismatch: the order has a payment over another amount.
         PaymentVoided: no charge is wanted for this order any more.
     """
+    at_once = charge_at_once(asked)
+    if at_once is not None:
+        return Charged(at_once, is_new=True)
     name = registry.name_for(asked.method)
     if asked.amount <= 0:
         attempts.open_concluded(asked, gateway=name, outcome=_AMOUNT_REFUSED)
         raise AmountNotPositive
-    gateway = registry.gateway(name)
-    if not gateway.has_outside_effect:
-        payment = attempts.open_concluded(asked, gateway=name, outcome=gateway.charge(_first_request(asked)))
-    else:
+    if registry.gateway(name).has_outside_effect:
         payment = attempts.open_processing(asked, gateway=name)
-        payment = payment and _ask(payment)
-    return Charged(payment, is_new=True) if payment else Charged(_charge_again(asked, gateway_name=name), is_new=False)
+        if payment is not None:
+            return Charged(_ask(payment), is_new=True)
+    return Charged(_charge_again(asked, gateway_name=name), is_new=False)
 
 
 def settle_attempt(payment: Payment, *, resend: bool) -> Payment:
