@@ -121,7 +121,8 @@ class QueryIn(serializers.Serializer[Any]):
         unknown = {name: ["Not a parameter of this list."] for name in data if name not in self.fields}
         if unknown:
             raise serializers.ValidationError(unknown)
-        return super().to_internal_value(data)
+        # As a plain dict: DRF takes an empty value in a query string for one that is not there.
+        return super().to_internal_value(dict(data.items()))
 
 
 def parsed(serializer: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:

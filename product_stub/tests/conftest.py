@@ -1,0 +1,142 @@
+"""JSON over Django's test client, products to reserve, and a real server for what only real concurrency can show."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from product_stub.catalog import services
+from product_stub.catalog.models import Product
+from servicekit import exactjson
+
+ROOT = Path(__file__).resolve().parents[2]
+# Starting takes a second; a machine that is busy with other things takes longer.
+START_PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Any
+
+
+class Api:
+    """Requests and answers as JSON, decimals exact."""
+
+    def __init__(self) -> None:
+        self._client = Client()
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        content = b"" if body is None else exactjson.encode(body)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = self._client.generic(method, path, content, content_type="application/json", headers=named)
+        parsed = exactjson.decode(response.content) if response.content else None
+        return Answer(response.status_code, parsed, response.headers)
+
+    def get(self, path: str) -> Answer:
+        return self.call("GET", path)
+
+    def post(self, path: str, body: object = None, **headers: str) -> Answer:
+        return self.call("POST", path, body, **headers)
+
+    def reserve(self, reservation_id: str, *wanted: tuple[int, int]) -> Answer:
+        items = [{"product_id": product_id, "quantity": quantity} for product_id, quantity in wanted]
+        return self.call("PUT", f"/api/reservations/{reservation_id}/", {"items": items})
+
+    def confirm(self, reservation_id: str) -> Answer:
+        return self.post(f"/api/reservations/{reservation_id}/confirm/")
+
+    def release(self, reservation_id: str, query: str = "") -> Answer:
+        return self.call("DELETE", f"/api/reservations/{reservation_id}/{query}")
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    return Api()
+
+
+def make_product(stock: int, name: str = "Lamp", price: str = "12.50") -> Product:
+    return services.create_product(uuid.uuid4(), name=name, price=Decimal(price), stock=stock)
+
+
+def counters(product: Product) -> tuple[int, int, int]:
+    """(stock, reserved, sold) as they are in the database now."""
+    return Product.objects.values_list("stock", "reserved", "sold").get(pk=product.pk)
+
+
+class Server:
+    """The stub as it is deployed: granian, its own SQLite file, a port of its own."""
+
+    def __init__(self, folder: Path, *, workers: int) -> None:
+        self.environment = {**os.environ, "DB_NAME": str(folder / "db.sqlite3"), "LOG_LEVEL": "WARNING"}
+        self.port = _free_port()
+        self.manage("migrate", "--verbosity=0")
+        command = ["-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", str(workers)]
+        options = ["--blocking-threads", "4", "--log-level", "critical", "product_stub.wsgi:application"]
+        with (folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command, *options], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+
+    def manage(self, *arguments: str) -> None:
+        """Run a management command on the server's database; its failure is the test's."""
+        command = [sys.executable, str(ROOT / "product_stub" / "manage.py"), *arguments]
+        subprocess.run(command, env=self.environment, cwd=ROOT, check=True, capture_output=True)
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + START_PATIENCE_S
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, "the server has ended"
+            try:
+                if self.call("GET", "/health")[0] == 200:
+                    return
+            except OSError:
+                continue
+        raise AssertionError("the server does not answer")
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        """One request on a connection of its own, so that any number of threads may call."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            content = None if body is None else json.dumps(body)
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, content, {"Content-Type": "application/json", **named})
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two processes on one SQLite file: harder than the one that is the default."""
+    running = Server(tmp_path_factory.mktemp("server"), workers=2)
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.stop()

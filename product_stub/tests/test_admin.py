@@ -1,0 +1,68 @@
+"""The admin: to look and search; stock and reservations cannot be edited in it."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from product_stub.catalog import services
+from product_stub.catalog.models import Product, Reservation
+from product_stub.tests.conftest import counters, make_product
+
+
+@pytest.fixture
+def browser(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", password="secret"))
+    return client
+
+
+def test_products_are_listed_and_found(browser: Client) -> None:
+    """By name and by id."""
+    assert b"Wireless Mouse" in browser.get("/admin/catalog/product/").content
+    found = browser.get("/admin/catalog/product/?q=keyboard").content
+    assert b"Mechanical Keyboard" in found
+    assert b"Wireless Mouse" not in found
+
+
+def test_reservations_are_filtered_by_status_and_found_by_id(browser: Client) -> None:
+    """The filter and the search show only what was asked for."""
+    for name in ("order-a", "order-b"):
+        services.reserve(name, wanted={1: 1})
+    services.confirm("order-b")
+    held = browser.get("/admin/catalog/reservation/?status__exact=HELD").content
+    assert b"order-a" in held
+    assert b"order-b" not in held
+    found = browser.get("/admin/catalog/reservation/?q=order-b").content
+    assert b"order-b" in found
+    assert b"order-a" not in found
+
+
+def test_only_name_and_price_of_a_product_can_be_changed(browser: Client) -> None:
+    """A form that sends counters too changes none of them."""
+    product = make_product(3)
+    page = f"/admin/catalog/product/{product.pk}/change/"
+    body = {"name": "Lantern", "price": "9.00", "stock": "99", "reserved": "5", "sold": "5", "supplied": "5"}
+    assert browser.post(page, body).status_code == 302
+    product.refresh_from_db()
+    assert (product.name, str(product.price)) == ("Lantern", "9.00")
+    assert counters(product) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("model", ["product", "reservation", "restock"])
+def test_nothing_is_added_or_deleted_by_hand(browser: Client, model: str) -> None:
+    """403, and the rows are still there."""
+    services.reserve("r-1", wanted={1: 1})
+    number = Reservation.objects.get().pk
+    key = {"product": 1, "reservation": number, "restock": 1}[model]
+    assert browser.post(f"/admin/catalog/{model}/add/").status_code == 403
+    assert browser.post(f"/admin/catalog/{model}/{key}/delete/", {"post": "yes"}).status_code in (302, 403)
+    assert (Product.objects.count(), Reservation.objects.count()) == (6, 1)
+
+
+def test_a_reservation_cannot_be_changed(browser: Client) -> None:
+    """It can be looked at."""
+    services.reserve("r-1", wanted={1: 1})
+    page = f"/admin/catalog/reservation/{Reservation.objects.get().pk}/change/"
+    assert browser.get(page).status_code == 200
+    assert browser.post(page, {"status": "RELEASED"}).status_code == 403
+    assert Reservation.objects.get().status == "HELD"
