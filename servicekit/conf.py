@@ -1,5 +1,6 @@
 """The Django settings that are the same in every service, as values for its `settings.py` to take."""
 
+from pathlib import Path
 from typing import Any, Final
 
 import django_stubs_ext
@@ -57,6 +58,7 @@ def templates() -> list[dict[str, Any]]:
     return [
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "DIRS": [Path(__file__).resolve().parent / "templates"],
             "APP_DIRS": True,
             "OPTIONS": {
                 "context_processors": [

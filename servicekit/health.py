@@ -71,7 +71,7 @@ def routes(*, service: str, version: str) -> list[URLPattern]:
         re_path(r"^health/live/?$", LiveView.as_view()),
         re_path(r"^openapi\.json$", OpenAPIView.as_view(), name="openapi"),
         re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi")),
-        re_path(r"^redoc/?$", SpectacularRedocView.as_view(url_name="openapi")),
+        re_path(r"^redoc/?$", SpectacularRedocView.as_view(url_name="openapi", template_name="servicekit/redoc.html")),
     ]
 
 

@@ -1,12 +1,13 @@
 """A service with nothing of its own: what the plumbing needs to be tested by itself."""
 
+import os
+import tempfile
 from pathlib import Path
 
 from environs import Env
 
 from servicekit import conf, logs
-
-HERE = Path(__file__).resolve().parent
+from servicekit import env as environment
 
 SERVICE_NAME = "servicekit"
 SECRET_KEY = conf.secret_key(Env())
@@ -22,7 +23,14 @@ TEMPLATES = conf.templates()
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+# A file, as in production: SQLite in memory knows no waiting for a lock, so threads could not be tested.
+TEST_DATABASE = Path(tempfile.gettempdir()) / f"servicekit-tests-{os.getpid()}.sqlite3"
+DATABASES = {
+    "default": {
+        **environment.database(Env(), default_sqlite=TEST_DATABASE, default_synchronous="NORMAL"),
+        "TEST": {"NAME": TEST_DATABASE},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -1,0 +1,43 @@
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from django.test import Client
+
+from servicekit import exactjson
+
+
+class Api:
+    """Django's test client, for JSON. A crash of a view becomes the answer that a real server would send."""
+
+    def __init__(self) -> None:
+        self._client = Client(raise_request_exception=False)
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self._client.get(path, headers=headers)
+
+    def post(self, path: str, body: str | bytes, *, content_type: str = "application/json", **headers: str) -> Any:
+        """`headers` are named with `_` for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._client.post(path, data=body, content_type=content_type, headers=named)
+
+    def request(self, method: str, path: str, **extra: Any) -> Any:
+        return self._client.generic(method, path, **extra)
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[Any]]]:
+    """A function that returns everything logged so far, as the parsed lines that would stand on standard output."""
+    output = io.BytesIO()
+    structlog.contextvars.clear_contextvars()
+    configured = structlog.get_config()
+    structlog.configure(**{**configured, "logger_factory": structlog.BytesLoggerFactory(output)})
+    yield lambda: [exactjson.decode(line) for line in output.getvalue().splitlines()]
+    structlog.configure(**configured)

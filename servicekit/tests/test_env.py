@@ -1,0 +1,134 @@
+"""The environment is read by name, strictly, and the real one beats the `.env` file."""
+
+from pathlib import Path
+
+import pytest
+from environs import EnvError
+
+from servicekit import env as environment
+from servicekit import logs
+
+
+def test_the_real_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.env` beside manage.py fills in what the process was not given."""
+    monkeypatch.setenv("GIVEN", "by the process")
+    monkeypatch.delenv("MISSING", raising=False)
+    (tmp_path / ".env").write_text("GIVEN=by the file\nMISSING=by the file\n")
+    env = environment.read(tmp_path)
+    assert (env.str("GIVEN"), env.str("MISSING")) == ("by the process", "by the file")
+
+
+def test_no_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of a folder above is taken by mistake."""
+    monkeypatch.delenv("ABOVE", raising=False)
+    (tmp_path / ".env").write_text("ABOVE=1\n")
+    (tmp_path / "service").mkdir()
+    assert environment.read(tmp_path / "service").str("ABOVE", default="not there") == "not there"
+
+
+def test_a_secret_comes_from_its_variable_or_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file wins and is stripped, as Docker and Kubernetes mount them."""
+    env = environment.read(tmp_path)
+    monkeypatch.setenv("API_KEY", "plain")
+    assert environment.secret(env, "API_KEY") == "plain"
+    assert environment.secret(env, "OTHER_KEY", default="none") == "none"
+    (tmp_path / "key").write_text("from the file\n")
+    monkeypatch.setenv("API_KEY_FILE", str(tmp_path / "key"))
+    assert environment.secret(env, "API_KEY") == "from the file"
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong mount stops the start with a sentence."""
+    monkeypatch.setenv("API_KEY_FILE", str(tmp_path / "nothing"))
+    with pytest.raises(EnvError, match='"API_KEY_FILE" names a file that cannot be read'):
+        environment.secret(environment.read(tmp_path), "API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (None, "http://localhost:1/api/"),
+        ("http://pay:8002/api", "http://pay:8002/api/"),
+        ("https://pay/api///", "https://pay/api/"),
+    ],
+)
+def test_a_service_url_ends_in_one_slash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, read: str
+) -> None:
+    """However it was written."""
+    monkeypatch.delenv("PAY_URL", raising=False)
+    if given is not None:
+        monkeypatch.setenv("PAY_URL", given)
+    env = environment.read(tmp_path)
+    assert environment.service_url(env, "PAY_URL", default="http://localhost:1/api") == read
+
+
+@pytest.mark.parametrize("given", ["", "pay:8002", "ftp://pay/", "/api/"])
+def test_what_is_no_http_url_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """A wrong address is found at the start, not at the first call."""
+    monkeypatch.setenv("PAY_URL", given)
+    with pytest.raises(EnvError, match='"PAY_URL" must be an http:// or https:// URL'):
+        environment.service_url(environment.read(tmp_path), "PAY_URL", default="http://localhost:1/")
+
+
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT"):
+        monkeypatch.delenv(f"DB_{name}", raising=False)
+    monkeypatch.delenv("SQLITE_SYNCHRONOUS", raising=False)
+    return monkeypatch
+
+
+def test_sqlite_is_the_default_database(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """Write-ahead log, the write lock taken at the beginning, a long wait for it."""
+    database = environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
+    assert (database["ENGINE"], database["NAME"]) == (environment.SQLITE, str(tmp_path / "db.sqlite3"))
+    assert database["OPTIONS"] == {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+
+
+def test_sqlites_durability_can_be_chosen(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """By the service's default, and by the environment before that; anything else is refused by name."""
+    env = environment.read(tmp_path)
+    chosen = environment.database(env, default_sqlite=tmp_path / "db", default_synchronous="NORMAL")
+    assert "synchronous=NORMAL" in chosen["OPTIONS"]["init_command"]
+    no_database.setenv("SQLITE_SYNCHRONOUS", "full")
+    chosen = environment.database(env, default_sqlite=tmp_path / "db", default_synchronous="NORMAL")
+    assert "synchronous=FULL" in chosen["OPTIONS"]["init_command"]
+    no_database.setenv("SQLITE_SYNCHRONOUS", "OFF; DROP TABLE")
+    with pytest.raises(EnvError, match='"SQLITE_SYNCHRONOUS" must be one of'):
+        environment.database(env, default_sqlite=tmp_path / "db")
+
+
+def test_another_database_is_taken_from_the_variables(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """Django's dotted engine names; the password may be a mounted secret."""
+    (tmp_path / "password").write_text("s3cret\n")
+    for name, value in {
+        "DB_ENGINE": "django.db.backends.postgresql",
+        "DB_NAME": "orders",
+        "DB_USER": "app",
+        "DB_PASSWORD_FILE": str(tmp_path / "password"),
+        "DB_HOST": "db",
+        "DB_PORT": "5432",
+    }.items():
+        no_database.setenv(name, value)
+    database = environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
+    names = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
+    expected = ("django.db.backends.postgresql", "orders", "app", "s3cret", "db", "5432")
+    assert tuple(database[name] for name in names) == expected
+
+
+def test_another_database_needs_a_name(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """The missing variable is named."""
+    no_database.setenv("DB_ENGINE", "django.db.backends.postgresql")
+    with pytest.raises(EnvError, match="DB_NAME"):
+        environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
+
+
+def test_a_log_level_that_is_none_is_named() -> None:
+    """LOG_LEVEL=LOUD stops the start with a sentence."""
+    with pytest.raises(ValueError, match='"LOG_LEVEL" must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL'):
+        logs.configure(service="x", level="LOUD", as_json=True)

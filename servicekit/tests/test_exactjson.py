@@ -1,0 +1,103 @@
+"""Decimals go through JSON with every digit they have, and nothing that is no JSON gets in."""
+
+import enum
+import uuid
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit import exactjson
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**10), max_value=10**10))
+def test_a_decimal_comes_back_with_the_digits_it_had(amount: Decimal) -> None:
+    """Encoding and decoding lose and add nothing, trailing zeros included."""
+    written = exactjson.encode({"amount": amount})
+    assert written == b'{"amount":%s}' % str(amount).encode()
+    assert str(exactjson.decode(written)["amount"]) == str(amount)
+
+
+def test_digits_that_no_float_holds_survive() -> None:
+    """A float never stands between the wire and the decimal."""
+    assert exactjson.decode(b"[0.1000000000000000055511151231257827, 1e-30]") == [
+        Decimal("0.1000000000000000055511151231257827"),
+        Decimal("1e-30"),
+    ]
+
+
+def test_whole_numbers_of_any_size_stay_integers() -> None:
+    """An id beyond 64 bits arrives as itself, for the fields to refuse."""
+    assert exactjson.decode(b"[1, 18446744073709551616]") == [1, 2**64]
+    assert isinstance(exactjson.decode(b"1"), int)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{",
+        b"{'a': 1}",
+        b'{"a": 1,}',
+        b"NaN",
+        b"Infinity",
+        b"-Infinity",
+        b"01",
+        b"[1 2]",
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\\ud800"',
+        b"1e999999999999999999999",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+def test_what_is_no_json_is_refused(document: bytes) -> None:
+    """Malformed, not UTF-8, not a finite number, nested without end: one error for all of it."""
+    with pytest.raises(exactjson.MalformedJSON):
+        exactjson.decode(document)
+
+
+def test_depth_is_bounded_where_asked() -> None:
+    """Exactly `max_depth` levels are allowed, one more is not."""
+    assert exactjson.decode("[" * 3 + "]" * 3, max_depth=3) == [[[]]]
+    assert exactjson.decode('{"a":{"b":[1]}}', max_depth=3) == {"a": {"b": [1]}}
+    for document in ("[" * 4 + "1" + "]" * 4, '{"a":{"b":{"c":{"d":1}}}}'):
+        with pytest.raises(exactjson.MalformedJSON, match="nested more than 3 levels deep"):
+            exactjson.decode(document, max_depth=3)
+
+
+def test_ids_enum_members_and_ready_json_are_written() -> None:
+    """What our answers are made of is written as text, and a stored answer as it was stored."""
+
+    class Status(str, enum.Enum):
+        PAID = "PAID"
+
+    document = {"id": uuid.UUID(int=7), "status": Status.PAID, "stored": msgspec.Raw(b'{"amount":1.50}')}
+    expected = b'{"id":"00000000-0000-0000-0000-000000000007","status":"PAID","stored":{"amount":1.50}}'
+    assert exactjson.encode(document) == expected
+
+
+def test_sorted_documents_are_equal_whatever_order_they_came_in() -> None:
+    """Equal content gives equal bytes, at every level; other content does not."""
+    one = exactjson.encode_sorted({"b": [{"y": 1, "x": 2}], "a": Decimal("1.50")})
+    other = exactjson.encode_sorted({"a": Decimal("1.50"), "b": [{"x": 2, "y": 1}]})
+    assert one == other == b'{"a":1.50,"b":[{"x":2,"y":1}]}'
+    assert exactjson.encode_sorted({"a": [1, 2]}) != exactjson.encode_sorted({"a": [2, 1]})
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (None, None),
+        (datetime(2025, 11, 10, 12, 5, tzinfo=timezone.utc), "2025-11-10T12:05:00Z"),
+        (datetime(2025, 11, 10, 12, 5, 0, 7, tzinfo=timezone.utc), "2025-11-10T12:05:00.000007Z"),
+        (datetime(2025, 11, 10, 14, 5, tzinfo=timezone(timedelta(hours=2))), "2025-11-10T12:05:00Z"),
+    ],
+)
+def test_moments_are_written_in_utc(moment: datetime | None, text: str | None) -> None:
+    """ISO 8601 with a Z, whatever zone the moment was in."""
+    assert exactjson.utc_text(moment) == text

@@ -1,0 +1,95 @@
+"""The strict fields take what the contract says and refuse everything that merely looks like it."""
+
+import json
+from typing import Any
+
+import pytest
+
+
+def post(api: Any, field: str, value: str) -> Any:
+    given = f'"{field}": {value}' if field == "name" else f'"name": "x", "{field}": {value}'
+    return api.post("/fields", "{" + given + "}")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("name", '"abcde"', '"abcde"'),
+        ("name", '"  a  "', '"a"'),
+        ("name", '"\\u00e9\\ud83d\\ude00"', '"é😀"'),
+        ("amount", "50", "50.00"),
+        ("amount", "50.1", "50.10"),
+        ("amount", '"50.00"', "50.00"),
+        ("amount", "5e1", "50.00"),
+        ("amount", "0", "0.00"),
+        ("amount", "9999999999.99", "9999999999.99"),
+        ("count", "9223372036854775807", "9223372036854775807"),
+        ("currency", '"eur"', '"EUR"'),
+    ],
+)
+def test_what_the_contract_allows_is_taken(api: Any, field: str, value: str, accepted: str) -> None:
+    """Exact on the way in and out."""
+    answer = post(api, field, value)
+    assert answer.status_code == 200
+    assert f'"{field}":{accepted}' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "5"),
+        ("name", "true"),
+        ("name", "null"),
+        ("name", '["a"]'),
+        ("name", "{}"),
+        ("name", '""'),
+        ("name", '"   "'),
+        ("name", '"abcdef"'),
+        ("name", '"a\\u0000b"'),
+        ("amount", "true"),
+        ("amount", "null"),
+        ("amount", '""'),
+        ("amount", '"abc"'),
+        ("amount", '"NaN"'),
+        ("amount", '"Infinity"'),
+        ("amount", '"1e5"'),
+        ("amount", '" 5"'),
+        ("amount", '"٣"'),
+        ("amount", "[5]"),
+        ("amount", "5.001"),
+        ("amount", "1e-30"),
+        ("amount", "-0.01"),
+        ("amount", "10000000000"),
+        ("amount", "1e400"),
+        ("amount", "1" * 900),
+        ("count", "true"),
+        ("count", '"1"'),
+        ("count", "1.0"),
+        ("count", "0"),
+        ("count", "9223372036854775808"),
+        ("count", "1e3"),
+        ("currency", '"dollars"'),
+        ("currency", '"XXX"'),
+        ("currency", "840"),
+    ],
+)
+def test_anything_else_is_a_400_that_names_the_field(api: Any, field: str, value: str) -> None:
+    """Never a crash, and never a value that was quietly turned into another."""
+    answer = post(api, field, value)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid"
+    assert list(answer.json()["fields"]) == [field]
+
+
+@pytest.mark.parametrize("body", ["[]", "1", '"x"', "null", "true", "[{}]"])
+def test_a_body_that_is_no_object_is_refused(api: Any, body: str) -> None:
+    """400, whatever JSON it is."""
+    answer = api.post("/fields", body)
+    assert answer.status_code == 400
+    assert set(answer.json()) >= {"error", "code"}
+
+
+def test_unknown_fields_are_ignored(api: Any) -> None:
+    """A client may send more than this version knows."""
+    answer = api.post("/fields", json.dumps({"name": "x", "colour": "red"}))
+    assert (answer.status_code, answer.json()) == (200, {"name": "x"})

@@ -1,0 +1,186 @@
+"""`Idempotency-Key`: the same key runs a request once, and every repeat gets the first answer."""
+
+import json
+import threading
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from servicekit.events.models import Event
+from servicekit.idempotency import keys
+from servicekit.idempotency.models import IdempotencyKey
+
+pytestmark = pytest.mark.django_db
+
+
+def create(api: Any, name: str = "one", *, key: str | None = "k-1", path: str = "/things", **more: Any) -> Any:
+    headers = {} if key is None else {"Idempotency_Key": key}
+    return api.post(path, json.dumps({"name": name, **more}), **headers)
+
+
+def test_without_a_key_each_request_creates(api: Any) -> None:
+    """The header is optional, and nothing is stored for a request without it."""
+    first, second = create(api, key=None), create(api, key=None)
+    assert first.json()["id"] != second.json()["id"]
+    assert (Event.objects.count(), IdempotencyKey.objects.count()) == (2, 0)
+
+
+def test_a_repeat_is_answered_with_the_first_answer(api: Any) -> None:
+    """Status and body to the byte, marked as a replay; nothing runs again."""
+    first, repeat = create(api, amount="5.00"), create(api, amount="5.00")
+    assert (first.status_code, repeat.status_code) == (201, 201)
+    assert first.content == repeat.content
+    assert b'"amount":5.00' in first.content
+    assert "Idempotent-Replayed" not in first.headers
+    assert repeat["Idempotent-Replayed"] == "true"
+    assert Event.objects.count() == 1
+
+
+def test_the_order_of_fields_does_not_matter(api: Any) -> None:
+    """The same body in other words is the same body."""
+    api.post("/things", '{"name": "a", "count": 1}', Idempotency_Key="k")
+    repeat = api.post("/things", '{ "count":1,"name":"a" }', Idempotency_Key="k")
+    assert repeat["Idempotent-Replayed"] == "true"
+
+
+def test_another_body_with_the_same_key_is_refused(api: Any) -> None:
+    """422, and nothing is written or changed."""
+    create(api)
+    other = create(api, "two")
+    assert other.status_code == 422
+    assert other.json() == {
+        "error": "This Idempotency-Key was used with another request body",
+        "code": "idempotency_key_reused",
+    }
+    assert Event.objects.count() == 1
+    assert create(api)["Idempotent-Replayed"] == "true"
+
+
+def test_keys_of_other_paths_are_other_keys(api: Any) -> None:
+    """A key belongs to its method and path, with or without the trailing slash."""
+    first = create(api)
+    elsewhere = create(api, path="/other-things")
+    with_slash = create(api, path="/things/")
+    assert first.json()["id"] != elsewhere.json()["id"]
+    assert first.content == with_slash.content
+    assert Event.objects.count() == 2
+
+
+def test_a_quoted_key_is_the_same_as_a_bare_one(api: Any) -> None:
+    """The draft quotes it, most clients do not."""
+    assert create(api, key='"k-1"').content == create(api, key="k-1").content
+
+
+@pytest.mark.parametrize("key", ["", '""', "x" * 256, "tab\there", "ümlaut"])
+def test_a_key_that_is_none_is_refused(api: Any, key: str) -> None:
+    """400 before anything runs."""
+    answer = create(api, key=key)
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_invalid")
+    assert Event.objects.count() == 0
+
+
+def test_the_longest_key_is_taken(api: Any) -> None:
+    """255 characters."""
+    assert create(api, key="x" * 255).status_code == 201
+
+
+def test_a_key_differs_by_its_capitals(api: Any) -> None:
+    """Whatever the database's collation says."""
+    assert create(api, key="abc").content != create(api, key="ABC").content
+
+
+def test_bad_input_gives_the_key_back(api: Any) -> None:
+    """A 400 ran nothing, so the corrected body may use the same key."""
+    assert create(api, "far too long").status_code == 400
+    assert IdempotencyKey.objects.count() == 0
+    assert create(api, "right").status_code == 201
+
+
+def test_a_crash_lets_the_repeat_run_again_with_the_same_id(api: Any) -> None:
+    """What the first run created is found, not created a second time."""
+    assert create(api, "crash").status_code == 500
+    again = create(api, "crash")
+    assert again.status_code == 201
+    assert "Idempotent-Replayed" not in again.headers
+    (created,) = Event.objects.all()
+    assert again.json()["id"] == str(created.event_id)
+    assert create(api, "crash").content == again.content
+
+
+def test_after_a_crash_the_key_is_still_bound_to_its_body(api: Any) -> None:
+    """It may have run, so another body must not take its place."""
+    create(api, "crash")
+    assert create(api, "other").status_code == 422
+
+
+def test_a_refusal_is_not_stored(api: Any) -> None:
+    """What a handler raises is decided anew each time; here the state may have changed in between."""
+    assert create(api, "clash").status_code == 409
+    row = IdempotencyKey.objects.get()
+    assert (row.status_code, row.locked_until) == (None, None)
+    assert create(api, "clash").json()["code"] == "out_of_stock"
+
+
+def lose_the_process(key: str = "k-1", *, locked_for_s: float) -> IdempotencyKey:
+    """A request that claimed its key and whose process then died."""
+    fingerprint = keys._fingerprint({"name": "one"})
+    claim = keys._claim("POST /things", key, fingerprint)
+    assert isinstance(claim, keys.Claim)
+    row = IdempotencyKey.objects.get(pk=claim.id)
+    row.locked_until = timezone.now() + timedelta(seconds=locked_for_s)
+    row.save()
+    return row
+
+
+def test_while_the_first_one_runs_a_repeat_is_told_to_wait(api: Any) -> None:
+    """409, and nothing runs."""
+    lose_the_process(locked_for_s=30)
+    answer = create(api)
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_in_use")
+    assert Event.objects.count() == 0
+
+
+def test_a_dead_requests_key_is_free_once_its_lock_ran_out(api: Any) -> None:
+    """The repeat runs, with the id that the dead one had."""
+    dead = lose_the_process(locked_for_s=-1)
+    answer = create(api)
+    assert (answer.status_code, answer.json()["id"]) == (201, str(dead.pk))
+    assert create(api)["Idempotent-Replayed"] == "true"
+
+
+def test_old_keys_are_forgotten_and_young_ones_kept(api: Any) -> None:
+    """A week, by the database's clock."""
+    create(api, key="old")
+    create(api, key="young")
+    week = timedelta(seconds=keys.KEEP_S)
+    IdempotencyKey.objects.filter(key="old").update(created_at=timezone.now() - week - timedelta(minutes=1))
+    IdempotencyKey.objects.filter(key="young").update(created_at=timezone.now() - week + timedelta(minutes=1))
+    assert [keys.purge_once(), keys.purge_once()] == [1, 0]
+    assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["young"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_exactly_one_runs(api: Any) -> None:
+    """Real threads on a real database: one creates, the others replay it or are told to wait."""
+    answers: list[Any] = []
+    start = threading.Barrier(12)
+
+    def send() -> None:
+        start.wait()
+        answers.append(create(api))
+        connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seen = Counter((answer.status_code, answer.headers.get("Idempotent-Replayed")) for answer in answers)
+    assert seen[201, None] == 1
+    assert seen[201, "true"] + seen[409, None] == 11
+    assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+    assert Event.objects.count() == 1

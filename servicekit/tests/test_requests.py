@@ -1,0 +1,133 @@
+"""What happens to every request: an id, a log line, limits, and only JSON gets in."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+
+def test_a_sane_request_id_is_kept_and_answered(api: Any) -> None:
+    """The caller's own id leads through all services."""
+    sane = "Az09._-" + "x" * 121
+    assert api.get("/echo", **{"X-Request-ID": sane})["X-Request-ID"] == sane
+
+
+@pytest.mark.parametrize("given", ["", "two words", "x" * 129, "a\tb", "ä", "a/b", 'a"b', "a\n"])
+def test_any_other_request_id_is_replaced(api: Any, given: str) -> None:
+    """Nothing that could break a log line or a header is passed on."""
+    made = api.get("/echo", **{"X-Request-ID": given})["X-Request-ID"]
+    assert made != given
+    assert len(made) == 32
+    assert made.isalnum()
+
+
+def test_each_request_is_one_line_in_the_log_without_its_body(api: Any, log_lines: Any) -> None:
+    """Method, path, status, time and id; never what was sent."""
+    answer = api.post("/echo", '{"token": "tok_secret"}', X_Request_ID="abc")
+    assert answer.status_code == 201
+    (line,) = log_lines()
+    assert line.pop("ms") >= 0
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "service": "servicekit",
+        "request_id": "abc",
+        "method": "POST",
+        "path": "/echo",
+        "status": 201,
+    }
+
+
+def test_health_is_too_quiet_for_the_log(api: Any, log_lines: Any) -> None:
+    """What watches the service asks every few seconds."""
+    api.get("/health/live")
+    assert log_lines() == []
+
+
+def test_one_requests_id_does_not_leak_into_the_next(api: Any, log_lines: Any) -> None:
+    """The id is bound anew for each request."""
+    api.get("/echo", **{"X-Request-ID": "first"})
+    api.get("/echo", **{"X-Request-ID": "second"})
+    assert [line["request_id"] for line in log_lines()] == ["first", "second"]
+
+
+def test_a_body_up_to_the_limit_is_read(api: Any) -> None:
+    """Exactly `MAX_BODY_BYTES` are allowed."""
+    body = json.dumps("x" * 998)
+    assert len(body) == 1000
+    assert api.post("/echo", body).status_code == 201
+
+
+def test_a_larger_body_is_refused(api: Any) -> None:
+    """413 in JSON, with the limit in it."""
+    answer = api.post("/echo", json.dumps("x" * 999))
+    assert answer.status_code == 413
+    assert answer.json() == {"error": "Request body is larger than 1000 bytes", "code": "request_too_large"}
+
+
+def test_the_limit_holds_before_the_body_is_there(api: Any) -> None:
+    """The announced length is enough to refuse; nothing is read."""
+    answer = api.request("POST", "/echo", CONTENT_LENGTH=str(10**12), content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+    assert "X-Request-ID" in answer.headers
+
+
+@pytest.mark.parametrize("length", ["ten", "-1", "1.5", "٣"])
+def test_a_length_that_is_no_number_is_refused(api: Any, length: str) -> None:
+    """400, not a crash."""
+    answer = api.request("POST", "/echo", CONTENT_LENGTH=length, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_a_body_without_a_length_is_refused(api: Any) -> None:
+    """411: how much a chunked body will be is not known before it is read."""
+    answer = api.request("POST", "/echo", HTTP_TRANSFER_ENCODING="Chunked", content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_foreign_host_is_refused(api: Any, debug: bool) -> None:
+    """400 in JSON, with DEBUG on too."""
+    with override_settings(DEBUG=debug):
+        answer = api.get("/echo", Host="evil.example")
+    assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_only_json_gets_in(api: Any, content_type: str) -> None:
+    """415 for every other type of body."""
+    answer = api.request("POST", "/echo", data=b'{"a": 1}', content_type=content_type)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+def test_json_may_say_its_charset(api: Any) -> None:
+    """Parameters of the content type do not matter."""
+    answer = api.post("/echo", b'{"a": 1}', content_type="Application/JSON; charset=utf-8")
+    assert (answer.status_code, answer.json()) == (201, {"a": 1})
+
+
+@pytest.mark.parametrize("body", [b"{", b" ", b"NaN", b"'a'", b'"\xff"', b"[" * 21 + b"1" + b"]" * 21])
+def test_malformed_json_is_refused(api: Any, body: bytes) -> None:
+    """400 that says so."""
+    answer = api.post("/echo", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
+    assert answer.json()["error"].startswith("Malformed JSON: ")
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*", "nonsense"])
+def test_the_answer_is_json_whatever_the_client_accepts(api: Any, accept: str) -> None:
+    """A browser that asks for HTML can still read it."""
+    answer = api.get("/echo", Accept=accept)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+
+def test_amounts_pass_through_untouched(api: Any) -> None:
+    """Parser and renderer together keep every digit."""
+    assert api.post("/echo", b'{"amount":50.10,"exact":0.1000}').content == b'{"amount":50.10,"exact":0.1000}'
+
+
+def test_both_forms_of_a_path_work_without_a_redirect(api: Any) -> None:
+    """A redirect would lose the body of a POST."""
+    assert [api.post(path, b"1").status_code for path in ("/echo", "/echo/")] == [201, 201]

@@ -1,0 +1,118 @@
+"""The worker's loop: jobs in turn, rest when idle, one job's failure is only its own, a clean end."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servicekit import workers
+
+# A worker's loop tidies its database connections.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class FakeStop(workers.Stop):
+    """Asks to stop after a number of rests, and remembers them."""
+
+    def __init__(self, *, after_rests: int) -> None:
+        super().__init__()
+        self.rests: list[float] = []
+        self.after_rests = after_rests
+
+    def asked(self) -> bool:
+        return len(self.rests) >= self.after_rests
+
+    def wait(self, seconds: float) -> None:
+        self.rests.append(seconds)
+
+
+def test_it_rests_only_when_no_job_found_anything() -> None:
+    """As long as there is work it goes on at once."""
+    left = [3, 1, 0]
+    calls: list[str] = []
+
+    def busy() -> int:
+        calls.append("busy")
+        return left.pop(0)
+
+    def idle() -> int:
+        calls.append("idle")
+        return 0
+
+    stop = FakeStop(after_rests=1)
+    workers.run([("busy", busy), ("idle", idle)], stop=stop, idle_s=0.25)
+    assert calls == ["busy", "idle"] * 3
+    assert stop.rests == [0.25]
+
+
+def test_a_job_that_fails_stops_neither_the_others_nor_the_next_round(log_lines: Any) -> None:
+    """The failure is logged with its traceback, and the loop goes on."""
+    calls: list[str] = []
+
+    def broken() -> int:
+        calls.append("broken")
+        raise RuntimeError("boom")
+
+    def sound() -> int:
+        calls.append("sound")
+        return 0
+
+    workers.run([("broken", broken), ("sound", sound)], stop=FakeStop(after_rests=2))
+    assert calls == ["broken", "sound"] * 2
+    failures = [line for line in log_lines() if line["event"] == "worker.job_failed"]
+    assert [line["job"] for line in failures] == ["broken", "broken"]
+    assert "RuntimeError: boom" in failures[0]["exception"]
+
+
+def test_after_a_stop_no_further_job_of_the_round_begins() -> None:
+    """The job in hand is finished, the next one is not started."""
+    stop = workers.Stop()
+    calls: list[str] = []
+
+    def asks_to_stop() -> int:
+        calls.append("first")
+        stop._ask(signal.SIGTERM, None)
+        return 1
+
+    workers.run([("first", asks_to_stop), ("second", lambda: calls.append("second") or 0)], stop=stop)
+    assert calls == ["first"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_job_in_hand_finish(number: signal.Signals) -> None:
+    """A real process, signalled in the middle of a job: the job ends, the process ends with 0."""
+    program = """
+        import sys
+        import django
+        django.setup()
+        from servicekit import workers
+
+        def job():
+            print("job begins", flush=True)
+            sys.stdin.readline()
+            print("job ends", flush=True)
+            return 1
+
+        workers.run([("job", job)], stop=workers.Stop().listen())
+        print("loop ends", flush=True)
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "servicekit.tests.settings"}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as worker:
+        assert worker.stdout is not None
+        while worker.stdout.readline() != "job begins\n":
+            pass
+        worker.send_signal(number)
+        rest, _ = worker.communicate("go on\n", timeout=30)
+    printed = [line for line in rest.splitlines() if not line.startswith("{")]
+    assert printed == ["job ends", "loop ends"]
+    assert worker.returncode == 0

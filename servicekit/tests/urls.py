@@ -1,0 +1,93 @@
+"""Routes for the tests: each does one thing that the plumbing must cope with."""
+
+from typing import Any
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import serializers
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from servicekit import answers, errors, health, rest
+from servicekit.events.models import Event
+from servicekit.idempotency.keys import creation_id, idempotent
+
+
+class OutOfStock(errors.Conflict):
+    code = "out_of_stock"
+
+
+PROBLEMS: dict[str, Exception] = {
+    "conflict": OutOfStock("Product 2 is out of stock", product_id=2),
+    "unavailable": errors.Unavailable("Payment service unavailable", retry_after_s=7),
+    "throttled": Throttled(wait=2.6),
+    "database": OperationalError("database is locked"),
+    "crash": RuntimeError("secret internals"),
+}
+
+
+class EchoView(APIView):
+    def get(self, _request: Request) -> Response:
+        return Response({"is": "there"})
+
+    def post(self, request: Request) -> Response:
+        return Response(request.data, status=201)
+
+
+class RaiseView(APIView):
+    def get(self, _request: Request, name: str) -> Response:
+        raise PROBLEMS[name]
+
+
+@csrf_exempt
+def plain_crash(_request: HttpRequest) -> HttpResponse:
+    """A view that DRF knows nothing of."""
+    raise PROBLEMS["crash"]
+
+
+class ThingIn(serializers.Serializer[Any]):
+    name = rest.StrictCharField(max_length=5)
+    amount = rest.MoneyInField(min_value=0, required=False)
+    count = rest.StrictIntegerField(min_value=1, max_value=rest.MAX_ID, required=False)
+    currency = rest.CurrencyField(required=False)
+
+
+class FieldsView(APIView):
+    def post(self, request: Request) -> Response:
+        return Response(rest.parsed(ThingIn, request.data))
+
+
+class CreateView(APIView):
+    """Creates a "thing" (an event row, which servicekit has anyway), unless its name says what to do instead."""
+
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = rest.parsed(ThingIn, request.data)
+        if asked["name"] == "clash":
+            raise PROBLEMS["conflict"]
+        uid = creation_id(request)
+        _, created = Event.objects.get_or_create(event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1})
+        if asked["name"] == "crash" and created:
+            raise PROBLEMS["crash"]
+        return Response({"id": uid, **asked}, status=201)
+
+
+urlpatterns = [
+    re_path(r"^echo/?$", EchoView.as_view()),
+    path("raise/<str:name>", RaiseView.as_view()),
+    path("plain-crash", plain_crash),
+    path("fields", FieldsView.as_view()),
+    re_path(r"^things/?$", CreateView.as_view()),
+    path("other-things", CreateView.as_view()),
+    *health.routes(service="servicekit", version="1.2.3"),
+    re_path(r"", answers.unknown_route),
+]
+
+handler400 = answers.refused
+handler403 = answers.refused
+handler404 = answers.refused
+handler500 = answers.server_error
