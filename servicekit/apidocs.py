@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
@@ -29,7 +28,7 @@ def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenAp
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": "^[!#-~]{1,255}$"},
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters. The same key and body again is answered with the first answer.",
 )

@@ -118,7 +118,7 @@ class QueryIn(serializers.Serializer[Any]):
     """Query parameters. One that is not known is refused like one that is wrong: a filter is never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = {name: ["Not a parameter of this list."] for name in data if name not in self.fields}
+        unknown = {name or "=": ["Not a parameter of this list."] for name in data if name not in self.fields}
         if unknown:
             raise serializers.ValidationError(unknown)
         # As a plain dict: DRF takes an empty value in a query string for one that is not there.
