@@ -26,9 +26,12 @@ def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenAp
     return OpenApiResponse(PROBLEM, description=description, examples=[example])
 
 
+# Bare or quoted; a header's value never begins or ends with a space.
+_KEY_PATTERN: Final = r'^("[ -~]{1,255}"|(?!".*"$)[!-~]([ -~]{0,253}[!-~])?)$'
+
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "pattern": "^[!#-~]{1,255}$"},
+    {"type": "string", "pattern": _KEY_PATTERN},
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters. The same key and body again is answered with the first answer.",
 )
