@@ -1,0 +1,73 @@
+"""A client, a gateway that fails when told to, and a clock that does not wait."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from rest_framework.test import APIClient
+
+from payment_service.payments.gateways import registry
+from payment_service.payments.models import Payment, Refund
+from payment_service.payments.processing import repair
+from payment_service.payments.services.attempts import Asked
+from payment_service.tests.fakes import FakeGateway
+from servicekit import exactjson
+from servicekit.clock import seconds_from_now
+from servicekit.events.models import Event
+
+ORDER = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[FakeGateway]:
+    """What CARD goes to."""
+    fake = FakeGateway()
+    monkeypatch.setattr(registry, "_MAKERS", {**registry._MAKERS, "fake": lambda: fake})
+    registry.gateway.cache_clear()
+    settings.PAYMENT_GATEWAYS = {**settings.PAYMENT_GATEWAYS, "CARD": "fake"}
+    yield fake
+    registry.gateway.cache_clear()
+
+
+@pytest.fixture
+def work(db: None) -> Callable[[], int]:
+    """All leases run out, every wait is over, and the worker works until nothing is due; how much it did."""
+
+    def until_done() -> int:
+        done = 0
+        for _ in range(20):
+            make_due()
+            more = repair.payments_once() + repair.refunds_once()
+            if not more:
+                return done
+            done += more
+        raise AssertionError("the worker never comes to an end")
+
+    return until_done
+
+
+def make_due() -> None:
+    Payment.objects.filter(due_at__isnull=False).update(due_at=seconds_from_now(-1))
+    Refund.objects.filter(due_at__isnull=False).update(due_at=seconds_from_now(-1))
+
+
+def asked(amount: str = "50.00", *, order_id: str = ORDER, method: str = "CARD", **more: Any) -> Asked:
+    uid: UUID = uuid4()
+    return Asked(uid=uid, order_id=order_id, amount=Decimal(amount), currency="USD", method=method, **more)
+
+
+def trail() -> list[str]:
+    """The types of all events, oldest first."""
+    return list(Event.objects.order_by("position").values_list("type", flat=True))
+
+
+def exact(response: Any) -> Any:
+    """An answer's body, decimals as they stand on the wire."""
+    return exactjson.decode(response.content)

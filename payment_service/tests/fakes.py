@@ -1,0 +1,76 @@
+"""A gateway of our own, at the payment service's own port: it keeps a ledger and fails when told to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from payment_service.payments.gateways.base import (
+    Approved,
+    CaptureRequest,
+    ChargeRequest,
+    Declined,
+    GatewayUnavailable,
+    Outcome,
+    OutcomeUnknown,
+    RefundRequest,
+    Request,
+    VoidRequest,
+)
+
+DECLINE = Declined(code="insufficient_funds", message="Insufficient funds", retryable=True)
+
+
+@dataclass
+class FakeGateway:
+    """Approves everything, once per key, unless `script` says otherwise for the next calls.
+
+    `script` takes "ok", "decline", "unavailable" (nothing arrives), "lost" (done, but the answer is lost) and
+    "timeout" (never arrives, which the caller cannot know).
+    """
+
+    script: list[str] = field(default_factory=list)
+    ledger: dict[str, Outcome] = field(default_factory=dict)
+    calls: list[Request] = field(default_factory=list)
+    held: Decimal = Decimal("0.00")
+    is_down: bool = False
+    before_answer: Callable[[], None] | None = None
+    has_outside_effect: bool = True
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        return self._do(request, request.amount)
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        return self._do(request, Decimal(0))
+
+    def void(self, request: VoidRequest) -> Outcome:
+        return self._do(request, -self.held)
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        return self._do(request, -request.amount)
+
+    def find(self, request: Request) -> Outcome | None:
+        if self.is_down:
+            raise GatewayUnavailable
+        return self.ledger.get(request.key)
+
+    def sent(self, kind: type) -> list[str]:
+        """The keys of the requests of one kind, in order."""
+        return [call.key for call in self.calls if isinstance(call, kind)]
+
+    def _do(self, request: Request, amount: Decimal) -> Outcome:
+        fault = self.script.pop(0) if self.script else "ok"
+        if self.is_down or fault == "unavailable":
+            raise GatewayUnavailable
+        self.calls.append(request)
+        if fault == "timeout":
+            raise OutcomeUnknown
+        if request.key not in self.ledger:
+            approved = fault != "decline"
+            self.ledger[request.key] = Approved(f"txn_{request.key}", f"pi_{request.key}") if approved else DECLINE
+            self.held += amount if approved else 0
+        if self.before_answer is not None:
+            hook, self.before_answer = self.before_answer, None
+            hook()
+        if fault == "lost":
+            raise OutcomeUnknown
+        return self.ledger[request.key]

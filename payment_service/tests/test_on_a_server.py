@@ -1,0 +1,132 @@
+"""The service as it runs: a real server on a free port with its own database, many clients at once."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from payment_service.settings import HERE
+from servicekit import exactjson
+
+ROOT = HERE.parent
+# Longer than any machine needs to start it.
+START_S = 30
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A granian server with four threads over an empty database."""
+    folder: Path = tmp_path_factory.mktemp("server")
+    environment = {
+        **os.environ,
+        "DB_NAME": str(folder / "payments.sqlite3"),
+        "DJANGO_SETTINGS_MODULE": "payment_service.settings",
+        "LOG_LEVEL": "ERROR",
+    }
+    subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = f"--interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 4 --log-level error"
+    command = [str(Path(sys.executable).parent / "granian"), *options.split(), "payment_service.wsgi:application"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as server:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(f"{url}/health")
+        yield url
+        server.terminate()
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + START_S
+    while not _answers(url):
+        assert time.monotonic() < deadline, f"{url} does not answer"
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
+    data = None if body is None else exactjson.encode(body)
+    names = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    request = urllib.request.Request(url, data=data, method=method, headers=names)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read()
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_thirty_payments_for_one_order_at_once(base_url: str, keyed: bool) -> None:
+    """One COMPLETED payment: one 201, and every answer has the same body."""
+    order_id = str(uuid4())
+
+    def pay(number: int) -> tuple[int, bytes]:
+        key = {"Idempotency_Key": f"order-{order_id}-pay-{number}"} if keyed else {}
+        return call("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50}, **key)
+
+    with ThreadPoolExecutor(30) as clients:
+        answers = list(clients.map(pay, range(30)))
+    assert Counter(status for status, _ in answers) == {201: 1, 200: 29}
+    bodies = {body for _, body in answers}
+    assert len(bodies) == 1
+    assert exactjson.decode(bodies.pop())["status"] == "COMPLETED"
+
+
+def test_thirty_requests_with_one_key_at_once(base_url: str) -> None:
+    """All get the first answer, or are told that it is still running; nothing runs twice."""
+    order_id = str(uuid4())
+    body = {"order_id": order_id, "amount": 50}
+
+    def pay(_: int) -> tuple[int, bytes]:
+        return call("POST", f"{base_url}/api/payments/", body, Idempotency_Key=f"order-{order_id}-pay-1")
+
+    with ThreadPoolExecutor(30) as clients:
+        answers = list(clients.map(pay, range(30)))
+    statuses = Counter(status for status, _ in answers)
+    assert set(statuses) <= {201, 409}
+    assert statuses[201] >= 1
+    assert len({body for status, body in answers if status == 201}) == 1
+    assert all(exactjson.decode(body)["code"] == "idempotency_key_in_use" for status, body in answers if status == 409)
+
+
+def test_charges_and_voids_of_one_order_at_once(base_url: str) -> None:
+    """Whoever comes first: in the end no money is held, and a later charge is refused."""
+    order_id = str(uuid4())
+    charge = ("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50})
+    void = ("POST", f"{base_url}/api/payments/{order_id}/void/", None)
+    with ThreadPoolExecutor(20) as clients:
+        answers = list(clients.map(lambda request: call(*request), [charge, void] * 10))
+    assert {status for status, _ in answers} <= {200, 201, 409}
+    assert exactjson.decode(call(*void)[1])["status"] in ("VOIDED", "REFUNDED")
+    assert call(*charge)[0] == 409
+
+
+def test_eight_clients_pay_for_many_orders(base_url: str) -> None:
+    """No error, nothing lost, nothing twice; never "database is locked"."""
+    orders = [str(uuid4()) for _ in range(200)]
+
+    def pay(order_id: str) -> int:
+        return call("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50})[0]
+
+    with ThreadPoolExecutor(8) as clients:
+        assert set(clients.map(pay, orders)) == {201}
+        read = clients.map(lambda order_id: call("GET", f"{base_url}/api/payments/{order_id}/")[1], orders)
+        assert {exactjson.decode(body)["status"] for body in read} == {"COMPLETED"}

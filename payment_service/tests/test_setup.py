@@ -1,0 +1,83 @@
+"""What is around the doors: settings checks, OpenAPI, admin, migrations and the worker's command."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+
+from payment_service.payments import checks
+from payment_service.payments.processing import charging
+from payment_service.settings import HERE
+from payment_service.tests.conftest import asked, trail
+from payment_service.tests.fakes import FakeGateway
+from servicekit.events.models import Event
+
+COMMITTED = HERE.parent / "docs" / "openapi" / "payment_service.yaml"
+
+
+def test_the_committed_openapi_document_is_current() -> None:
+    """`python payment_service/manage.py spectacular --file docs/openapi/payment_service.yaml` writes it."""
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    assert COMMITTED.read_bytes() == OpenApiYamlRenderer().render(document, renderer_context={})
+
+
+def test_the_documentation_has_no_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every operation says what it takes and answers."""
+    call_command("spectacular", file="/dev/null", validate=True, fail_on_warn=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "ids"),
+    [
+        ({"DIRECT": "direct"}, []),
+        ({"DIRECT": "direct", "CARD": "nobody"}, ["payments.E001"]),
+        ({"DIRECT": "direct", "card": "direct"}, ["payments.E002"]),
+        ({"DIRECT": "direct", "A" * 17: "direct"}, ["payments.E002"]),
+        ({"CARD": "direct"}, ["payments.E003"]),
+    ],
+)
+def test_a_wrong_gateway_table_is_a_system_check_error(settings: Any, table: dict[str, str], ids: list[str]) -> None:
+    """Said at the start, not at the first payment."""
+    settings.PAYMENT_GATEWAYS = table
+    assert [error.id for error in checks.gateways_are_known()] == ids
+
+
+@pytest.mark.django_db
+def test_models_and_migrations_agree() -> None:
+    """No migration is missing."""
+    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+
+
+def test_every_variable_is_in_the_example_environment() -> None:
+    """`.env.example` names what settings.py reads."""
+    example = (HERE / ".env.example").read_text()
+    source = Path(HERE / "settings.py").read_text()
+    names = {line.split('"')[1] for line in source.split("env.")[1:] if '("' in line.split(")")[0]}
+    assert [name for name in sorted(names) if f"{name}=" not in example] == []
+
+
+@pytest.mark.django_db
+def test_the_worker_runs_each_job_once(gateway: FakeGateway) -> None:
+    """`worker --once` finds out what is due, and publishes what happened."""
+    gateway.script = ["lost"]
+    charging.charge_payment(asked())
+    out = StringIO()
+    call_command("worker", once=True, stdout=out)
+    assert out.getvalue().splitlines()[:3] == ["payments: 1", "refunds: 0", "relay: 1"]
+    assert trail() == ["payment.successful"]
+    assert Event.objects.filter(published_at=None).count() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", ["payment", "refund"])
+def test_the_admin_only_shows(admin_client: Client, model: str) -> None:
+    """Searchable and filterable, and nothing can be added by hand."""
+    url = f"/admin/payments/{model}/"
+    assert admin_client.get(url, {"q": "x"}).status_code == 200
+    assert admin_client.get(f"{url}add/").status_code == 403
