@@ -39,6 +39,8 @@ class RequestMiddleware:
         refusal = self._refuse(request)
         response = self.get_response(request) if refusal is None else answers.to_django(refusal)
         response[REQUEST_ID_HEADER] = request_id
+        if not response.streaming and not response.has_header("Content-Length"):
+            response["Content-Length"] = str(len(response.content))
         if not request.path.startswith(_QUIET_PREFIXES):
             log.info(
                 "request",

@@ -51,6 +51,9 @@ class Order(models.Model):
     paid_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 
+    # The lines, where this object's own move has just written them: saves reading them back for the answer.
+    frozen: list["OrderLine"] | None = None
+
     class Meta:
         ordering = ("-number",)
         constraints = [
@@ -75,6 +78,10 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.number}"
+
+    def known_lines(self) -> list["OrderLine"]:
+        """The lines that were found, in request order."""
+        return list(self.lines.all()) if self.frozen is None else self.frozen
 
 
 class OrderLine(models.Model):

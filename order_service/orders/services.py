@@ -20,7 +20,7 @@ from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order, OrderLine
 from order_service.orders.ports import LineAsked, LineFound
 from order_service.orders.states import Status, Step
-from servicekit import clock, money
+from servicekit import clock, money, rows
 from servicekit.events import trail
 
 AGGREGATE: Final = "order"
@@ -49,7 +49,7 @@ def place_order(
     Raises IntegrityError when there is an order with this id.
     """
     asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
-    order = Order.objects.create(
+    order = Order(
         uid=order_id,
         customer_name=customer_name,
         currency=currency,
@@ -59,6 +59,7 @@ def place_order(
         payment_token=payment_token,
         due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
     )
+    rows.insert(order)
     _record(order, "order.created", {"customer_name": customer_name, "currency": currency, "items": asked})
     return order
 
@@ -203,18 +204,19 @@ def _move(
     Raises:
         OrderMoved: it is no longer as the caller saw it, or the tables do not allow the move. Nothing was written.
     """
-    movable = Order.objects.filter(pk=order.pk, version=order.version)
+    sources: dict[str, frozenset[Status] | frozenset[Step]] = {}
     written: dict[str, Any] = {"version": order.version + 1, "updated_at": timezone.now(), **changes}
     if step is not None:
-        movable = movable.filter(step__in=states.steps_before(step))
+        sources["step"] = states.steps_before(step)
         written = {"step": step.value, "postponed": 0, **written}
     if status is not None:
-        movable = movable.filter(status__in=states.sources_of(status))
+        sources["status"] = states.sources_of(status)
         written["status"] = status.value
     lease_s = settings.ORDER_LEASE_S if due_in_s == _LEASE else due_in_s
     due_at = None if lease_s is None else clock.seconds_from_now(lease_s)
     with transaction.atomic():
-        if movable.update(due_at=due_at, **written) != 1:
+        seen = {"number": order.number, "version": order.version}
+        if rows.compare_and_set(Order, where=seen, among=sources, written={**written, "due_at": due_at}) != 1:
             raise OrderMoved
         for name, value in written.items():
             setattr(order, name, value)
@@ -228,7 +230,7 @@ def _record(order: Order, event: str, data: dict[str, Any]) -> None:
 
 def _freeze(order: Order, found: Sequence[LineFound]) -> None:
     """Keep the lines that were found, with name and price as they are now."""
-    OrderLine.objects.bulk_create(
+    order.frozen = [
         OrderLine(
             order=order,
             position=n,
@@ -238,7 +240,8 @@ def _freeze(order: Order, found: Sequence[LineFound]) -> None:
             unit_price=line.unit_price,
         )
         for n, line in enumerate(found, start=1)
-    )
+    ]
+    OrderLine.objects.bulk_create(order.frozen)
 
 
 def _lines_data(lines: Sequence[LineFound], total: Decimal) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from servicekit import exactjson, inserts
+from servicekit import exactjson, rows
 from servicekit.events.models import Event
 
 log = structlog.get_logger()
@@ -20,7 +20,7 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
         sequence: The aggregate's version after the change.
         data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is stored and published.
     """
-    inserts.insert(
+    rows.insert(
         Event(
             type=event_type,
             aggregatetype=aggregate_type,
@@ -34,13 +34,13 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
 
 def of(aggregate_type: str, aggregate_id: str) -> list[dict[str, Any]]:
     """One aggregate's events, oldest first: `sequence`, `type`, `created_at`, `data`."""
-    rows = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id).order_by("sequence")
+    events = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id).order_by("sequence")
     return [
         {
-            "sequence": row.sequence,
-            "type": row.type,
-            "created_at": exactjson.utc_text(row.created_at),
-            "data": exactjson.decode(row.payload),
+            "sequence": event.sequence,
+            "type": event.type,
+            "created_at": exactjson.utc_text(event.created_at),
+            "data": exactjson.decode(event.payload),
         }
-        for row in rows
+        for event in events
     ]

@@ -18,7 +18,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from servicekit import clock, errors, exactjson, inserts
+from servicekit import clock, errors, exactjson, rows
 from servicekit.idempotency.models import IdempotencyKey
 
 MAX_KEY_LENGTH: Final = 255
@@ -114,7 +114,7 @@ def _at_once(attempt: Callable[[Request], Response | None], request: Request, ke
         if response is not None:
             row = _row(_scope_of(request), key, _fingerprint(request.data))
             row.id, row.status_code, row.body = claim.id, response.status_code, exactjson.encode(response.data).decode()
-            inserts.insert(row)
+            rows.insert(row)
     return response
 
 
@@ -162,7 +162,7 @@ def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
     try:
         with transaction.atomic():
             row.locked_until = clock.seconds_from_now(LOCK_S)
-            row.save(force_insert=True)
+            rows.insert(row)
         return Claim(row.id)
     except IntegrityError:
         return _claim_again(row.digest, fingerprint)
@@ -191,6 +191,13 @@ def _claim_again(digest: str, fingerprint: str) -> Claim | Response:
 
 
 def _store(claim: Claim, response: Response) -> None:
-    IdempotencyKey.objects.filter(pk=claim.id, status_code=None).update(
-        status_code=response.status_code, body=exactjson.encode(response.data).decode(), locked_until=None
+    rows.compare_and_set(
+        IdempotencyKey,
+        where={"id": claim.id},
+        among={},
+        written={
+            "status_code": response.status_code,
+            "body": exactjson.encode(response.data).decode(),
+            "locked_until": None,
+        },
     )

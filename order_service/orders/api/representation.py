@@ -51,7 +51,7 @@ def cancelled(order: Order) -> tuple[int, dict[str, Any]]:
 
 def _items(order: Order) -> list[dict[str, Any]]:
     """What was asked for, in request order; name and prices are null where the product was not found."""
-    lines = {line.product_id: line for line in order.lines.all()}
+    lines = {line.product_id: line for line in order.known_lines()}
     items = []
     for asked in order.asked:
         line = lines.get(asked["product_id"])
