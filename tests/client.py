@@ -1,0 +1,71 @@
+"""A small HTTP client for the tests: JSON with exact decimals, no redirects, no proxies, no retries."""
+
+import http.client
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+# Above every deadline of the services, so that a test sees their answer and not its own impatience.
+PATIENCE_S: Final = 60.0
+JSON_HEADERS: Final = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `json` has exact decimals; None where there was no body."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    json: Any
+
+
+class Http:
+    """Calls to one service. Not for several threads at once."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Reply:
+        """POST a body as JSON; a `Decimal` in it is quoted, which the services accept."""
+        return self.request("POST", path, json=body, headers={} if key is None else {"Idempotency-Key": key})
+
+    def request(self, method: str, path: str, **options: Any) -> Reply:
+        """Anything else; options are those of `requests`."""
+        answer = self._session.request(
+            method, self.base_url + path, allow_redirects=False, timeout=PATIENCE_S, **options
+        )
+        is_json = answer.headers.get("Content-Type", "").startswith("application/json") and answer.text
+        parsed = answer.json(parse_float=Decimal) if is_json else None
+        return Reply(answer.status_code, answer.headers, answer.text, parsed)
+
+    def is_healthy(self) -> bool:
+        try:
+            return self._session.get(f"{self.base_url}/health", timeout=1).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def raw(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes]:
+        """A request whose headers are exactly these, however wrong; returns status and body."""
+        address = urlsplit(self.base_url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            if body:
+                connection.send(body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()

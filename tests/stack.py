@@ -1,0 +1,251 @@
+"""The real services as real processes: on free ports, with databases of their own in a temporary folder.
+
+Black box: nothing here imports Django or a service. A stack may leave services out, put a scripted peer in one's
+place, start workers, kill a service the hard way and start it again.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.client import Http
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SERVICES: Final = ("product_stub", "payment_service", "order_service")
+# A cold start on a machine that does other things, too.
+STARTS_WITHIN_S: Final = 60.0
+STOPS_WITHIN_S: Final = 20.0
+LOOK_EVERY_S: Final = 0.02
+# How much of each log a failed test shows.
+SHOWN_LINES: Final = 40
+
+
+def wait_until(condition: Callable[[], Any], *, within_s: float = STARTS_WITHIN_S, what: str = "") -> Any:
+    """Wait for a condition to hold, and return what it returned."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {within_s} s: {what or condition}")
+        time.sleep(LOOK_EVERY_S)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(closing(socket.create_server(("127.0.0.1", 0)))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def base_environment() -> dict[str, str]:
+    """What every process gets: nothing of the caller's own settings, so that no stray variable changes a test."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "SECRET_KEY": "only-for-tests-" + "x" * 50,
+        "DEBUG": "off",
+        "LOG_LEVEL": "INFO",
+    }
+
+
+class Process:
+    """One process in a session of its own, its output in a file."""
+
+    def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.command = list(command)
+        self.environment = dict(environment)
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command, env=self.environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            )
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and all that it has started."""
+        if self._process is not None and self.is_running:
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        """As a crash or an out-of-memory killer would: no chance to tidy up."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(STOPS_WITHIN_S)
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit status."""
+        if self._process is None:
+            return 0
+        if self.is_running:
+            self._process.terminate()
+        try:
+            return self._process.wait(STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def log_text(self, *, lines: int | None = None) -> str:
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return text if lines is None else "\n".join(text.splitlines()[-lines:])
+
+
+class Service(Process):
+    """One of the three, with its port and its database."""
+
+    def __init__(self, name: str, port: int, *, database: Path, environment: Mapping[str, str]) -> None:
+        self.port = port
+        self.database = database
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        command += ["--workers", "1", "--blocking-threads", "4", "--log-level", "warning", f"{name}.wsgi:application"]
+        super().__init__(
+            name,
+            command,
+            environment={**environment, "DB_NAME": str(database)},
+            log=database.with_name(f"{name}.log"),
+        )
+
+    def start(self) -> None:
+        super().start()
+        wait_until(self._is_up, what=f"{self.name} up")
+
+    def _is_up(self) -> bool:
+        if not self.is_running:
+            raise RuntimeError(f"{self.name} ended:\n{self.log_text(lines=SHOWN_LINES)}")
+        return Http(self.url).is_healthy()
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the service's database says, read beside it."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command with the service's own environment."""
+        command = [sys.executable, str(ROOT / self.name / "manage.py"), *arguments]
+        return subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+class Stack:
+    """The three services, wired to each other."""
+
+    def __init__(self, folder: Path, *, peers: Mapping[str, str], settings: Mapping[str, Mapping[str, str]]) -> None:
+        """`peers`: base URLs that take the place of a service of ours; `settings`: environment per service."""
+        own = [name for name in SERVICES if name not in peers]
+        ports = dict(zip(own, free_ports(len(own)), strict=True))
+        urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()} | dict(peers)
+        wiring = {
+            "PRODUCT_SERVICE_URL": f"{urls['product_stub']}/api/products/",
+            "PAYMENT_SERVICE_URL": f"{urls['payment_service']}/api/payments/",
+            "ORDER_SERVICE_URL": f"{urls['order_service']}/api/orders/",
+        }
+        self.services = {
+            name: Service(
+                name,
+                ports[name],
+                database=folder / f"{name}.sqlite3",
+                environment={**base_environment(), **wiring, **settings.get(name, {})},
+            )
+            for name in own
+        }
+        self.workers: list[Process] = []
+
+    @property
+    def orders(self) -> Http:
+        return Http(self.services["order_service"].url)
+
+    @property
+    def payments(self) -> Http:
+        return Http(self.services["payment_service"].url)
+
+    @property
+    def products(self) -> Http:
+        return Http(self.services["product_stub"].url)
+
+    def start(self, *, without: Sequence[str] = ()) -> "Stack":
+        for name, service in self.services.items():
+            if name not in without:
+                service.start()
+        return self
+
+    def start_worker(self, name: str) -> Process:
+        """Start the worker of a service; it ends with the stack."""
+        service = self.services[name]
+        worker = Process(
+            f"{name} worker",
+            [sys.executable, str(ROOT / name / "manage.py"), "worker", "--idle", "0.05"],
+            environment=service.environment,
+            log=service.database.with_name(f"{name}-worker{len(self.workers)}.log"),
+        )
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def restart(self, name: str) -> None:
+        """Start a service again on its port, after `stop` or `kill`."""
+        self.services[name].start()
+
+    def stop(self) -> None:
+        for process in self.processes():
+            process.signal(signal.SIGCONT)
+            process.stop()
+
+    def processes(self) -> list[Process]:
+        return [*self.workers, *reversed(self.services.values())]
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """The end of each process's log."""
+        for process in self.processes():
+            yield process.name, process.log_text(lines=SHOWN_LINES)
+
+
+def migrate(folder: Path) -> None:
+    """Make an empty, migrated database for each service: made once, then copied for every stack."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, str(ROOT / name / "manage.py"), "migrate", "--verbosity=0"],
+            env={**base_environment(), "DB_NAME": str(folder / f"{name}.sqlite3")},
+            cwd=ROOT,
+        )
+        for name in SERVICES
+    ]
+    statuses = [process.wait() for process in running]
+    if any(statuses):
+        raise RuntimeError("a migration failed")
+
+
+@contextmanager
+def running_stack(
+    template: Path,
+    folder: Path,
+    *,
+    peers: Mapping[str, str] | None = None,
+    settings: Mapping[str, Mapping[str, str]] | None = None,
+    without: Sequence[str] = (),
+) -> Iterator[Stack]:
+    """A stack that runs, and ends whatever happens."""
+    for database in template.glob("*.sqlite3"):
+        shutil.copy(database, folder)
+    stack = Stack(folder, peers=peers or {}, settings=settings or {})
+    try:
+        yield stack.start(without=without)
+    finally:
+        stack.stop()
