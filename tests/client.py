@@ -22,6 +22,7 @@ class Reply:
     headers: Mapping[str, str]
     text: str
     json: Any
+    elapsed_s: float = 0.0
 
 
 class Http:
@@ -46,7 +47,7 @@ class Http:
         )
         is_json = answer.headers.get("Content-Type", "").startswith("application/json") and answer.text
         parsed = answer.json(parse_float=Decimal) if is_json else None
-        return Reply(answer.status_code, answer.headers, answer.text, parsed)
+        return Reply(answer.status_code, answer.headers, answer.text, parsed, answer.elapsed.total_seconds())
 
     def is_healthy(self) -> bool:
         try:

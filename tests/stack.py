@@ -124,8 +124,7 @@ class Service(Process):
             log=database.with_name(f"{name}.log"),
         )
 
-    def start(self) -> None:
-        super().start()
+    def wait_until_up(self) -> None:
         wait_until(self._is_up, what=f"{self.name} up")
 
     def _is_up(self) -> bool:
@@ -181,9 +180,11 @@ class Stack:
         return Http(self.services["product_stub"].url)
 
     def start(self, *, without: Sequence[str] = ()) -> "Stack":
-        for name, service in self.services.items():
-            if name not in without:
-                service.start()
+        started = [service for name, service in self.services.items() if name not in without]
+        for service in started:
+            service.start()
+        for service in started:
+            service.wait_until_up()
         return self
 
     def start_worker(self, name: str) -> Process:
@@ -202,6 +203,7 @@ class Stack:
     def restart(self, name: str) -> None:
         """Start a service again on its port, after `stop` or `kill`."""
         self.services[name].start()
+        self.services[name].wait_until_up()
 
     def stop(self) -> None:
         for process in self.processes():
