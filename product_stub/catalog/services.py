@@ -28,6 +28,7 @@ from product_stub.catalog.errors import (
 from product_stub.catalog.lines import Line
 from product_stub.catalog.models import MAX_SUPPLIED, Product, Reservation, Restock
 from product_stub.catalog.states import COUNTER, Status, may_move
+from servicekit import rows
 
 log = structlog.get_logger()
 
@@ -170,7 +171,7 @@ def _hold(reservation_id: str, held: Sequence[Line]) -> Reservation:
     reservation = Reservation(uid=reservation_id, status=Status.HELD.value, lines_text=lines.dump(held))
     with transaction.atomic():
         try:
-            reservation.save(force_insert=True)
+            rows.insert(reservation)
         except IntegrityError as problem:
             raise _IdTaken from problem
         _shift(held, source=COUNTER[Status.RELEASED], target=COUNTER[Status.HELD])
@@ -193,9 +194,13 @@ def _move(reservation: Reservation, *, to: Status) -> bool:
     seen, now = Status(reservation.status), timezone.now()
     if not may_move(seen, to):
         raise ValueError(f"no way from {seen} to {to}")
-    as_read = Reservation.objects.filter(pk=reservation.pk, status=seen.value)
     with transaction.atomic():
-        if not as_read.update(status=to.value, updated_at=now):
+        if not rows.compare_and_set(
+            Reservation,
+            where={"number": reservation.pk, "status": seen.value},
+            among={},
+            written={"status": to.value, "updated_at": now},
+        ):
             return False
         _shift(reservation.lines, source=COUNTER[seen], target=COUNTER[to])
     reservation.status, reservation.updated_at = to.value, now

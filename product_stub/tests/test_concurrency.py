@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from product_stub.tests.conftest import Server
@@ -76,8 +77,8 @@ def test_confirmed_or_released_but_never_both(server: Server) -> None:
     calls: list[Callable[[], tuple[int, Any]]] = []
     for n in range(20):
         path = f"/api/reservations/race-{n}/"
-        calls.append(lambda path=path: server.call("POST", f"{path}confirm/"))  # type: ignore[misc]
-        calls.append(lambda path=path: server.call("DELETE", path))  # type: ignore[misc]
+        calls.append(partial(server.call, "POST", f"{path}confirm/"))
+        calls.append(partial(server.call, "DELETE", path))
     statuses = [status for status, _ in _at_once(calls)]
     outcomes = Counter(zip(statuses[::2], statuses[1::2], strict=True))
     assert set(outcomes) <= {(200, 409), (409, 204)}
@@ -91,7 +92,7 @@ def test_a_release_at_the_same_time_as_its_reservation(server: Server) -> None:
     calls: list[Callable[[], tuple[int, Any]]] = []
     for n in range(20):
         calls.append(_put(server, f"early-{n}", (product, 1)))
-        calls.append(lambda n=n: server.call("DELETE", f"/api/reservations/early-{n}/"))  # type: ignore[misc]
+        calls.append(partial(server.call, "DELETE", f"/api/reservations/early-{n}/"))
     statuses = [status for status, _ in _at_once(calls)]
     assert set(statuses[::2]) <= {201, 409}
     assert set(statuses[1::2]) == {204}

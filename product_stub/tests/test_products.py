@@ -65,6 +65,12 @@ def test_a_wrong_page_is_refused(api: Api, query: str) -> None:
     assert list(answer.body["fields"]) == [query.partition("=")[0]]
 
 
+def test_a_parameter_without_a_name_is_refused(api: Api) -> None:
+    """`?=1` is as unknown as any other."""
+    answer = api.get("/api/products/?=1")
+    assert (answer.status, answer.body["code"]) == (400, "invalid")
+
+
 def test_a_product_is_added(api: Api) -> None:
     """201 with the product as it can be read from now on."""
     answer = api.post("/api/products/", NEW)
