@@ -1,0 +1,331 @@
+"""The order API over Django's test client: shapes, statuses and sentences of the contract."""
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.test import Client
+
+from order_service.orders import wiring
+from order_service.orders.models import Order
+from order_service.tests.conftest import Shop, the_order
+from order_service.tests.fakes import HARD_DECLINE, Fault
+from servicekit import exactjson
+
+ALICE = {"customer_name": "Alice", "product_ids": [1, 2]}
+
+
+@pytest.fixture
+def api(shop: Shop, monkeypatch: pytest.MonkeyPatch, client: Client) -> Client:
+    monkeypatch.setattr(wiring, "a_run", shop.run)
+    return client
+
+
+def post(api: Client, body: Any, path: str = "/api/orders/", **headers: str) -> Any:
+    data = body if isinstance(body, (str, bytes)) else exactjson.encode(body)
+    return api.post(path, data, content_type="application/json", headers=headers)
+
+
+def test_paid_order_has_the_whole_shape(api: Client) -> None:
+    """Every key of the contract, money with two decimals, times ending in Z."""
+    response = post(api, ALICE)
+    assert response.status_code == 201
+    body = response.json()
+    assert set(body) == {
+        "id", "number", "customer_name", "items", "total_amount", "currency", "status", "cancellation_reason",
+        "created_at", "updated_at", "paid_at", "expires_at", "payment_status",
+    }  # fmt: skip
+    assert UUID(body["id"]) == the_order().uid
+    assert (body["status"], body["payment_status"], body["cancellation_reason"]) == ("PAID", "COMPLETED", None)
+    assert b'"total_amount":20.00' in response.content
+    assert b'"unit_price":10.00,"line_total":10.00' in response.content
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", body["created_at"])
+    assert body["expires_at"] is None
+
+
+def test_repeated_product_id_means_more_units(api: Client) -> None:
+    """[1, 2, 1] is two of product 1 and one of product 2, in the order first named."""
+    body = post(api, {"customer_name": "Alice", "product_ids": [1, 2, 1]}).json()
+    assert [(item["product_id"], item["quantity"]) for item in body["items"]] == [(1, 2), (2, 1)]
+    assert body["total_amount"] == 30
+
+
+def test_items_with_quantities_are_an_order_too(api: Client) -> None:
+    """`items` in the place of `product_ids`."""
+    body = post(api, {"customer_name": "Alice", "items": [{"product_id": 3, "quantity": 4}]}).json()
+    assert (body["status"], body["total_amount"]) == ("PAID", 40)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"customer_name": "Alice"},
+        {"product_ids": [1]},
+        {"customer_name": "", "product_ids": [1]},
+        {"customer_name": "   ", "product_ids": [1]},
+        {"customer_name": None, "product_ids": [1]},
+        {"customer_name": "Alice", "product_ids": []},
+        {"customer_name": "Alice", "product_ids": None},
+        {"customer_name": "Alice", "items": []},
+    ],
+)
+def test_missing_fields_have_the_seed_s_sentence(api: Client, shop: Shop, body: Any) -> None:
+    """400, and nothing is stored or called."""
+    response = post(api, body)
+    assert response.status_code == 400
+    assert response.json() == {"error": "customer_name and product_ids required", "code": "missing_fields"}
+    assert not Order.objects.exists()
+    assert shop.products.calls == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"customer_name": 5}, "customer_name"),
+        ({"customer_name": "x" * 256}, "customer_name"),
+        ({"customer_name": "nul\u0000"}, "customer_name"),
+        ({"product_ids": "1,2"}, "product_ids"),
+        ({"product_ids": 1}, "product_ids"),
+        ({"product_ids": [0]}, "product_ids.0"),
+        ({"product_ids": [1, -1]}, "product_ids.1"),
+        ({"product_ids": ["1"]}, "product_ids.0"),
+        ({"product_ids": [True]}, "product_ids.0"),
+        ({"product_ids": [1.5]}, "product_ids.0"),
+        ({"product_ids": [None]}, "product_ids.0"),
+        ({"product_ids": [2**63]}, "product_ids.0"),
+        ({"product_ids": [1] * 101}, "product_ids"),
+        ({"items": [{"product_id": 1, "quantity": 1}]}, "items"),
+        ({"product_ids": None, "items": [{"product_id": 1, "quantity": 0}]}, "items.0.quantity"),
+        ({"product_ids": None, "items": [{"product_id": 1, "quantity": 1001}]}, "items.0.quantity"),
+        ({"product_ids": None, "items": [{"product_id": 1}]}, "items.0.quantity"),
+        ({"product_ids": None, "items": [{"product_id": 1, "quantity": 600}] * 2}, "items"),
+        ({"product_ids": None, "items": [7]}, "items.0"),
+        ({"payment": "never"}, "payment"),
+        ({"payment_method": 7}, "payment_method"),
+        ({"payment_method_details": "tok"}, "payment_method_details"),
+        ({"payment_method_details": {}}, "payment_method_details.token"),
+        ({"currency": "ZZZ"}, "currency"),
+        ({"currency": 840}, "currency"),
+    ],
+)
+def test_bad_field_is_named_and_nothing_happens(api: Client, shop: Shop, change: Any, field: str) -> None:
+    """A clear 400 that changes nothing."""
+    body = {key: value for key, value in {**ALICE, **change}.items() if value is not None}
+    response = post(api, body)
+    assert response.status_code == 400, response.content
+    assert field in response.json()["fields"]
+    assert response.json()["error"].startswith(f"{field}: ")
+    assert not Order.objects.exists()
+    assert shop.products.calls == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        '"x"',
+        "null",
+        '{"customer_name": NaN}',
+        b"\xff\xfe",
+        '{"customer_name":"\\ud800"}',
+        "[" * 5000,
+    ],
+)
+def test_malformed_bodies_are_refused(api: Client, body: Any) -> None:
+    """Whatever is not an object with an order in it."""
+    response = post(api, body)
+    assert response.status_code == 400, response.content
+    assert set(response.json()) >= {"error", "code"}
+    assert not Order.objects.exists()
+
+
+def test_cancelled_order_is_stored_and_told_with_its_reason(api: Client, shop: Shop) -> None:
+    """400 with the order's JSON, the total of what was found, and `error` = the reason."""
+    shop.products.refuse_with = "Product 2 not found"
+    response = post(api, ALICE)
+    body = response.json()
+    assert response.status_code == 400
+    assert (body["status"], body["error"], body["cancellation_reason"]) == ("CANCELLED", *["Product 2 not found"] * 2)
+    assert (body["total_amount"], body["payment_status"]) == (10, None)
+    assert body["items"][1] == {"product_id": 2, "name": None, "quantity": 1, "unit_price": None, "line_total": None}
+    assert api.get(f"/api/orders/{body['id']}/").json()["status"] == "CANCELLED"
+
+
+def test_declined_payment_is_told(api: Client, shop: Shop) -> None:
+    """400 `Payment failed`."""
+    shop.payments.answers = [HARD_DECLINE]
+    response = post(api, ALICE)
+    assert response.status_code == 400
+    assert response.json()["error"] == "Payment failed"
+
+
+def test_unreachable_product_service_is_a_503_with_the_order(api: Client, shop: Shop) -> None:
+    """The same shape, and when to come back."""
+    shop.products.fail("reserve", Fault.OUTAGE_BEFORE)
+    response = post(api, ALICE)
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert response.json()["error"] == "Product service unavailable"
+    assert response.json()["status"] == "CANCELLED"
+
+
+def test_pay_later_is_pending_with_an_expiry(api: Client) -> None:
+    """201, stock held, nothing paid."""
+    response = post(api, {**ALICE, "payment": "later"})
+    body = response.json()
+    assert response.status_code == 201
+    assert (body["status"], body["payment_status"], body["paid_at"]) == ("PENDING", None, None)
+    assert body["expires_at"] > body["created_at"]
+
+
+def test_same_key_and_body_replay_the_first_answer(api: Client, shop: Shop) -> None:
+    """One order, one charge, identical bodies."""
+    first = post(api, ALICE, **{"Idempotency-Key": "k-1"})
+    again = post(api, {"product_ids": [1, 2], "customer_name": "Alice"}, **{"Idempotency-Key": '"k-1"'})
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again["Idempotent-Replayed"] == "true"
+    assert not first.has_header("Idempotent-Replayed")
+    assert Order.objects.count() == 1
+    assert shop.payments.calls["charge"] == 1
+
+
+def test_cancelled_orders_replay_too(api: Client, shop: Shop) -> None:
+    """A refusal that was executed is an answer like any other."""
+    shop.products.refuse_with = "Product 1 is out of stock"
+    first = post(api, ALICE, **{"Idempotency-Key": "k-2"})
+    shop.products.refuse_with = None
+    again = post(api, ALICE, **{"Idempotency-Key": "k-2"})
+    assert (again.status_code, again.content) == (400, first.content)
+    assert Order.objects.count() == 1
+
+
+def test_same_key_with_another_body_is_refused(api: Client) -> None:
+    """422, and nothing happens."""
+    post(api, ALICE, **{"Idempotency-Key": "k-3"})
+    response = post(api, {**ALICE, "customer_name": "Bob"}, **{"Idempotency-Key": "k-3"})
+    assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
+    assert Order.objects.count() == 1
+
+
+def test_key_of_a_refused_request_can_be_used_again(api: Client) -> None:
+    """Validation ran nothing, so nothing is remembered."""
+    assert post(api, {**ALICE, "currency": "ZZZ"}, **{"Idempotency-Key": "k-4"}).status_code == 400
+    assert post(api, ALICE, **{"Idempotency-Key": "k-4"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/orders/{id}/", "/api/orders/{id}", "/api/orders/{number}/", "/api/orders/{number}"]
+)
+def test_order_is_found_by_id_and_number_with_and_without_slash(api: Client, path: str) -> None:
+    """Four ways to name one order."""
+    placed = post(api, ALICE).json()
+    assert api.get(path.format(**placed)).json()["id"] == placed["id"]
+
+
+@pytest.mark.parametrize("reference", ["abc", "0", "-1", "1.5", "9" * 30, str(uuid4()), "%00", "é"])
+@pytest.mark.parametrize("tail", ["", "/", "/events/"])
+def test_unknown_order_is_not_found(api: Client, reference: str, tail: str) -> None:
+    """404 with the seed's sentence, malformed references included."""
+    response = api.get(f"/api/orders/{reference}{tail}")
+    assert response.status_code == 404
+    assert response.json() == {"error": "Order not found", "code": "order_not_found"}
+
+
+def test_list_is_paged_newest_first_and_filtered(api: Client) -> None:
+    """Bounded pages in a stable order, with the total of what fits."""
+    for name in ("Alice", "Bob", "Alice"):
+        post(api, {**ALICE, "customer_name": name})
+    page = api.get("/api/orders/?customer_name=Alice&status=PAID&per_page=1&page=2").json()
+    assert (page["page"], page["per_page"], page["total"]) == (2, 1, 2)
+    assert [order["number"] for order in page["items"]] == [Order.objects.order_by("number").first().number]  # type: ignore[union-attr]
+    assert api.get("/api/orders/?created_after=2100-01-01T00:00:00Z").json()["total"] == 0
+    assert api.get("/api/orders/?created_before=2100-01-01T00:00:00Z").json()["total"] == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=paid", "status"),
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("per_page=201", "per_page"),
+        ("created_after=yesterday", "created_after"),
+        ("colour=red", "colour"),
+        ("customer_name=%00", "customer_name"),
+        ("page=99999999999999999999", "page"),
+    ],
+)
+def test_bad_filter_is_refused(api: Client, query: str, field: str) -> None:
+    """Never ignored."""
+    response = api.get(f"/api/orders/?{query}")
+    assert response.status_code == 400
+    assert field in response.json()["fields"]
+
+
+def test_trail_tells_what_happened(api: Client, shop: Shop) -> None:
+    """Oldest first, with reason and attempt."""
+    shop.payments.answers = [HARD_DECLINE]
+    placed = post(api, ALICE).json()
+    items = api.get(f"/api/orders/{placed['number']}/events").json()["items"]
+    assert [item["type"] for item in items] == ["order.created", "order.reserved", "order.cancelled", "order.closed"]
+    assert items[2]["data"] == {"reason": "Payment failed", "attempt": 1, "cause": "expired_card"}
+    assert [item["sequence"] for item in items] == sorted(item["sequence"] for item in items)
+
+
+def test_cancel_and_its_refusal(api: Client) -> None:
+    """200 REFUNDED, then 409."""
+    placed = post(api, ALICE).json()
+    first = post(api, "", f"/api/orders/{placed['id']}/cancel/")
+    assert (first.status_code, first.json()["status"]) == (200, "REFUNDED")
+    again = post(api, "", f"/api/orders/{placed['id']}/cancel")
+    assert (again.status_code, again.json()["code"], again.json()["status"]) == (
+        409,
+        "order_not_cancellable",
+        "REFUNDED",
+    )
+
+
+def test_refund_under_way_is_a_202(api: Client, shop: Shop) -> None:
+    """Accepted, not done."""
+    placed = post(api, ALICE).json()
+    shop.payments.fail("void", Fault.OUTAGE_BEFORE)
+    response = post(api, "", f"/api/orders/{placed['id']}/cancel/")
+    assert (response.status_code, response.json()["status"]) == (202, "PAID")
+
+
+def test_looking_again_does_not_trust_its_body(api: Client) -> None:
+    """Nobody can mark an order paid by saying so."""
+    placed = post(api, {**ALICE, "payment": "later"}).json()
+    response = post(api, {"status": "COMPLETED", "amount": 20}, f"/api/orders/{placed['id']}/payment/")
+    assert (response.status_code, response.json()["status"]) == (200, "PENDING")
+
+
+def test_looking_again_without_the_payment_service_is_a_503(api: Client, shop: Shop) -> None:
+    """With Retry-After, and nothing moved."""
+    placed = post(api, {**ALICE, "payment": "later"}).json()
+    shop.payments.fail("find", Fault.OUTAGE_BEFORE)
+    response = post(api, "", f"/api/orders/{placed['id']}/payment/")
+    assert (response.status_code, response.json()["code"]) == (503, "payment_service_unavailable")
+    assert response["Retry-After"]
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_wrong_method_is_a_405_in_json(api: Client, method: str) -> None:
+    """With the methods that are allowed."""
+    response = getattr(api, method)("/api/orders/")
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert "POST" in response["Allow"]
+
+
+def test_token_reaches_the_payment_service_and_is_forgotten(api: Client, shop: Shop) -> None:
+    """Kept only as long as an attempt may need it, and shown nowhere."""
+    response = post(api, {**ALICE, "payment_method": "CARD", "payment_method_details": {"token": "tok_secret"}})
+    assert response.status_code == 201
+    assert the_order().payment_token == ""
+    assert b"tok_secret" not in response.content
+    assert b"tok_secret" not in api.get(f"/api/orders/{response.json()['id']}/events/").content
