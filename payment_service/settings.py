@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from environs import validate
+
 from servicekit import conf, logs
 from servicekit import env as environment
 
@@ -17,7 +19,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SILENCED_SYSTEM_CHECKS = list(conf.SILENCED_CHECKS)
 
-INSTALLED_APPS = [*conf.APPS, "payment_service.payments"]
+INSTALLED_APPS = [*conf.APPS, "payment_service.payments", "payment_service.bank"]
 MIDDLEWARE = list(conf.MIDDLEWARE)
 ROOT_URLCONF = "payment_service.urls"
 WSGI_APPLICATION = "payment_service.wsgi.application"
@@ -49,6 +51,13 @@ logs.configure(
 DEFAULT_PAYMENT_METHOD = "DIRECT"
 PAYMENT_GATEWAYS = {
     "DIRECT": "direct",
+    "CARD": "simulated",
+    "UPI": "simulated",
+    "COD": "simulated",
+    "CREDIT_CARD": "simulated",
+    "DEBIT_CARD": "simulated",
+    "PAYPAL": "simulated",
+    "STRIPE": "simulated",
     **env.dict("PAYMENT_GATEWAYS", default={}),
 }
 DEFAULT_CURRENCY = "USD"
@@ -57,3 +66,14 @@ DEFAULT_CURRENCY = "USD"
 PAYMENT_LEASE_S = env.float("PAYMENT_LEASE_S", default=30.0)
 # A charge that was to be voided, and that its gateway has not seen this long after it was asked for, never happened.
 PAYMENT_SETTLE_S = env.float("PAYMENT_SETTLE_S", default=120.0)
+
+# ---- the simulated gateway
+GATEWAY_SUCCESS_RATE = env.float("GATEWAY_SUCCESS_RATE", default=0.95, validate=validate.Range(0, 1))
+# The shortest and the longest time that an answer takes, in milliseconds: "20-80".
+GATEWAY_DELAY_S = environment.milliseconds(env, "GATEWAY_DELAY_MS", default="20-80")
+# The same seed draws the same outcome for the same key. Empty: another one in each process.
+GATEWAY_SEED = env.str("GATEWAY_SEED", default="") or None
+# Seconds that any gateway's answer is waited for; less than what the order service waits for ours.
+GATEWAY_TIMEOUT_S = env.float("GATEWAY_TIMEOUT_S", default=4.0)
+# Seconds after which a slow answer (tok_slow) can be found out; more than the above.
+GATEWAY_SLOW_S = env.float("GATEWAY_SLOW_S", default=6.0)

@@ -3,6 +3,7 @@
 Every reader names the variable in its error, so that a wrong value stops the start with a sentence.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,15 @@ def service_url(env: Env, name: str, *, default: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise EnvError(f'Environment variable "{name}" must be an http:// or https:// URL, not {url!r}')
     return url
+
+
+def milliseconds(env: Env, name: str, *, default: str) -> tuple[float, float]:
+    """A span of milliseconds ("20-80", or "50" for exactly that), in seconds."""
+    text = env.str(name, default=default)
+    match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", text, re.ASCII)
+    if match is None or int(match[1]) > int(match[2] or match[1]):
+        raise EnvError(f'Environment variable "{name}" must be milliseconds like "20-80", not {text!r}')
+    return int(match[1]) / 1000, int(match[2] or match[1]) / 1000
 
 
 def database(env: Env, *, default_sqlite: Path, default_synchronous: str = "FULL") -> dict[str, Any]:

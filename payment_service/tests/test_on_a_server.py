@@ -114,7 +114,8 @@ def test_charges_and_voids_of_one_order_at_once(base_url: str) -> None:
     void = ("POST", f"{base_url}/api/payments/{order_id}/void/", None)
     with ThreadPoolExecutor(20) as clients:
         answers = list(clients.map(lambda request: call(*request), [charge, void] * 10))
-    assert {status for status, _ in answers} <= {200, 201, 409}
+    # 202: another request is carrying the void out at this moment.
+    assert {status for status, _ in answers} <= {200, 201, 202, 409}
     assert exactjson.decode(call(*void)[1])["status"] in ("VOIDED", "REFUNDED")
     assert call(*charge)[0] == 409
 

@@ -11,9 +11,22 @@ from django.conf import settings
 
 from payment_service.payments.gateways.base import Gateway
 from payment_service.payments.gateways.direct import DirectGateway
+from payment_service.payments.gateways.simulated import SimulatedGateway
+
+
+def _simulated() -> Gateway:
+    return SimulatedGateway(
+        success_rate=settings.GATEWAY_SUCCESS_RATE,
+        delay_s=settings.GATEWAY_DELAY_S,
+        timeout_s=settings.GATEWAY_TIMEOUT_S,
+        slow_s=settings.GATEWAY_SLOW_S,
+        seed=settings.GATEWAY_SEED,
+    )
+
 
 _MAKERS: Final[Mapping[str, Callable[[], Gateway]]] = {
     "direct": DirectGateway,
+    "simulated": _simulated,
 }
 
 

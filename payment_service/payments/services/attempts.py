@@ -1,4 +1,8 @@
-"""Opening a payment and recording what became of asking the gateway for it. Local writes, one transaction each."""
+"""Opening a payment and recording what became of asking the gateway for it. Local writes, one transaction each.
+
+An intent is written in a durable transaction, here and in the neighbours: Django then refuses to make it part of a
+larger one, in which it would not be kept by the time the gateway is asked.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -42,7 +46,7 @@ def open_processing(asked: Asked, *, gateway: str) -> Payment | None:
     payment = _row(asked, gateway=gateway, status=Status.PROCESSING)
     payment.token = asked.token
     payment.due_at = clock.seconds_from_now(settings.PAYMENT_LEASE_S)
-    if not _insert(payment):
+    if not _insert(payment, durable=True):
         return None
     return Payment.objects.get(pk=payment.pk)
 
@@ -74,7 +78,7 @@ def open_voided(order_id: str) -> Payment | None:
     return payment if _insert(payment) else None
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def start_attempt(payment: Payment, asked: Asked, *, gateway: str) -> Payment:
     """Record the intent to try a FAILED payment again, as it is asked for now.
 
@@ -131,12 +135,12 @@ def _row(asked: Asked, *, gateway: str, status: Status) -> Payment:
     )
 
 
-def _insert(payment: Payment) -> bool:
+def _insert(payment: Payment, *, durable: bool = False) -> bool:
     """Insert a new payment and its event; False when its order has one already. The unique order id decides."""
     for draw in range(1, REFERENCE_DRAWS + 1):
         payment.reference = _draw_reference(payment.created_at)
         try:
-            with transaction.atomic():
+            with transaction.atomic(durable=durable):
                 payment.save(force_insert=True)
                 tell(payment)
         except IntegrityError:

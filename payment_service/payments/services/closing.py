@@ -52,7 +52,7 @@ def finish_void(payment: Payment, outcome: Outcome) -> Payment:
     return move(payment, to=Status.VOIDED, voided_at=timezone.now(), failure_code="", error_message="")
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def start_capture(payment: Payment, *, amount: Decimal) -> Payment:
     """Record the intent to take money that was set aside.
 

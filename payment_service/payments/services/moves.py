@@ -75,7 +75,7 @@ def tell(payment: Payment, told: Mapping[str, Any] | None = None) -> None:
     )
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def claim(payment: Payment) -> Payment | None:
     """Take a payment that is due, for as long as a lease lasts; None when it is not due, or somebody was faster."""
     if payment.due_at is None:

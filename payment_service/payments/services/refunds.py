@@ -27,7 +27,7 @@ class Booking:
     is_new: bool
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def book_refund(payment_number: int, *, uid: UUID, amount: Decimal | None, reason: str) -> Booking:
     """Book a refund on its payment, before the gateway is asked. Takes the payment's row lock. Safe to repeat by `uid`.
 
@@ -93,7 +93,7 @@ def finish_refund(refund: Refund, outcome: Outcome) -> Refund:
     return _fresh(refund)
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def claim_refund(refund: Refund) -> Refund | None:
     """Take a refund that is due, for as long as a lease lasts; None when somebody was faster."""
     rows = Refund.objects.filter(pk=refund.pk, version=refund.version, due_at__lte=Now())

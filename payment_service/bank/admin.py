@@ -1,0 +1,22 @@
+"""The simulated bank's books in Django's admin, to look at."""
+
+from django.contrib import admin
+
+from payment_service.bank.models import Entry, Hold
+from servicekit.readonly_admin import ReadOnly
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnly, admin.ModelAdmin[Hold]):
+    list_display = ("payment_intent_id", "transaction_id", "authorized", "captured", "refunded", "is_released")
+    list_filter = ("is_released", "currency")
+    search_fields = ("=payment_intent_id", "=transaction_id")
+    show_full_result_count = False
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnly, admin.ModelAdmin[Entry]):
+    list_display = ("key", "kind", "amount", "decline_code", "created_at")
+    list_filter = ("kind", "decline_code")
+    search_fields = ("=key",)
+    show_full_result_count = False

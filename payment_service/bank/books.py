@@ -1,0 +1,113 @@
+"""Writing the simulated bank's books. Each function is a transaction of its own and refuses to be part of another:
+what a bank has booked stays booked, whatever becomes of the caller."""
+
+import secrets
+from contextlib import suppress
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from payment_service.bank.models import NOTHING, Entry, Hold, TokenUse
+from servicekit import clock
+
+
+def find(key: str) -> Entry | None:
+    """The entry of a key, once it can be known; None for a key that the bank has not seen."""
+    is_known = Q(known_from=None) | Q(known_from__lte=Now())
+    return Entry.objects.select_related("hold").filter(is_known, key=key).first()
+
+
+def knows(key: str) -> bool:
+    """Whether the key is in the books, known to the world or not."""
+    return Entry.objects.filter(key=key).exists()
+
+
+def charge(
+    key: str, *, amount: Decimal, currency: str, capture: bool, token: str, decline_code: str, late_s: float = 0.0
+) -> None:
+    """Set money aside, and take it when `capture`; or book the refusal."""
+    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
+        hold = None
+        if not decline_code:
+            hold = Hold.objects.create(
+                transaction_id=f"txn_{secrets.token_hex(12)}",
+                payment_intent_id=f"pi_{secrets.token_hex(12)}",
+                currency=currency,
+                token=token,
+                authorized=amount,
+                captured=amount if capture else NOTHING,
+            )
+        _enter(key, "charge", amount, hold=hold, decline_code=decline_code, late_s=late_s)
+
+
+def capture(key: str, *, transaction_id: str, amount: Decimal, decline_code: str = "") -> None:
+    """Take a part of what is set aside, or all of it, and release the rest."""
+    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
+        hold = _lock(transaction_id)
+        if hold is None or hold.is_released or hold.captured > 0:
+            decline_code = decline_code or "nothing_set_aside"
+        elif amount > hold.authorized:
+            decline_code = decline_code or "amount_too_large"
+        elif not decline_code:
+            hold.captured = amount
+            hold.save()
+        _enter(key, "capture", amount, hold=hold, decline_code=decline_code)
+
+
+def release(key: str, *, transaction_id: str, decline_code: str = "") -> None:
+    """Give back all that is set aside."""
+    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
+        hold = _lock(transaction_id)
+        if hold is None or hold.is_released or hold.captured > 0:
+            decline_code = decline_code or "nothing_set_aside"
+        elif not decline_code:
+            hold.is_released = True
+            hold.save()
+        _enter(key, "void", hold.authorized if hold else NOTHING, hold=hold, decline_code=decline_code)
+
+
+def refund(key: str, *, transaction_id: str, amount: Decimal, decline_code: str = "") -> None:
+    """Give back a part of what was taken."""
+    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
+        hold = _lock(transaction_id)
+        if hold is None or amount > hold.captured - hold.refunded:
+            decline_code = decline_code or "amount_too_large"
+        elif not decline_code:
+            hold.refunded += amount
+            hold.save()
+        _enter(key, "refund", amount, hold=hold, decline_code=decline_code)
+
+
+def token_of(transaction_id: str) -> str:
+    """The magic token with which a hold was made; empty when it was none, or there is no such hold."""
+    return Hold.objects.filter(transaction_id=transaction_id).values_list("token", flat=True).first() or ""
+
+
+def has_declined_refund(transaction_id: str) -> bool:
+    """Whether a refund of this hold was refused before."""
+    return Entry.objects.filter(kind="refund", hold__transaction_id=transaction_id).exclude(decline_code="").exists()
+
+
+def count_use(order_id: str, token: str) -> int:
+    """How often this order has come with this token, this time included."""
+    with transaction.atomic(durable=True):
+        TokenUse.objects.get_or_create(order_id=order_id, token=token)
+        TokenUse.objects.filter(order_id=order_id, token=token).update(uses=F("uses") + 1)
+        return TokenUse.objects.values_list("uses", flat=True).get(order_id=order_id, token=token)
+
+
+def _lock(transaction_id: str) -> Hold | None:
+    return Hold.objects.select_for_update().filter(transaction_id=transaction_id).first()
+
+
+def _enter(key: str, kind: str, amount: Decimal, *, hold: Hold | None, decline_code: str, late_s: float = 0.0) -> None:
+    Entry.objects.create(
+        key=key,
+        kind=kind,
+        amount=amount,
+        hold=hold,
+        decline_code=decline_code,
+        known_from=clock.seconds_from_now(late_s) if late_s else None,
+    )

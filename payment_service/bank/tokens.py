@@ -1,0 +1,91 @@
+"""Magic payment tokens: what the simulated bank does when it meets one. docs/gateways.md shows this table.
+
+Any other token, and none, is left to chance (`GATEWAY_SUCCESS_RATE`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Decline:
+    """Why the bank says no, and whether a new attempt may fare better."""
+
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Script:
+    """How the bank treats a token.
+
+    `declines` holds the codes of the first charges of an order (the last one for good when `forever`); the other
+    fields name what goes wrong on the way: with the charge, and later with captures, voids and refunds.
+    """
+
+    meaning: str
+    declines: tuple[str, ...] = ()
+    forever: bool = False
+    unavailable: int = 0  # so many first charges find nobody; -1: all
+    loses_request: bool = False  # the first charge is sent, but never arrives
+    loses_reply: bool = False  # the charge is made, and its reply is lost
+    is_slow: bool = False  # the charge is made, but known only after the time-out
+    capture_declined: str = ""
+    void_declined: str = ""
+    refund_declined: str = ""
+    refund_declined_once: str = ""
+    loses_refund_reply: bool = False
+
+
+DECLINES: Final[Mapping[str, Decline]] = {
+    "insufficient_funds": Decline("Insufficient funds", retryable=True),
+    "card_declined": Decline("The card was declined", retryable=False),
+    "expired_card": Decline("The card has expired", retryable=False),
+    "incorrect_cvc": Decline("The security code is wrong", retryable=False),
+    "lost_card": Decline("The card was reported lost", retryable=False),
+    "fraudulent": Decline("The payment looks fraudulent", retryable=False),
+    "processing_error": Decline("The bank could not process the payment", retryable=True),
+    "try_again_later": Decline("The bank is busy", retryable=True),
+    "nothing_set_aside": Decline("Nothing is set aside for this payment any more", retryable=False),
+    "amount_too_large": Decline("More than there is", retryable=False),
+    "capture_failed": Decline("The money could not be taken", retryable=True),
+    "void_failed": Decline("The money could not be released", retryable=True),
+    "refund_failed": Decline("The money could not be given back", retryable=True),
+}
+
+# What chance picks from when it says no.
+USUAL_DECLINES: Final = ("insufficient_funds", "card_declined", "expired_card", "processing_error")
+
+
+def _always(code: str) -> Script:
+    return Script(f"declined: `{code}`", declines=(code,), forever=True)
+
+
+SCRIPTS: Final[Mapping[str, Script]] = {
+    "tok_ok": Script("approved"),
+    **{
+        f"tok_{code}": _always(code)
+        for code in (*USUAL_DECLINES, "incorrect_cvc", "lost_card", "fraudulent", "try_again_later")
+    },
+    "tok_decline_then_approve": Script(
+        "declined once (`insufficient_funds`), then approved", declines=("insufficient_funds",)
+    ),
+    "tok_decline_twice_then_approve": Script(
+        "declined twice (`processing_error`), then approved", declines=("processing_error", "processing_error")
+    ),
+    "tok_unavailable": Script("the gateway can never be reached; nothing is sent", unavailable=-1),
+    "tok_unavailable_once": Script("the gateway cannot be reached once, then approved", unavailable=1),
+    "tok_lose_request": Script("sent, but never arrives the first time; the answer is not known", loses_request=True),
+    "tok_charge_then_lose_reply": Script("charged, but the reply is lost", loses_reply=True),
+    "tok_slow": Script("charged, but answered only after the time-out", is_slow=True),
+    "tok_capture_fails": Script("approved; every capture is declined", capture_declined="capture_failed"),
+    "tok_void_fails": Script("approved; every void is declined", void_declined="void_failed"),
+    "tok_refund_fails": Script("approved; every refund is declined", refund_declined="refund_failed"),
+    "tok_refund_fails_once": Script(
+        "approved; the first refund is declined, later ones are not", refund_declined_once="refund_failed"
+    ),
+    "tok_refund_then_lose_reply": Script("approved; refunds are made, but the reply is lost", loses_refund_reply=True),
+}
+# What any token without a script does, chance aside.
+ORDINARY: Final = Script("left to chance")
