@@ -14,7 +14,7 @@ import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -97,6 +97,8 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
             key = _key_of(request)
             try:
                 response = attempt(request) if key is None else _at_once(attempt, request, key)
+            except _UNREADABLE:
+                raise  # DRF says so once; asked again for the same body it would answer with an empty one
             except _TAKEN_OR_REFUSED:
                 response = None
             return the_long_way(view, request, *args, **kwargs) if response is None else response
@@ -118,6 +120,7 @@ def _at_once(attempt: Callable[[Request], Response | None], request: Request, ke
     return response
 
 
+_UNREADABLE: Final = (ParseError, UnsupportedMediaType)
 # The long way says what is the matter: whose key it is, or what is wrong with the request.
 _TAKEN_OR_REFUSED: Final = (IntegrityError, APIException, errors.ServiceError)
 _CREATION_ID: Final = "servicekit.creation_id"

@@ -163,6 +163,46 @@ def test_old_keys_are_forgotten_and_young_ones_kept(api: Any) -> None:
     assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["young"]
 
 
+@pytest.mark.parametrize("key", [None, "k-1"])
+def test_the_short_way_creates_and_keeps_its_answer(api: Any, key: str | None) -> None:
+    """Key, work and answer in one; the repeat is a replay to the byte."""
+    first = create(api, path="/at-once", key=key)
+    assert (first.status_code, "way" in first.json()) == (201, False)
+    assert (Event.objects.count(), IdempotencyKey.objects.count()) == (1, 0 if key is None else 1)
+    if key is not None:
+        repeat = create(api, path="/at-once", key=key)
+        assert (repeat.content, repeat["Idempotent-Replayed"]) == (first.content, "true")
+        assert create(api, "two", path="/at-once", key=key).status_code == 422
+        assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("key", [None, "k-1"])
+def test_what_the_short_way_leaves_goes_the_long_way(api: Any, key: str | None) -> None:
+    """The handler itself runs, once, under the same key."""
+    first = create(api, "long", path="/at-once", key=key)
+    assert (first.status_code, first.json()["way"]) == (201, "long")
+    assert Event.objects.count() == 1
+    if key is not None:
+        assert create(api, "long", path="/at-once", key=key)["Idempotent-Replayed"] == "true"
+
+
+def test_a_refusal_on_the_short_way_leaves_nothing_behind(api: Any) -> None:
+    """What it wrote is rolled back; the long way says what is the matter."""
+    refused = create(api, "clash", path="/at-once")
+    assert (refused.status_code, refused.json()["code"]) == (409, "out_of_stock")
+    assert Event.objects.count() == 0
+
+
+@pytest.mark.parametrize("path", ["/things", "/at-once"])
+@pytest.mark.parametrize("key", [None, "k-1"])
+def test_a_body_that_cannot_be_read_is_refused_as_such(api: Any, path: str, key: str | None) -> None:
+    """Not as an empty body, which is what is there when it is looked at a second time."""
+    headers = {} if key is None else {"Idempotency_Key": key}
+    assert api.post(path, "{", **headers).json()["code"] == "malformed_json"
+    assert api.post(path, "{}", content_type="text/plain", **headers).json()["code"] == "unsupported_media_type"
+    assert IdempotencyKey.objects.count() == 0
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_exactly_one_runs(api: Any) -> None:
     """Real threads on a real database: one creates, the others replay it or are told to wait."""

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from servicekit import answers, errors, health, rest
 from servicekit.events.models import Event
-from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
 
 
 class OutOfStock(errors.Conflict):
@@ -61,6 +61,18 @@ class FieldsView(APIView):
         return Response(rest.parsed(ThingIn, request.data))
 
 
+def create_at_once(request: Request) -> Response | None:
+    """The short way of creating a "thing"; one that is named "long" needs the long way."""
+    asked = rest.parsed(ThingIn, request.data)
+    if asked["name"] == "long":
+        return None
+    uid = creation_id(request)
+    Event.objects.create(event_id=uid, aggregateid=str(uid), sequence=1)
+    if asked["name"] == "clash":
+        raise PROBLEMS["conflict"]
+    return Response({"id": uid, **asked}, status=201)
+
+
 class CreateView(APIView):
     """Creates a "thing" (an event row, which servicekit has anyway), unless its name says what to do instead."""
 
@@ -76,6 +88,17 @@ class CreateView(APIView):
         return Response({"id": uid, **asked}, status=201)
 
 
+class CreateAtOnceView(APIView):
+    @idempotent_at_once(create_at_once)
+    def post(self, request: Request) -> Response:
+        asked = rest.parsed(ThingIn, request.data)
+        if asked["name"] == "clash":
+            raise PROBLEMS["conflict"]
+        uid = creation_id(request)
+        Event.objects.get_or_create(event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1})
+        return Response({"id": uid, "way": "long", **asked}, status=201)
+
+
 urlpatterns = [
     re_path(r"^echo/?$", EchoView.as_view()),
     path("raise/<str:name>", RaiseView.as_view()),
@@ -83,6 +106,7 @@ urlpatterns = [
     path("fields", FieldsView.as_view()),
     re_path(r"^things/?$", CreateView.as_view()),
     path("other-things", CreateView.as_view()),
+    path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),
     re_path(r"", answers.unknown_route),
 ]
