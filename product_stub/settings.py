@@ -28,7 +28,7 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
 # NORMAL: a power cut may cost the stub its last moments. Its callers repeat what they are not sure of.
-DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", default_synchronous="NORMAL")}
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

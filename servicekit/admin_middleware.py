@@ -1,4 +1,4 @@
-"""Sessions, users and messages for the admin's pages only.
+"""Sessions, users, messages and the browser's security headers for the admin's pages only.
 
 An API request has none of them, and looking for them costs as much as everything else that surrounds a view.
 """
@@ -10,6 +10,8 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 
 ADMIN_PATH: Final = "/admin/"
 
@@ -23,6 +25,14 @@ class _AdminOnly:
         if not request.path.startswith(ADMIN_PATH):
             return self.get_response(request)
         return super().__call__(request)  # type: ignore[misc]  # the middleware class that this is put before
+
+
+class AdminSecurityMiddleware(_AdminOnly, SecurityMiddleware):
+    pass
+
+
+class AdminFrameMiddleware(_AdminOnly, XFrameOptionsMiddleware):
+    pass
 
 
 class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):

@@ -60,6 +60,17 @@ def once(deadline_s: float) -> RetryPolicy:
     return RetryPolicy(attempts=1, first_wait_s=0.0, max_wait_s=0.0, deadline_s=deadline_s)
 
 
+class _OnePeer(HTTPAdapter):
+    """A pool of connections to one peer, directly: no proxy and no per-call choice of one."""
+
+    def __init__(self, base_url: str, *, pool_size: int) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=pool_size)
+        self._pool = self.poolmanager.connection_from_url(base_url)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
+        return self._pool
+
+
 class HttpClient:
     """Calls to one service. Safe to share between threads."""
 
@@ -76,7 +87,7 @@ class HttpClient:
         self.base_url = base_url
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size)
+        self._adapter = _OnePeer(base_url, pool_size=pool_size)
         self._sleep = sleep
         self._jitter = jitter
 

@@ -39,6 +39,7 @@ class RequestMiddleware:
         refusal = self._refuse(request)
         response = self.get_response(request) if refusal is None else answers.to_django(refusal)
         response[REQUEST_ID_HEADER] = request_id
+        response["X-Content-Type-Options"] = "nosniff"
         if not response.streaming and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         if not request.path.startswith(_QUIET_PREFIXES):

@@ -6,7 +6,7 @@ database on running it (docs/adr/0004); here only the values change from call to
 plain enough for every engine.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,13 +27,25 @@ def insert(row: models.Model) -> None:
     fields = _inserted(type(row))
     marks, values = _placed([(field, field.pre_save(row, add=True)) for field in fields])
     serial = _serial(type(row))
-    sql = _insert_sql(connection.vendor, type(row), marks)
+    sql = _insert_sql(connection.vendor, type(row), marks, learn_key=True)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         if serial and connection.features.can_return_columns_from_insert:
             row.pk = cursor.fetchone()[0]
         elif serial:
             row.pk = connection.ops.last_insert_id(cursor, row._meta.db_table, serial.column)
+
+
+def insert_many(rows: Sequence[models.Model]) -> None:
+    """Insert rows of one model, all with plain values, without learning their keys."""
+    if not rows:
+        return
+    connection = connections[DEFAULT_DB_ALIAS]
+    model = type(rows[0])
+    placed = [_placed([(field, field.pre_save(row, add=True)) for field in _inserted(model)]) for row in rows]
+    sql = _insert_sql(connection.vendor, model, placed[0][0], learn_key=False)
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, [values for _, values in placed])
 
 
 def compare_and_set(
@@ -105,13 +117,13 @@ def _serial(model: type[models.Model]) -> Any:
 
 
 @lru_cache(_KEPT)
-def _insert_sql(_vendor: str, model: type[models.Model], marks: tuple[str, ...]) -> str:
+def _insert_sql(_vendor: str, model: type[models.Model], marks: tuple[str, ...], *, learn_key: bool) -> str:
     connection = connections[DEFAULT_DB_ALIAS]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in _inserted(model))
     parts = ["INSERT INTO", quote(model._meta.db_table), f"({columns})", f"VALUES ({', '.join(marks)})"]
     serial = _serial(model)
-    if serial and connection.features.can_return_columns_from_insert:
+    if learn_key and serial and connection.features.can_return_columns_from_insert:
         parts += ["RETURNING", quote(serial.column)]
     return " ".join(parts)
 

@@ -83,10 +83,8 @@ def record_reservation(order: Order, lines: Sequence[LineFound]) -> Order:
         begun["expires_at"] = timezone.now() + timedelta(seconds=due_in_s)
     else:
         begun["attempt"] = 1
-    with transaction.atomic():
-        _move(order, "order.reserved", _lines_data(lines, total), step=Step.RESERVED, due_in_s=due_in_s, **begun)
-        _freeze(order, lines)
-    return order
+    data = _lines_data(lines, total)
+    return _move(order, "order.reserved", data, step=Step.RESERVED, due_in_s=due_in_s, found=lines, **begun)
 
 
 def begin_attempt(order: Order, *, after: str) -> Order:
@@ -115,10 +113,9 @@ def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFo
     changes: dict[str, Any] = {"cancellation_reason": reason, "payment_token": ""}
     if lines and (total := total_of(lines)) <= money.MAX_AMOUNT:
         changes["total_amount"] = total
-    with transaction.atomic():
-        _move(order, "order.cancelled", data, step=Step.COMPENSATING, status=Status.CANCELLED, **changes)
-        _freeze(order, lines)
-    return order
+    return _move(
+        order, "order.cancelled", data, step=Step.COMPENSATING, status=Status.CANCELLED, found=lines, **changes
+    )
 
 
 def begin_refund(order: Order, *, cause: str) -> Order:
@@ -193,6 +190,7 @@ def _move(
     step: Step | None,
     status: Status | None = None,
     due_in_s: float | None = _LEASE,
+    found: Sequence[LineFound] = (),
     **changes: Any,
 ) -> Order:
     """Move the order as the caller saw it, with its event, and bring `order` up to date.
@@ -200,6 +198,7 @@ def _move(
     Args:
         step: None stays at the present one.
         due_in_s: When a worker should take it up; by default when the caller's lease runs out.
+        found: The lines that the product service knew, to be kept with the move.
 
     Raises:
         OrderMoved: it is no longer as the caller saw it, or the tables do not allow the move. Nothing was written.
@@ -220,6 +219,7 @@ def _move(
             raise OrderMoved
         for name, value in written.items():
             setattr(order, name, value)
+        _freeze(order, found)
         _record(order, event, data)
     return order
 
@@ -230,6 +230,8 @@ def _record(order: Order, event: str, data: dict[str, Any]) -> None:
 
 def _freeze(order: Order, found: Sequence[LineFound]) -> None:
     """Keep the lines that were found, with name and price as they are now."""
+    if not found:
+        return
     order.frozen = [
         OrderLine(
             order=order,
@@ -241,7 +243,7 @@ def _freeze(order: Order, found: Sequence[LineFound]) -> None:
         )
         for n, line in enumerate(found, start=1)
     ]
-    OrderLine.objects.bulk_create(order.frozen)
+    rows.insert_many(order.frozen)
 
 
 def _lines_data(lines: Sequence[LineFound], total: Decimal) -> dict[str, Any]:
