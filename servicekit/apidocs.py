@@ -36,6 +36,15 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
     description="1 to 255 printable ASCII characters. The same key and body again is answered with the first answer.",
 )
 
+# What a POST that takes no input but a key may answer to a wrong one.
+BAD_KEY: Final[dict[int, OpenApiResponse]] = {
+    400: problem(
+        "The key is none.",
+        "Idempotency-Key must be 1 to 255 printable ASCII characters",
+        "idempotency_key_invalid",
+    ),
+}
+
 # What any POST that takes a key may answer because of the key.
 REPLAY_PROBLEMS: Final[dict[int, OpenApiResponse]] = {
     409: problem(

@@ -18,7 +18,7 @@ from order_service.orders.api.serializers import (
     OrderOut,
     PlaceOrderIn,
 )
-from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.apidocs import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 
 _PAID: Final[dict[str, Any]] = {
     "id": "c1a2b3d4-e5f6-7890-abcd-ef1234567890",
@@ -177,6 +177,7 @@ CANCEL_ORDER = extend_schema(
         202: _order("The refund is under way; the order becomes REFUNDED when it is done.", _PAID),
         409: problem("Ended already.", "Order is CANCELLED and cannot be cancelled", "order_not_cancellable"),
         422: REPLAY_PROBLEMS[422],
+        **BAD_KEY,
         **_NOT_FOUND,
     },
 )
@@ -190,6 +191,7 @@ LOOK_AGAIN = extend_schema(
     responses={
         200: _order("The order as it is now.", _PAID),
         503: problem("Nothing was changed.", "Payment service unavailable", "payment_service_unavailable"),
+        **BAD_KEY,
         **REPLAY_PROBLEMS,
         **_NOT_FOUND,
     },
