@@ -27,7 +27,7 @@ WHITENOISE_USE_FINDERS = True
 TEST_DATABASE = Path(tempfile.gettempdir()) / f"servicekit-tests-{os.getpid()}.sqlite3"
 DATABASES = {
     "default": {
-        **environment.database(Env(), default_sqlite=TEST_DATABASE, default_synchronous="NORMAL"),
+        **environment.database(Env(), default_sqlite=TEST_DATABASE),
         "TEST": {"NAME": TEST_DATABASE},
     }
 }

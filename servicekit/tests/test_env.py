@@ -86,17 +86,17 @@ def test_sqlite_is_the_default_database(tmp_path: Path, no_database: pytest.Monk
     assert database["OPTIONS"] == {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 
 
 def test_sqlites_durability_can_be_chosen(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
-    """By the service's default, and by the environment before that; anything else is refused by name."""
+    """NORMAL unless the environment says FULL; anything else is refused by name."""
     env = environment.read(tmp_path)
-    chosen = environment.database(env, default_sqlite=tmp_path / "db", default_synchronous="NORMAL")
+    chosen = environment.database(env, default_sqlite=tmp_path / "db")
     assert "synchronous=NORMAL" in chosen["OPTIONS"]["init_command"]
     no_database.setenv("SQLITE_SYNCHRONOUS", "full")
-    chosen = environment.database(env, default_sqlite=tmp_path / "db", default_synchronous="NORMAL")
+    chosen = environment.database(env, default_sqlite=tmp_path / "db")
     assert "synchronous=FULL" in chosen["OPTIONS"]["init_command"]
     no_database.setenv("SQLITE_SYNCHRONOUS", "OFF; DROP TABLE")
     with pytest.raises(EnvError, match='"SQLITE_SYNCHRONOUS" must be one of'):
