@@ -4,6 +4,7 @@ from pathlib import Path
 
 from environs import validate
 
+from payment_service.payments import states
 from servicekit import conf, logs
 from servicekit import env as environment
 
@@ -40,6 +41,12 @@ SPECTACULAR_SETTINGS = conf.spectacular(
     title="Payment service",
     description="A payment ledger: one payment per order, whichever door it comes through.",
 )
+SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"] = {
+    "PaymentsStatus": sorted(set(states.PAYMENTS_NAMES.values())),
+    "ChargesStatus": sorted(set(states.CHARGES_NAMES.values())),
+    "ProcessStatus": sorted(set(states.PROCESS_NAMES.values())),
+    "ProcessRefundStatus": sorted(status.value.lower() for status in states.RefundStatus),
+}
 
 LOGGING_CONFIG = None
 logs.configure(
@@ -77,3 +84,12 @@ GATEWAY_SEED = env.str("GATEWAY_SEED", default="") or None
 GATEWAY_TIMEOUT_S = env.float("GATEWAY_TIMEOUT_S", default=4.0)
 # Seconds after which a slow answer (tok_slow) can be found out; more than the above.
 GATEWAY_SLOW_S = env.float("GATEWAY_SLOW_S", default=6.0)
+
+# ---- the order service, for those who pay through this one
+ORDER_SERVICE_URL = environment.service_url(env, "ORDER_SERVICE_URL", default="http://localhost:8000/api/orders/")
+# Whether it is told of captures that it did not ask for itself, and of refunds. Off where there is none.
+ORDER_NOTICES = env.bool("ORDER_NOTICES", default=True)
+# Seconds. The deadline bounds one question to it, retries included.
+HTTP_CONNECT_TIMEOUT_S = env.float("HTTP_CONNECT_TIMEOUT_S", default=1.0)
+HTTP_READ_TIMEOUT_S = env.float("HTTP_READ_TIMEOUT_S", default=5.0)
+ORDER_DEADLINE_S = env.float("ORDER_DEADLINE_S", default=5.0)

@@ -19,6 +19,32 @@ class OrderNotFound(errors.NotFound):
         super().__init__("Order not found")
 
 
+class OrderNotPayable(errors.Invalid):
+    """Only an order that waits for its payment can be paid."""
+
+    code = "order_not_payable"
+
+    def __init__(self, *, status: str) -> None:
+        super().__init__(f"Order status is '{status}', cannot pay", status=status)
+
+
+class IncorrectAmount(errors.Invalid):
+    code = "incorrect_payment_amount"
+
+    def __init__(self, *, expected: Decimal) -> None:
+        expected = money.two_decimals(expected)
+        super().__init__(f"Incorrect payment amount (expected {expected})", expected=expected)
+
+
+class OrderServiceUnavailable(errors.Unavailable):
+    """Nothing was charged."""
+
+    code = "order_service_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Order service unavailable")
+
+
 class AmountNotPositive(errors.Invalid):
     code = "amount_not_positive"
 
@@ -87,6 +113,13 @@ class NotRefundable(errors.Conflict):
 
     def __init__(self, *, status: str) -> None:
         super().__init__(f"Payment is {status}, only a captured one can be refunded", status=status)
+
+
+class PaymentHadFailed(errors.Invalid):
+    code = "payment_had_failed"
+
+    def __init__(self) -> None:
+        super().__init__("Payment had failed; cannot issue refund")
 
 
 class RefundExceedsCaptured(errors.Invalid):

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from payment_service.payments.states import RefundStatus, Status
+from payment_service.payments.states import TAKEN, RefundStatus, Status
 from servicekit import money
 
 NOTHING: Final = Decimal("0.00")
@@ -19,6 +19,12 @@ MAX_MESSAGE_LENGTH: Final = 255
 def amount_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
     """A column for money as the wire has it."""
     return models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **options)  # type: ignore[arg-type]
+
+
+def _status_where(*, taken: bool | None) -> Q:
+    """The rows with this value of `taken` and a status that has it. A CHECK that comes out NULL would be passed."""
+    statuses = [status.value for status in Status if TAKEN[status] is taken]
+    return Q(taken__isnull=taken is None, status__in=statuses) & (Q() if taken is None else Q(taken=taken))
 
 
 class Payment(models.Model):
@@ -37,6 +43,8 @@ class Payment(models.Model):
     method = models.CharField(max_length=16)
     gateway = models.CharField(max_length=16)
     status = models.CharField(max_length=20, choices=[(status.value, status.value) for status in Status])
+    # What the status comes to for those who only ask whether money was taken: yes, no, or not known or wanted (NULL).
+    taken = models.BooleanField(null=True, blank=True)
     attempt = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(null=True, blank=True)
@@ -84,6 +92,10 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=[status.value for status in Status]), name="payment_status_known"
             ),
+            models.CheckConstraint(
+                condition=_status_where(taken=True) | _status_where(taken=False) | _status_where(taken=None),
+                name="payment_taken_follows_status",
+            ),
             # A failed payment may stand over an amount that nobody can pay, a voided one over nothing at all.
             models.CheckConstraint(
                 condition=Q(amount__gt=0) | Q(status__in=[Status.FAILED.value, Status.VOIDED.value]),
@@ -106,6 +118,11 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
+            # Readers: the list of payments, in either order: all of them, by status, by method, by amount.
+            models.Index(fields=["created_at", "number"], name="payment_created"),
+            models.Index(fields=["taken", "created_at", "number"], name="payment_taken"),
+            models.Index(fields=["method", "created_at", "number"], name="payment_method"),
+            models.Index(fields=["amount"], name="payment_amount"),
             # Reader: the worker, looking for rows whose time has come. Most rows never are in it.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
             # Reader: the worker that tells the order service.

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from payment_service.payments.errors import PaymentNotFound
-from payment_service.payments.models import Payment
+from payment_service.payments.models import Payment, Refund
 
 
 def payment_of_order(order_id: str) -> Payment:
@@ -25,6 +25,11 @@ def payment_by_uid(uid: UUID) -> Payment:
 
 def payment_by_transaction(transaction_id: str) -> Payment:
     return _one(Payment.objects.filter(transaction_id=transaction_id).first())
+
+
+def refunds_of(payment: Payment) -> list[Refund]:
+    """A payment's refunds, oldest first."""
+    return list(Refund.objects.filter(payment=payment).order_by("number"))
 
 
 def _one(payment: Payment | None) -> Payment:

@@ -78,7 +78,18 @@ PAYMENTS_NAMES: Final[Mapping[Status, str]] = {
     Status.PARTIALLY_REFUNDED: "PARTIALLY_REFUNDED",
     Status.REFUNDED: "REFUNDED",
 }
-# What clients of `/v1/payments` see: a payment that was taken stays a SUCCESS when it is refunded later.
+# Whether a payment took money; None: not known yet, or never wanted. It stays True when the money goes back later.
+TAKEN: Final[Mapping[Status, bool | None]] = {
+    Status.PENDING: None,
+    Status.PROCESSING: None,
+    Status.AUTHORIZED: None,
+    Status.CAPTURED: True,
+    Status.FAILED: False,
+    Status.VOIDED: None,
+    Status.PARTIALLY_REFUNDED: True,
+    Status.REFUNDED: True,
+}
+# What clients of `/v1/payments` see: SUCCESS is what has taken money, FAILED what has not.
 CHARGES_NAMES: Final[Mapping[Status, str]] = {
     Status.PENDING: "PENDING",
     Status.PROCESSING: "PENDING",

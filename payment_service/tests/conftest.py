@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 from rest_framework.test import APIClient
 
+from payment_service.payments import clients
 from payment_service.payments.gateways import registry
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import repair
 from payment_service.payments.services.attempts import Asked
-from payment_service.tests.fakes import FakeGateway
+from payment_service.tests.fakes import FakeGateway, FakeOrders
 from servicekit import exactjson
 from servicekit.clock import seconds_from_now
 from servicekit.events.models import Event
@@ -25,13 +26,21 @@ def client() -> APIClient:
     return APIClient()
 
 
+@pytest.fixture(autouse=True)
+def orders(monkeypatch: pytest.MonkeyPatch) -> FakeOrders:
+    """The order service that everything in this process talks to."""
+    fake = FakeOrders()
+    monkeypatch.setattr(clients, "order_service", lambda: fake)
+    return fake
+
+
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[FakeGateway]:
     """What CARD goes to."""
     fake = FakeGateway()
     monkeypatch.setattr(registry, "_MAKERS", {**registry._MAKERS, "fake": lambda: fake})
     registry.gateway.cache_clear()
-    settings.PAYMENT_GATEWAYS = {**settings.PAYMENT_GATEWAYS, "CARD": "fake"}
+    settings.PAYMENT_GATEWAYS = {**settings.PAYMENT_GATEWAYS, "CARD": "fake", "CREDIT_CARD": "fake"}
     yield fake
     registry.gateway.cache_clear()
 

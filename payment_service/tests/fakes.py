@@ -1,9 +1,11 @@
-"""A gateway of our own, at the payment service's own port: it keeps a ledger and fails when told to."""
+"""Fakes at the payment service's own ports: a gateway with a ledger, and the order service. They fail when told to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from payment_service.payments.clients.orders import OrderSeen
+from payment_service.payments.errors import OrderServiceUnavailable
 from payment_service.payments.gateways.base import (
     Approved,
     CaptureRequest,
@@ -74,3 +76,24 @@ class FakeGateway:
         if fault == "lost":
             raise OutcomeUnknown
         return self.ledger[request.key]
+
+
+@dataclass
+class FakeOrders:
+    """The order service, at our own port."""
+
+    orders: dict[str, OrderSeen] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    is_down: bool = False
+    is_deaf: bool = False
+
+    def find(self, reference: str) -> OrderSeen | None:
+        if self.is_down:
+            raise OrderServiceUnavailable
+        return self.orders.get(reference)
+
+    def look_again(self, order_id: str) -> bool:
+        if self.is_down or self.is_deaf:
+            return False
+        self.told.append(order_id)
+        return True

@@ -7,20 +7,32 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from payment_service.payments.models import Payment, Refund
+from payment_service.payments.states import TAKEN
 from payment_service.tests.conftest import ORDER
 
 pytestmark = pytest.mark.django_db
 
 
 def a_row(**columns: Any) -> Payment:
-    values = {"order_id": ORDER, "amount": "50.00", "currency": "USD", "method": "CARD", "status": "CAPTURED"}
-    return Payment.objects.create(**{**values, "reference": "R1", **columns})
+    values: dict[str, Any] = {
+        "order_id": ORDER,
+        "amount": "50.00",
+        "currency": "USD",
+        "method": "CARD",
+        "status": "CAPTURED",
+    }
+    values |= {"reference": "R1", **columns}
+    values.setdefault("taken", TAKEN.get(values["status"]))
+    return Payment.objects.create(**values)
 
 
 @pytest.mark.parametrize(
     "columns",
     [
         {"status": "LOST"},
+        {"taken": False},
+        {"taken": None},
+        {"status": "PROCESSING", "taken": True},
         {"amount": "0.00"},
         {"amount": "-1.00", "status": "PROCESSING"},
         {"captured": "50.01"},

@@ -33,6 +33,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "DB_NAME": str(folder / "payments.sqlite3"),
         "DJANGO_SETTINGS_MODULE": "payment_service.settings",
         "LOG_LEVEL": "ERROR",
+        "GATEWAY_DELAY_MS": "1-5",
     }
     subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
     with socket.socket() as probe:
@@ -131,3 +132,17 @@ def test_eight_clients_pay_for_many_orders(base_url: str) -> None:
         assert set(clients.map(pay, orders)) == {201}
         read = clients.map(lambda order_id: call("GET", f"{base_url}/api/payments/{order_id}/")[1], orders)
         assert {exactjson.decode(body)["status"] for body in read} == {"COMPLETED"}
+
+
+def test_fifty_refunds_at_once_never_pay_out_too_much(base_url: str) -> None:
+    """Each over 60 % of the payment: one gets through, the others are refused."""
+    order_id = str(uuid4())
+    payment = {"order_id": order_id, "amount": 100, "method": "CARD", "payment_method_details": {"token": "tok_ok"}}
+    assert exactjson.decode(call("POST", f"{base_url}/api/payments/", payment)[1])["status"] == "COMPLETED"
+    record = exactjson.decode(call("GET", f"{base_url}/api/v1/payments/order/{order_id}")[1])
+    refund = {"transaction_id": record["transaction_id"], "amount": 60}
+    with ThreadPoolExecutor(50) as clients:
+        answers = list(clients.map(lambda _: call("POST", f"{base_url}/api/v1/payments/refund", refund), range(50)))
+    assert Counter(status for status, _ in answers) == {200: 1, 400: 49}
+    record = exactjson.decode(call("GET", f"{base_url}/api/v1/payments/order/{order_id}")[1])
+    assert (record["status"], [each["amount"] for each in record["refunds"]]) == ("partially_refunded", [60])

@@ -69,7 +69,7 @@ def test_the_worker_runs_each_job_once(gateway: FakeGateway) -> None:
     charging.charge_payment(asked())
     out = StringIO()
     call_command("worker", once=True, stdout=out)
-    assert out.getvalue().splitlines()[:3] == ["payments: 1", "refunds: 0", "relay: 1"]
+    assert out.getvalue().splitlines()[:4] == ["payments: 1", "refunds: 0", "notices: 0", "relay: 1"]
     assert trail() == ["payment.successful"]
     assert Event.objects.filter(published_at=None).count() == 0
 

@@ -30,7 +30,13 @@ LEGAL = {
 
 def a_payment(status: Status) -> Payment:
     return Payment.objects.create(
-        order_id=ORDER, amount=Decimal("50.00"), currency="USD", method="CARD", status=status.value, reference="R1"
+        order_id=ORDER,
+        amount=Decimal("50.00"),
+        currency="USD",
+        method="CARD",
+        status=status.value,
+        taken=states.TAKEN[status],
+        reference="R1",
     )
 
 

@@ -2,12 +2,15 @@
 
 import re
 import uuid
+from collections.abc import Collection
 from typing import Any, Final
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from payment_service.payments.errors import PaymentNotFound
+from servicekit import money
 from servicekit.rest import MAX_ID, StrictCharField
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -21,6 +24,34 @@ def order_id_in_path(text: str) -> str | None:
     if _UUID.fullmatch(text):
         return text.lower()
     return text if _NUMBER.fullmatch(text) and int(text) <= MAX_ID else None
+
+
+def order_in_path(text: str) -> str:
+    """The canonical order id that a path names.
+
+    Raises:
+        PaymentNotFound: it can be no order's.
+    """
+    order_id = order_id_in_path(text)
+    if order_id is None:
+        raise PaymentNotFound
+    return order_id
+
+
+def number_in_path(text: str) -> int:
+    """The payment number that a path names.
+
+    Raises:
+        PaymentNotFound: it can be no payment's.
+    """
+    if not _NUMBER.fullmatch(text) or int(text) > MAX_ID:
+        raise PaymentNotFound
+    return int(text)
+
+
+def uid_in_path(text: str) -> uuid.UUID | None:
+    """The UUID that a path names, None when it is none."""
+    return uuid.UUID(text) if _UUID.fullmatch(text) else None
 
 
 def order_id_on_wire(order_id: str) -> int | str:
@@ -48,15 +79,41 @@ class OrderIdField(serializers.Field[str, Any, Any, Any]):
 
 
 class MethodField(StrictCharField):
-    """A payment method of the `PAYMENT_GATEWAYS` setting, in capitals or not."""
+    """A payment method of the `PAYMENT_GATEWAYS` setting, or one of `methods`, in capitals or not."""
 
     default_error_messages = {"unknown": "Unknown payment method."}
 
+    def __init__(self, *, methods: Collection[str] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.methods = methods
+
     def to_internal_value(self, data: Any) -> str:
         method = super().to_internal_value(data).upper()
-        if method not in settings.PAYMENT_GATEWAYS:
+        if method not in settings.PAYMENT_GATEWAYS or (self.methods is not None and method not in self.methods):
             self.fail("unknown")
         return method
+
+
+def token_in(asked: dict[str, Any]) -> str:
+    """The payment token of a validated body."""
+    details: dict[str, str] = asked.get("payment_method_details") or {}
+    return details.get("token", "")
+
+
+def refuse_fractions(asked: dict[str, Any]) -> dict[str, Any]:
+    """Let a validated body pass whose amount its currency has coins for; there is no half yen."""
+    if not money.fits(asked["amount"], asked["currency"]):
+        raise serializers.ValidationError({"amount": f"{asked['currency']} has no decimals."})
+    return asked
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """`true` or `false` only: no `1`, no `"yes"`."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
 
 class MethodDetailsIn(serializers.Serializer[Any]):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from payment_service.payments.processing import repair
+from payment_service.payments.processing import notices, repair
 from servicekit import workers
 from servicekit.events.relay import LogPublisher, relay_once
 from servicekit.idempotency.keys import purge_once
@@ -14,6 +14,7 @@ def jobs() -> Sequence[tuple[str, workers.Job]]:
     return (
         ("payments", repair.payments_once),
         ("refunds", repair.refunds_once),
+        ("notices", notices.notices_once),
         ("relay", partial(relay_once, LogPublisher())),
         ("purge", purge_once),
     )

@@ -12,6 +12,7 @@ import structlog
 from django.db.models.functions import Now
 
 from payment_service.payments import selectors, states
+from payment_service.payments.errors import NotVoidable
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding
 from payment_service.payments.services import attempts, closing, moves, refunds
@@ -41,6 +42,19 @@ def void_payment(order_id: str) -> Voided:
     # Twice: what is found out about a charge first may then have to be given back.
     payment = advance(advance(payment))
     return Voided(payment, is_done=payment.status not in states.VOIDABLE)
+
+
+def void_authorization(payment: Payment) -> Payment:
+    """Release what is set aside for a payment. Safe to repeat.
+
+    Raises:
+        NotVoidable: the money was taken, or there never was any.
+    """
+    if payment.status == Status.VOIDED:
+        return payment
+    if payment.status != Status.AUTHORIZED:
+        raise NotVoidable(status=payment.status)
+    return advance(closing.request_void(payment))
 
 
 def look_at(payment: Payment) -> Payment:

@@ -16,12 +16,13 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from payment_service.payments import states
 from payment_service.payments.errors import PaymentVoided
 from payment_service.payments.gateways.base import Approved, Declined, Outcome
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, NOTHING, Payment
 from payment_service.payments.services.moves import move, tell
 from payment_service.payments.states import Status
-from servicekit import clock
+from servicekit import clock, rows
 
 # References are drawn from 2^32 a day, so with 100,000 payments a day one in 40,000 is drawn twice; five times never.
 REFERENCE_DRAWS: Final = 5
@@ -128,6 +129,7 @@ def _row(asked: Asked, *, gateway: str, status: Status) -> Payment:
         method=asked.method,
         gateway=gateway,
         status=status.value,
+        taken=states.TAKEN[status],
         auto_capture=asked.capture,
         notify_order=asked.notify_order,
         created_at=now,
@@ -141,7 +143,7 @@ def _insert(payment: Payment, *, durable: bool = False) -> bool:
         payment.reference = _draw_reference(payment.created_at)
         try:
             with transaction.atomic(durable=durable):
-                payment.save(force_insert=True)
+                rows.insert(payment)
                 tell(payment)
         except IntegrityError:
             payment.pk = None

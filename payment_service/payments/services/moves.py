@@ -38,8 +38,8 @@ def move(payment: Payment, *, to: Status, told: Mapping[str, Any] | None = None,
     rows = Payment.objects.filter(
         pk=payment.pk, version=payment.version, status__in=[source.value for source in states.sources_of(to)]
     )
-    now = timezone.now()
-    if not rows.update(status=to.value, version=payment.version + 1, tries=0, updated_at=now, **changes):
+    changes |= {"status": to.value, "taken": states.TAKEN[to], "version": payment.version + 1}
+    if not rows.update(tries=0, updated_at=timezone.now(), **changes):
         raise Overtaken
     moved = Payment.objects.get(pk=payment.pk)
     tell(moved, told)

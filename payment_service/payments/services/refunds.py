@@ -87,7 +87,7 @@ def finish_refund(refund: Refund, outcome: Outcome) -> Refund:
         told={"refund_id": str(refund.uid), "refund_amount": money.two_decimals(refund.amount)},
         refunded=refunded,
         refunded_at=now,
-        notice_due_at=Now(),
+        notice_due_at=Now() if settings.ORDER_NOTICES else None,
         notice_tries=0,
     )
     return _fresh(refund)

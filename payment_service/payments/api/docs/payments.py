@@ -7,9 +7,10 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.fields import MethodDetailsIn, OrderIdField
-from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
-from servicekit.rest import CurrencyField, MoneyInField, MoneyOutField
+from payment_service.payments.api.bodies.payments import PaymentIn
+from payment_service.payments.api.fields import OrderIdField
+from servicekit.apidocs import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.rest import MoneyOutField
 
 ORDER_ID: Final[dict[str, Any]] = {"order_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890"}
 _TAKEN: Final[dict[str, Any]] = {
@@ -28,16 +29,6 @@ _FAILED: Final[dict[str, Any]] = {
 _PENDING: Final[dict[str, Any]] = {**_TAKEN, "status": "PENDING"}
 _VOIDED: Final[dict[str, Any]] = {**_TAKEN, "amount": 0.00, "status": "VOIDED"}
 
-_PAYMENT_IN: Final = inline_serializer(
-    "PaymentIn",
-    {
-        "order_id": OrderIdField(),
-        "amount": MoneyInField(),
-        "method": serializers.CharField(required=False, help_text="A payment method of the PAYMENT_GATEWAYS setting."),
-        "currency": CurrencyField(required=False, default="USD", max_length=3),
-        "payment_method_details": MethodDetailsIn(required=False, allow_null=True),
-    },
-)
 _PAYMENT_OUT: Final = inline_serializer(
     "PaymentOut",
     {
@@ -74,7 +65,7 @@ CREATE_PAYMENT = extend_schema(
         "A FAILED payment is tried again. PENDING means that the answer is not known yet: ask again."
     ),
     parameters=[IDEMPOTENCY_KEY],
-    request=_PAYMENT_IN,
+    request=PaymentIn,
     examples=[OpenApiExample("Charge", value={**ORDER_ID, "amount": 50.00}, request_only=True)],
     responses={
         201: _payment("The order's first charge.", taken=_TAKEN, declined=_FAILED, not_known_yet=_PENDING),
@@ -115,6 +106,7 @@ VOID_PAYMENT = extend_schema(
         200: _payment("Nothing is held.", nothing_was_there=_VOIDED, given_back={**_TAKEN, "status": "REFUNDED"}),
         202: _payment("Remembered; carried out as soon as the gateway answers.", not_known_yet=_PENDING),
         404: NOT_FOUND,
+        **BAD_KEY,
         **REPLAY_PROBLEMS,
     },
 )

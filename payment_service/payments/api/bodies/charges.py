@@ -1,0 +1,156 @@
+"""What `/v1/payments` takes and shows."""
+
+from datetime import datetime, time, timezone
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from payment_service.payments import states
+from payment_service.payments.api.fields import (
+    MethodDetailsIn,
+    MethodField,
+    OrderIdField,
+    order_id_in_path,
+    order_id_on_wire,
+    refuse_fractions,
+)
+from payment_service.payments.models import Payment
+from payment_service.payments.processing.refunding import RefundedAll
+from payment_service.payments.states import Status
+from servicekit import exactjson, money
+from servicekit.rest import MoneyInField, QueryIn, StrictCharField
+
+METHODS: Final = ("UPI", "CARD", "COD")
+DEFAULT_METHOD: Final = "CARD"
+MAX_PAGE: Final = 10**9
+MAX_PER_PAGE: Final = 200
+
+_MESSAGES: Final = {True: "Payment succeeded", False: "Payment failed", None: "Payment pending"}
+_TAKEN: Final = {"SUCCESS": True, "TRUE": True, "FAILED": False, "FALSE": False}
+
+
+class ChargeIn(serializers.Serializer[Any]):
+    """A charge as this door takes it."""
+
+    order_id = OrderIdField()
+    amount = MoneyInField()
+    method = MethodField(methods=METHODS, default=DEFAULT_METHOD)
+    payment_method_details = MethodDetailsIn(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return refuse_fractions({**attrs, "currency": settings.DEFAULT_CURRENCY})
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class MomentField(serializers.Field[datetime, Any, Any, Any]):
+    """A date, or a date and time (UTC where it does not say), as the moment at which it begins, or ends."""
+
+    default_error_messages = {"invalid": "Must be a date, or a date and time, in ISO 8601."}
+
+    def __init__(self, *, is_end: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.is_end = is_end
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            return self._moment(str(data)).astimezone(timezone.utc)
+        except (ValueError, OverflowError):  # a day that does not exist, or one before the first or after the last
+            self.fail("invalid")
+
+    def _moment(self, text: str) -> datetime:
+        day = parse_date(text)
+        if day is not None:
+            return datetime.combine(day, time.max if self.is_end else time.min, timezone.utc)
+        moment = parse_datetime(text)
+        if moment is None:
+            self.fail("invalid")
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+class ListIn(QueryIn):
+    """The list's query parameters. A wrong one is refused, never ignored."""
+
+    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE, default=10)
+    order_id = serializers.CharField(required=False)
+    method = MethodField(required=False)
+    status = StrictCharField(required=False)
+    amount_gt = MoneyInField(required=False)
+    amount_lt = MoneyInField(required=False)
+    start_date = MomentField(required=False, is_end=False)
+    end_date = MomentField(required=False, is_end=True)
+    sort_by_created = serializers.ChoiceField(["asc", "desc"], default="desc")
+
+    def validate_order_id(self, value: str) -> str:
+        canonical = order_id_in_path(value)
+        if canonical is None:
+            raise serializers.ValidationError(OrderIdField.default_error_messages["invalid"])
+        return canonical
+
+    def validate_status(self, value: str) -> list[bool]:
+        if value.upper() not in _TAKEN:
+            raise serializers.ValidationError("Must be SUCCESS or FAILED.")
+        return [_TAKEN[value.upper()]]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        columns = {name: lookup for name, lookup in _LOOKUPS.items() if name in attrs}
+        return {
+            "filters": {lookup: attrs[name] for name, lookup in columns.items()},
+            "ascending": attrs["sort_by_created"] == "asc",
+            "page": attrs["page"],
+            "per_page": attrs["per_page"],
+        }
+
+
+_LOOKUPS: Final = {
+    "order_id": "order_id",
+    "method": "method",
+    "status": "taken__in",  # not `taken`: for False the ORM writes NOT, which no index serves
+    "amount_gt": "amount__gt",
+    "amount_lt": "amount__lt",
+    "start_date": "created_at__gte",
+    "end_date": "created_at__lte",
+}
+
+
+REFUND_STATUSES: Final = {True: 200, None: 202, False: 402}
+
+
+def charge_body(payment: Payment) -> dict[str, Any]:
+    return {
+        "payment_id": payment.number,
+        "reference": payment.reference,
+        "status": states.CHARGES_NAMES[Status(payment.status)],
+        "message": _MESSAGES[payment.taken],
+    }
+
+
+def refund_body(refunded: RefundedAll) -> dict[str, Any]:
+    payment = refunded.payment
+    amount = money.two_decimals(payment.captured)
+    if refunded.is_done is False:
+        return {"error": refunded.refusal, "code": refunded.refusal_code, "payment_id": payment.number}
+    done = "refunded" if refunded.is_done else "is being refunded"
+    return {
+        "payment_id": payment.number,
+        "amount": amount,
+        "method": payment.method,
+        "message": f"Amount {amount} {done} to {payment.method}",
+    }
+
+
+def item(payment: Payment) -> dict[str, Any]:
+    return {
+        "payment_id": payment.number,
+        "order_id": order_id_on_wire(payment.order_id),
+        "amount": money.two_decimals(payment.amount),
+        "method": payment.method,
+        "status": states.CHARGES_NAMES[Status(payment.status)],
+        "reference": payment.reference,
+        "created_at": exactjson.utc_text(payment.created_at),
+        "refunded": payment.status == Status.REFUNDED,
+    }

@@ -1,0 +1,108 @@
+"""What `/api/v1/payments` takes and shows."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from payment_service.payments import states
+from payment_service.payments.api.fields import (
+    MethodDetailsIn,
+    MethodField,
+    OrderIdField,
+    StrictBooleanField,
+    order_id_on_wire,
+    refuse_fractions,
+)
+from payment_service.payments.models import Payment, Refund
+from payment_service.payments.states import RefundStatus, Status
+from servicekit import exactjson, money
+from servicekit.rest import CurrencyField, MoneyInField, StrictCharField
+
+METHODS: Final = ("CREDIT_CARD", "DEBIT_CARD", "PAYPAL", "STRIPE")
+MAX_TRANSACTION_ID_LENGTH: Final = 64
+MAX_REASON_LENGTH: Final = 255
+PENDING: Final = "The gateway has not answered yet"
+
+
+class ProcessIn(serializers.Serializer[Any]):
+    """A payment as this door takes it."""
+
+    order_id = OrderIdField()
+    amount = MoneyInField(min_value=money.CENT)
+    currency = CurrencyField()
+    payment_method = MethodField(methods=METHODS)
+    payment_method_details = MethodDetailsIn(required=False, allow_null=True)
+    capture = StrictBooleanField(default=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return refuse_fractions(attrs)
+
+
+class TransactionIn(serializers.Serializer[Any]):
+    """What is to be voided."""
+
+    transaction_id = StrictCharField(max_length=MAX_TRANSACTION_ID_LENGTH)
+
+
+class CaptureIn(TransactionIn):
+    """What is to be captured; no amount means all of it."""
+
+    amount = MoneyInField(min_value=money.CENT, required=False, allow_null=True)
+
+
+class RefundIn(CaptureIn):
+    """What is to be refunded; no amount means all that is left."""
+
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, allow_null=True)
+
+
+def step_body(payment: Payment) -> dict[str, Any]:
+    """What became of a step: `success` unless the last thing that the gateway said was no, or nothing."""
+    is_waiting = payment.due_at is not None
+    return {
+        "success": not is_waiting and not payment.failure_code,
+        "transaction_id": payment.transaction_id,
+        "payment_intent_id": payment.payment_intent_id,
+        "status": states.PROCESS_NAMES[Status(payment.status)],
+        "error": payment.error_message or (PENDING if is_waiting else None),
+    }
+
+
+def refund_body(refund: Refund) -> dict[str, Any]:
+    pending = PENDING if refund.status == RefundStatus.PENDING else None
+    return {
+        "success": refund.status == RefundStatus.SUCCEEDED,
+        "refund_id": refund.uid,
+        "amount": money.two_decimals(refund.amount),
+        "error": refund.error_message or pending,
+    }
+
+
+def record(payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
+    moments = ("created_at", "updated_at", "authorized_at", "captured_at", "refunded_at")
+    return {
+        "id": payment.uid,
+        "order_id": order_id_on_wire(payment.order_id),
+        "amount": money.two_decimals(payment.amount),
+        "currency": payment.currency,
+        "payment_method": payment.method.lower(),
+        "status": states.PROCESS_NAMES[Status(payment.status)],
+        "transaction_id": payment.transaction_id,
+        "payment_intent_id": payment.payment_intent_id,
+        "provider_response": payment.provider_response,
+        "error_message": payment.error_message or None,
+        **{name: exactjson.utc_text(getattr(payment, name)) for name in moments},
+        "refunds": [_refund_record(refund) for refund in refunds],
+    }
+
+
+def _refund_record(refund: Refund) -> dict[str, Any]:
+    return {
+        "id": refund.uid,
+        "amount": money.two_decimals(refund.amount),
+        "reason": refund.reason or None,
+        "status": refund.status.lower(),
+        "error": refund.error_message or None,
+        "created_at": exactjson.utc_text(refund.created_at),
+    }

@@ -1,0 +1,65 @@
+"""`/v1/payments`: charges and full refunds by number, and the list of payments."""
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from payment_service.payments import listing, selectors
+from payment_service.payments.api.bodies.charges import (
+    REFUND_STATUSES,
+    ChargeIn,
+    ListIn,
+    charge_body,
+    item,
+    refund_body,
+)
+from payment_service.payments.api.docs import charges as docs
+from payment_service.payments.api.fields import number_in_path, token_in
+from payment_service.payments.processing import charging, refunding, repair
+from payment_service.payments.services.attempts import Asked
+from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.rest import parsed
+
+
+class ChargeView(APIView):
+    """Charges."""
+
+    @docs.CHARGE
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(ChargeIn, request.data)
+        charged = charging.charge_payment(
+            Asked(
+                uid=creation_id(request),
+                order_id=asked["order_id"],
+                amount=asked["amount"],
+                currency=asked["currency"],
+                method=asked["method"],
+                token=token_in(asked),
+                notify_order=settings.ORDER_NOTICES,
+            )
+        )
+        return Response(charge_body(charged.payment), status=201 if charged.is_new else 200)
+
+
+class RefundView(APIView):
+    """Giving all of a payment back."""
+
+    @docs.REFUND
+    @idempotent
+    def post(self, request: Request, number: str) -> Response:
+        payment = repair.look_at(selectors.payment_by_number(number_in_path(number)))
+        refunded = refunding.refund_all(payment, uid=creation_id(request))
+        return Response(refund_body(refunded), status=REFUND_STATUSES[refunded.is_done])
+
+
+class ListView(APIView):
+    """Every payment."""
+
+    @docs.LIST
+    def get(self, request: Request) -> Response:
+        asked = parsed(ListIn, request.query_params)
+        payments, total = listing.list_payments(**asked)
+        items = [item(payment) for payment in payments]
+        return Response({"items": items, "page": asked["page"], "per_page": asked["per_page"], "total": total})

@@ -1,0 +1,235 @@
+"""How `/api/v1/payments` stands in the OpenAPI document."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from payment_service.payments import states
+from payment_service.payments.api.bodies.process import CaptureIn, ProcessIn, RefundIn, TransactionIn
+from payment_service.payments.api.docs.payments import NOT_FOUND
+from payment_service.payments.api.fields import OrderIdField
+from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.rest import MoneyOutField
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+_STATUSES: Final = sorted(set(states.PROCESS_NAMES.values()))
+_STEP_OUT: Final = inline_serializer(
+    "StepOut",
+    {
+        "success": serializers.BooleanField(),
+        "transaction_id": serializers.CharField(allow_null=True),
+        "payment_intent_id": serializers.CharField(allow_null=True),
+        "status": serializers.ChoiceField(_STATUSES),
+        "error": serializers.CharField(allow_null=True),
+    },
+)
+_REFUND_OUT: Final = inline_serializer(
+    "RefundOut",
+    {
+        "success": serializers.BooleanField(),
+        "refund_id": serializers.UUIDField(),
+        "amount": MoneyOutField(),
+        "error": serializers.CharField(allow_null=True),
+    },
+)
+_REFUND_RECORD: Final = inline_serializer(
+    "RefundRecord",
+    {
+        "id": serializers.UUIDField(),
+        "amount": MoneyOutField(),
+        "reason": serializers.CharField(allow_null=True),
+        "status": serializers.ChoiceField(sorted(status.value.lower() for status in states.RefundStatus)),
+        "error": serializers.CharField(allow_null=True),
+        "created_at": serializers.DateTimeField(),
+    },
+    many=True,
+)
+_RECORD: Final = inline_serializer(
+    "PaymentRecord",
+    {
+        "id": serializers.UUIDField(),
+        "order_id": OrderIdField(),
+        "amount": MoneyOutField(),
+        "currency": serializers.CharField(),
+        "payment_method": serializers.CharField(),
+        "status": serializers.ChoiceField(_STATUSES),
+        "transaction_id": serializers.CharField(allow_null=True),
+        "payment_intent_id": serializers.CharField(allow_null=True),
+        "provider_response": serializers.DictField(child=serializers.CharField(), allow_null=True),
+        "error_message": serializers.CharField(allow_null=True),
+        "created_at": serializers.DateTimeField(),
+        "updated_at": serializers.DateTimeField(),
+        "authorized_at": serializers.DateTimeField(allow_null=True),
+        "captured_at": serializers.DateTimeField(allow_null=True),
+        "refunded_at": serializers.DateTimeField(allow_null=True),
+        "refunds": _REFUND_RECORD,
+    },
+)
+_IDS: Final = {"transaction_id": "txn_5f0c7a0e5d0f4c369c0b6f2c", "payment_intent_id": "pi_35a1f1d75f0c7a0e5d0f4c36"}
+_CAPTURED: Final[dict[str, Any]] = {"success": True, **_IDS, "status": "captured", "error": None}
+_DECLINED: Final[dict[str, Any]] = {
+    "success": False,
+    "transaction_id": None,
+    "payment_intent_id": None,
+    "status": "failed",
+    "error": "Insufficient funds",
+}
+_REFUND: Final = {
+    "success": True,
+    "refund_id": "0b9f3c56-7a1d-4b8e-9a55-2f6f4a1c7d01",
+    "amount": 20.00,
+    "error": None,
+}
+_EXAMPLE_RECORD: Final[dict[str, Any]] = {
+    "id": "f9a1b2c3-d4e5-6789-abcd-ef0123456789",
+    "order_id": 342,
+    "amount": 50.00,
+    "currency": "USD",
+    "payment_method": "credit_card",
+    "status": "captured",
+    **_IDS,
+    "provider_response": {"gateway": "simulated", "result": "approved", **_IDS},
+    "error_message": None,
+    "created_at": "2025-11-10T12:05:00Z",
+    "updated_at": "2025-11-10T12:05:00Z",
+    "authorized_at": None,
+    "captured_at": "2025-11-10T12:05:00Z",
+    "refunded_at": None,
+    "refunds": [],
+}
+
+
+def _step(description: str, **examples: dict[str, Any]) -> OpenApiResponse:
+    return OpenApiResponse(
+        _STEP_OUT,
+        description=description,
+        examples=[OpenApiExample(name.capitalize(), value=value) for name, value in examples.items()],
+    )
+
+
+def _by_transaction(
+    operation_id: str, summary: str, request: Any, example: dict[str, Any], **responses: Any
+) -> Callable[[Handler], Handler]:
+    return extend_schema(
+        operation_id=operation_id,
+        tags=["process"],
+        summary=summary,
+        parameters=[IDEMPOTENCY_KEY],
+        request=request,
+        examples=[
+            OpenApiExample("Example", value={"transaction_id": _IDS["transaction_id"], **example}, request_only=True)
+        ],
+        responses={
+            200: responses["done"],
+            400: responses["invalid"],
+            404: NOT_FOUND,
+            409: responses["conflict"],
+            422: REPLAY_PROBLEMS[422],
+        },
+    )
+
+
+def _read(name: str, summary: str, parameter: str) -> Callable[[Handler], Handler]:
+    return extend_schema(
+        operation_id=f"read_by_{name}",
+        tags=["process"],
+        summary=summary,
+        parameters=[OpenApiParameter(parameter, OpenApiTypes.STR, OpenApiParameter.PATH)],
+        responses={
+            200: OpenApiResponse(_RECORD, examples=[OpenApiExample("Payment", value=_EXAMPLE_RECORD)]),
+            404: NOT_FOUND,
+        },
+    )
+
+
+PROCESS = extend_schema(
+    operation_id="process_payment",
+    tags=["process"],
+    summary="Charge an order, or set money aside for it",
+    description="With `capture: false` it stays `authorized`. A repeat answers with the payment that is there.",
+    parameters=[IDEMPOTENCY_KEY],
+    request=ProcessIn,
+    examples=[
+        OpenApiExample(
+            "Process",
+            value={"order_id": 342, "amount": 50.00, "currency": "USD", "payment_method": "credit_card"},
+            request_only=True,
+        )
+    ],
+    responses={
+        200: _step("What became of it.", captured=_CAPTURED, declined=_DECLINED),
+        400: problem("Invalid.", "amount: Ensure this value is greater than or equal to 0.01.", "invalid"),
+        409: problem(
+            "The order's payment is over another amount, or was voided; or the key is in use.",
+            "The payment of this order is over 50.00 USD",
+            "payment_amount_mismatch",
+            amount=50.00,
+            currency="USD",
+        ),
+        422: REPLAY_PROBLEMS[422],
+    },
+)
+CAPTURE = _by_transaction(
+    "capture_transaction",
+    "Take what is set aside, or a part of it; the rest is released",
+    CaptureIn,
+    {"amount": 20.00},
+    done=_step("What became of it.", captured=_CAPTURED),
+    invalid=problem(
+        "Invalid, or more than is set aside.",
+        "Capture of 60.00 exceeds the authorized 50.00",
+        "capture_exceeds_authorized",
+        requested=60.00,
+        authorized=50.00,
+    ),
+    conflict=problem(
+        "Not set aside, or another operation is running.",
+        "Payment is FAILED, only an authorized one can be captured",
+        "payment_not_capturable",
+        status="FAILED",
+    ),
+)
+VOID = _by_transaction(
+    "void_transaction",
+    "Release what is set aside",
+    TransactionIn,
+    {},
+    done=_step("What became of it.", voided={**_CAPTURED, "status": "voided"}),
+    invalid=problem("Invalid.", "transaction_id: This field is required.", "invalid"),
+    conflict=problem(
+        "Not set aside.",
+        "Payment is CAPTURED, only an authorized one can be voided",
+        "payment_not_voidable",
+        status="CAPTURED",
+    ),
+)
+REFUND = _by_transaction(
+    "refund_transaction",
+    "Give back what was taken, or a part of it",
+    RefundIn,
+    {"amount": 20.00, "reason": "damaged"},
+    done=OpenApiResponse(
+        _REFUND_OUT, description="What became of it.", examples=[OpenApiExample("Refunded", value=_REFUND)]
+    ),
+    invalid=problem(
+        "Invalid, or more than is left.",
+        "Refund of 60.00 exceeds the 50.00 that is left",
+        "refund_exceeds_captured",
+        requested=60.00,
+        refundable=50.00,
+    ),
+    conflict=problem(
+        "Nothing was taken, or all of it is back.",
+        "Payment is REFUNDED, only a captured one can be refunded",
+        "payment_not_refundable",
+        status="REFUNDED",
+    ),
+)
+READ_PAYMENT = _read("payment", "A payment by its id or number", "payment_id")
+READ_ORDER = _read("order", "The payment of an order", "order_id")
+READ_TRANSACTION = _read("transaction", "The payment of a transaction", "transaction_id")

@@ -1,0 +1,31 @@
+"""`/pay`: pays an order of the order service, which is asked what it costs and told when it is paid."""
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from payment_service.payments.api.bodies.pay import PayIn, pay_answer
+from payment_service.payments.api.docs import pay as docs
+from payment_service.payments.api.fields import order_id_on_wire, token_in
+from payment_service.payments.processing import paying
+from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.rest import parsed
+
+
+class PayView(APIView):
+    """Paying for an order."""
+
+    @docs.PAY
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(PayIn, request.data)
+        payment = paying.pay_order(
+            asked["order_id"],
+            uid=creation_id(request),
+            amount=asked["amount"],
+            method=asked.get("method", settings.DEFAULT_PAYMENT_METHOD),
+            token=token_in(asked),
+        )
+        body, status = pay_answer(payment, order_id_on_wire(asked["order_id"]))
+        return Response(body, status=status)

@@ -1,0 +1,118 @@
+"""`/api/v1/payments`: authorise, capture, void and refund by transaction, and the whole record of a payment."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from payment_service.payments import selectors
+from payment_service.payments.api.bodies.process import (
+    CaptureIn,
+    ProcessIn,
+    RefundIn,
+    TransactionIn,
+    record,
+    refund_body,
+    step_body,
+)
+from payment_service.payments.api.docs import process as docs
+from payment_service.payments.api.fields import number_in_path, order_in_path, token_in, uid_in_path
+from payment_service.payments.models import Payment
+from payment_service.payments.processing import capturing, charging, refunding, repair
+from payment_service.payments.services.attempts import Asked
+from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.rest import parsed
+
+
+class ProcessView(APIView):
+    """Charging, or setting money aside."""
+
+    @docs.PROCESS
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(ProcessIn, request.data)
+        charged = charging.charge_payment(
+            Asked(
+                uid=creation_id(request),
+                order_id=asked["order_id"],
+                amount=asked["amount"],
+                currency=asked["currency"],
+                method=asked["payment_method"],
+                token=token_in(asked),
+                capture=asked["capture"],
+                notify_order=settings.ORDER_NOTICES,
+            )
+        )
+        return Response(step_body(charged.payment))
+
+
+class CaptureView(APIView):
+    """Taking what was set aside."""
+
+    @docs.CAPTURE
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(CaptureIn, request.data)
+        return Response(step_body(capturing.capture_payment(_looked_up(asked), amount=asked.get("amount"))))
+
+
+class VoidView(APIView):
+    """Releasing what was set aside."""
+
+    @docs.VOID
+    @idempotent
+    def post(self, request: Request) -> Response:
+        return Response(step_body(repair.void_authorization(_looked_up(parsed(TransactionIn, request.data)))))
+
+
+class RefundView(APIView):
+    """Giving back what was taken, or a part of it."""
+
+    @docs.REFUND
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(RefundIn, request.data)
+        refund = refunding.refund_payment(
+            _looked_up(asked),
+            uid=creation_id(request),
+            amount=asked.get("amount"),
+            reason=asked.get("reason") or "",
+        )
+        return Response(refund_body(refund))
+
+
+class PaymentView(APIView):
+    """A payment by its own id."""
+
+    @docs.READ_PAYMENT
+    def get(self, _request: Request, payment_id: str) -> Response:
+        uid = uid_in_path(payment_id)
+        found = selectors.payment_by_uid(uid) if uid else selectors.payment_by_number(number_in_path(payment_id))
+        return _shown(found)
+
+
+class OrderView(APIView):
+    """A payment by its order."""
+
+    @docs.READ_ORDER
+    def get(self, _request: Request, order_id: str) -> Response:
+        return _shown(selectors.payment_of_order(order_in_path(order_id)))
+
+
+class TransactionView(APIView):
+    """A payment by the gateway's transaction."""
+
+    @docs.READ_TRANSACTION
+    def get(self, _request: Request, transaction_id: str) -> Response:
+        return _shown(selectors.payment_by_transaction(transaction_id))
+
+
+def _looked_up(asked: dict[str, Any]) -> Payment:
+    return repair.look_at(selectors.payment_by_transaction(asked["transaction_id"]))
+
+
+def _shown(found: Payment) -> Response:
+    payment = repair.look_at(found)
+    return Response(record(payment, selectors.refunds_of(payment)))

@@ -1,0 +1,38 @@
+"""Telling the order service to look at a payment again: after captures that it did not ask for, and after refunds.
+
+A notice carries no claim; the order service asks for the payment itself. So it can be repeated, late or twice.
+"""
+
+from typing import Final
+
+from django.db.models.functions import Now
+
+from payment_service.payments import clients
+from payment_service.payments.models import Payment
+from payment_service.payments.services import notices
+
+# One round: few enough to stop soon when asked to.
+BATCH: Final = 50
+
+
+def tell(payment: Payment) -> bool:
+    """Tell the order service; whether it has heard. If not, the worker will try again."""
+    has_heard = clients.order_service().look_again(payment.order_id)
+    if has_heard:
+        notices.acknowledge(payment)
+    else:
+        notices.postpone_notice(payment)
+    return has_heard
+
+
+def notices_once() -> int:
+    """Tell the order service of a batch of payments, oldest first; return how many it has heard of.
+
+    Ends at the first that is not heard: the others would not be either.
+    """
+    heard = 0
+    for payment in Payment.objects.filter(notice_due_at__lte=Now()).order_by("notice_due_at")[:BATCH]:
+        if not tell(payment):
+            break
+        heard += 1
+    return heard

@@ -1,0 +1,47 @@
+"""Paying an order of the order service: ask for it, charge what it costs, tell the order service to look again."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+
+from payment_service.payments import clients
+from payment_service.payments.errors import IncorrectAmount, OrderNotFound, OrderNotPayable
+from payment_service.payments.models import Payment
+from payment_service.payments.processing import charging, notices
+from payment_service.payments.services.attempts import Asked
+from payment_service.payments.states import Status
+
+PAYABLE = "PENDING"
+
+
+def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: str) -> Payment:
+    """Charge an order that waits for its payment. If only telling fails, the order service learns of it later.
+
+    Args:
+        order_id: The order's id or its number.
+
+    Raises:
+        OrderNotFound, OrderNotPayable, IncorrectAmount, OrderServiceUnavailable: nothing was charged.
+        AmountMismatch, PaymentVoided: see `charging.charge_payment`.
+    """
+    order = clients.order_service().find(order_id)
+    if order is None:
+        raise OrderNotFound
+    if order.status != PAYABLE:
+        raise OrderNotPayable(status=order.status.lower())
+    if amount != order.total:
+        raise IncorrectAmount(expected=order.total)
+    asked = Asked(
+        uid=uid,
+        order_id=order.order_id,
+        amount=amount,
+        currency=order.currency,
+        method=method,
+        token=token,
+        notify_order=settings.ORDER_NOTICES,
+    )
+    payment = charging.charge_payment(asked).payment
+    if payment.status == Status.CAPTURED:
+        notices.tell(payment)
+    return payment

@@ -1,0 +1,321 @@
+"""`/v1/payments`: charge, refund and list, as the clients of the service know them that these come from."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from payment_service.payments import states
+from payment_service.payments.listing import list_payments
+from payment_service.payments.models import Payment, Refund
+from payment_service.payments.processing import notices
+from payment_service.payments.states import Status
+from payment_service.tests.conftest import ORDER, exact, trail
+from payment_service.tests.fakes import FakeGateway, FakeOrders
+
+pytestmark = pytest.mark.django_db
+URL = "/v1/payments"
+
+
+@pytest.fixture(autouse=True)
+def card(gateway: FakeGateway) -> FakeGateway:
+    """CARD never fails unless it is told to."""
+    return gateway
+
+
+def charge(client: APIClient, **body: Any) -> Any:
+    return client.post(f"{URL}/charge", {"order_id": 342, "amount": 561, **body}, format="json")
+
+
+def test_a_charge(client: APIClient, gateway: FakeGateway) -> None:
+    """The seed's example: CARD by default, with a reference of its own."""
+    response = client.post(f"{URL}/charge", '{"order_id": 342, "amount": 561.00}', content_type="application/json")
+    body, payment = exact(response), Payment.objects.get()
+    assert response.status_code == 201
+    assert list(body) == ["payment_id", "reference", "status", "message"]
+    assert re.fullmatch(rf"ECI{payment.created_at:%Y%m%d}-[0-9A-F]{{8}}", body["reference"])
+    assert (body["payment_id"], body["status"], body["message"]) == (payment.number, "SUCCESS", "Payment succeeded")
+    assert (payment.method, len(gateway.calls)) == ("CARD", 1)
+
+
+def test_a_failed_charge(client: APIClient, gateway: FakeGateway) -> None:
+    """201 as well, and it may be tried again."""
+    gateway.script = ["decline"]
+    response = charge(client)
+    assert (response.status_code, exact(response)["status"]) == (201, "FAILED")
+    assert exact(response)["message"] == "Payment failed"
+    again = charge(client)
+    assert (again.status_code, exact(again)["status"]) == (200, "SUCCESS")
+
+
+def test_a_repeat_is_the_same_payment(client: APIClient) -> None:
+    """One payment per order, whichever door it came through."""
+    first = charge(client)
+    again = charge(client)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert exact(client.get("/api/payments/342/"))["status"] == "COMPLETED"
+    assert exact(charge(client, amount=562))["code"] == "payment_amount_mismatch"
+
+
+@pytest.mark.parametrize("method", ["UPI", "card", "Cod"])
+def test_each_method(client: APIClient, settings: Any, method: str) -> None:
+    """In capitals or not."""
+    settings.PAYMENT_GATEWAYS = dict.fromkeys(settings.PAYMENT_GATEWAYS, "fake")
+    assert charge(client, method=method).status_code == 201
+    assert Payment.objects.get().method == method.upper()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"method": "PAYPAL"}, "method"),
+        ({"method": None}, "method"),
+        ({"amount": None}, "amount"),
+        ({"amount": "x"}, "amount"),
+        ({"order_id": 0}, "order_id"),
+        ({"order_id": None}, "order_id"),
+    ],
+)
+def test_wrong_input_is_named(client: APIClient, body: Any, field: str) -> None:
+    """400, the field by name, nothing stored."""
+    response = charge(client, **body)
+    assert response.status_code == 400
+    assert list(exact(response)["fields"]) == [field]
+    assert Payment.objects.count() == 0
+
+
+def test_an_amount_that_is_not_positive(client: APIClient) -> None:
+    """The same sentence as at the first door."""
+    response = charge(client, amount=0)
+    assert (response.status_code, exact(response)["error"]) == (400, "Amount must be positive.")
+
+
+def test_the_order_service_is_told(client: APIClient, orders: FakeOrders) -> None:
+    """By the worker, after the charge and after the refund."""
+    charge(client)
+    assert notices.notices_once() == 1
+    client.post(f"{URL}/{Payment.objects.get().number}/refund")
+    assert notices.notices_once() == 1
+    assert orders.told == ["342", "342"]
+
+
+def test_a_refund_and_its_repeat(client: APIClient, gateway: FakeGateway) -> None:
+    """The seed's sentence, and the same answer again; paid out once."""
+    number = exact(charge(client))["payment_id"]
+    first = client.post(f"{URL}/{number}/refund")
+    again = client.post(f"{URL}/{number}/refund/")
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert exact(first) == {
+        "payment_id": number,
+        "amount": Decimal("561.00"),
+        "method": "CARD",
+        "message": "Amount 561.00 refunded to CARD",
+    }
+    assert (gateway.held, Refund.objects.count()) == (0, 1)
+    assert trail() == ["payment.successful", "payment.refunded"]
+
+
+@pytest.mark.parametrize("number", ["999", "0", "x", "-1", "9" * 30])
+def test_a_refund_of_no_payment(client: APIClient, number: str) -> None:
+    """404 in the seed's words, for anything unknown or malformed."""
+    response = client.post(f"{URL}/{number}/refund")
+    assert (response.status_code, exact(response)["error"]) == (404, "Payment not found")
+
+
+def test_a_refund_of_a_failed_payment(client: APIClient, gateway: FakeGateway) -> None:
+    """400 in the seed's words."""
+    gateway.script = ["decline"]
+    number = exact(charge(client))["payment_id"]
+    response = client.post(f"{URL}/{number}/refund")
+    assert (response.status_code, exact(response)["error"]) == (400, "Payment had failed; cannot issue refund")
+    assert Refund.objects.count() == 0
+
+
+def test_a_refund_that_the_gateway_refuses(client: APIClient, gateway: FakeGateway) -> None:
+    """402 with the reason; it can be asked for again."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["decline"]
+    response = client.post(f"{URL}/{number}/refund")
+    assert (response.status_code, exact(response)["code"]) == (402, "insufficient_funds")
+    assert client.post(f"{URL}/{number}/refund").status_code == 200
+
+
+def test_a_refund_that_is_not_known_yet(client: APIClient, gateway: FakeGateway, work: Callable[[], int]) -> None:
+    """202 until the worker has found out."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["lost"]
+    assert [client.post(f"{URL}/{number}/refund").status_code for _ in range(2)] == [202, 202]
+    work()
+    assert client.post(f"{URL}/{number}/refund").status_code == 200
+    assert Refund.objects.count() == 1
+
+
+# ---- the list
+
+START = datetime(2025, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def many(db: None) -> list[Payment]:
+    """Sixty payments, one an hour, of three methods, mostly taken, some of them at the same moment."""
+    rows = []
+    for n in range(60):
+        status = Status.FAILED if n % 7 == 3 else Status.REFUNDED if n % 7 == 5 else Status.CAPTURED
+        captured = Decimal(0) if status == Status.FAILED else Decimal(n + 1)
+        back = captured if status == Status.REFUNDED else Decimal(0)
+        rows.append(
+            Payment(
+                order_id=str(1000 + n),
+                amount=Decimal(n + 1),
+                currency="USD",
+                method=("UPI", "CARD", "COD")[n % 3],
+                status=status.value,
+                taken=states.TAKEN[status],
+                captured=captured,
+                booked=back,
+                refunded=back,
+                reference=f"R{n}",
+                created_at=START + timedelta(hours=n - n % 2),
+            )
+        )
+    return Payment.objects.bulk_create(rows)
+
+
+def listed(client: APIClient, **query: Any) -> Any:
+    response = client.get(URL, query)
+    assert response.status_code == 200, response.content
+    return exact(response)
+
+
+def test_the_newest_come_first(client: APIClient, many: list[Payment]) -> None:
+    """Ten a page, and every field of an item."""
+    page = listed(client)
+    assert (page["page"], page["per_page"], page["total"]) == (1, 10, 60)
+    assert [item["order_id"] for item in page["items"]] == list(range(1059, 1049, -1))
+    assert page["items"][-1] == {
+        "payment_id": many[50].number,
+        "order_id": 1050,
+        "amount": Decimal("51.00"),
+        "method": "COD",
+        "status": "SUCCESS",
+        "reference": "R50",
+        "created_at": "2025-01-03T02:00:00Z",
+        "refunded": False,
+    }
+
+
+def test_filters_combine_in_every_way(client: APIClient, many: list[Payment]) -> None:
+    """Each combination lists what a plain loop finds, in both orders, page by page, with the exact total."""
+    checks: dict[str, list[tuple[dict[str, str], Callable[[Payment], bool]]]] = {
+        "method": [({}, lambda _: True), ({"method": "upi"}, lambda p: p.method == "UPI")],
+        "status": [
+            ({}, lambda _: True),
+            ({"status": "SUCCESS"}, lambda p: p.taken is True),
+            ({"status": "false"}, lambda p: p.taken is False),
+        ],
+        "amount": [({}, lambda _: True), ({"amount_gt": "5", "amount_lt": "50.5"}, lambda p: 5 < p.amount < 50.5)],
+        "date": [
+            ({}, lambda _: True),
+            (
+                {"start_date": "2025-01-01T02:00:00Z", "end_date": "2025-01-02"},
+                lambda p: START + timedelta(hours=2) <= p.created_at < START + timedelta(days=2),
+            ),
+        ],
+    }
+    for combination in product(*checks.values(), ["asc", "desc"]):
+        *parts, order = combination
+        query = {name: value for part, _ in parts for name, value in part.items()}
+        expected = [p.reference for p in many if all(test(p) for _, test in parts)]
+        expected.sort(key=lambda reference: int(reference[1:]), reverse=order == "desc")
+        seen: list[str] = []
+        for page in range(1, 20):
+            found = listed(client, **query, sort_by_created=order, page=page, per_page=7)
+            assert found["total"] == len(expected)
+            seen += [item["reference"] for item in found["items"]]
+        assert seen == expected, query
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({"order_id": "1005"}, 1),
+        ({"order_id": ORDER}, 0),
+        ({"end_date": "2025-01-01"}, 24),
+        ({"end_date": "2025-01-01T00:00:00"}, 2),
+        ({"start_date": "2025-01-03", "end_date": "2025-01-03"}, 12),
+        ({"start_date": "2025-01-01T02:00:00+02:00"}, 60),
+        ({"start_date": "2025-01-01T02:00:01"}, 56),
+        ({"amount_gt": "60"}, 0),
+        ({"status": "success", "method": "COD"}, 17),
+        ({"status": "TRUE", "method": "COD"}, 17),
+        ({"page": "1000000000", "per_page": "200"}, 60),
+    ],
+)
+def test_single_filters(client: APIClient, many: list[Payment], query: dict[str, str], count: int) -> None:
+    """A date without a time takes in the whole day; without a zone it is UTC."""
+    assert listed(client, **query)["total"] == count
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "0"},
+        {"page": "x"},
+        {"page": ""},
+        {"page": "9" * 30},
+        {"per_page": "201"},
+        {"per_page": "0"},
+        {"order_id": "x"},
+        {"order_id": "0"},
+        {"method": "CHEQUE"},
+        {"status": "MAYBE"},
+        {"status": ""},
+        {"amount_gt": "x"},
+        {"amount_lt": "NaN"},
+        {"amount_gt": "1.001"},
+        {"start_date": "yesterday"},
+        {"start_date": "2025-02-30"},
+        {"end_date": "2025-13-01T00:00:00"},
+        {"end_date": "9999-12-31T23:59:59-14:00"},
+        {"sort_by_created": "up"},
+        {"colour": "red"},
+    ],
+)
+def test_a_wrong_filter_is_refused(client: APIClient, query: dict[str, str]) -> None:
+    """400 naming it; never ignored, never a 500."""
+    response = client.get(URL, query)
+    assert response.status_code == 400
+    assert list(exact(response)["fields"]) == list(query)
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({}, "payment_created"),
+        ({"method": "UPI"}, "payment_method"),
+        ({"taken__in": [False]}, "payment_taken"),
+        ({"created_at__gte": START, "created_at__lte": START + timedelta(hours=5)}, "payment_created"),
+    ],
+)
+@pytest.mark.parametrize("ascending", [True, False])
+@pytest.mark.parametrize("page", [1, 6])
+def test_a_page_is_read_from_an_index_in_its_order(
+    many: list[Payment], filters: dict[str, Any], index: str, ascending: bool, page: int
+) -> None:
+    """No scan of the table and no sorting, at the first page as at the last."""
+    with CaptureQueriesContext(connection) as queries:
+        payments, _ = list_payments(filters, ascending=ascending, page=page, per_page=1)
+    assert len(payments) == 1
+    statement = queries.captured_queries[-1]["sql"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert f"USING INDEX {index}" in plan
+    assert "TEMP B-TREE" not in plan

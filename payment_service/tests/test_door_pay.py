@@ -1,0 +1,149 @@
+"""`POST /pay`: an order of the order service is paid, once, and the order service is told."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from rest_framework.test import APIClient
+
+from payment_service.payments.clients.orders import OrderSeen
+from payment_service.payments.models import Payment
+from payment_service.payments.processing import notices, refunding
+from payment_service.tests.conftest import ORDER, exact, trail
+from payment_service.tests.fakes import FakeGateway, FakeOrders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def order(orders: FakeOrders) -> OrderSeen:
+    """Order 123 waits for 199.99; it is known by number and by id."""
+    seen = OrderSeen(ORDER, "PENDING", Decimal("199.99"), "EUR")
+    orders.orders = {"123": seen, ORDER: seen}
+    return seen
+
+
+def pay(client: APIClient, body: Any, **headers: Any) -> Any:
+    return client.post("/pay", body, format="json", **headers)
+
+
+def test_an_order_is_paid(client: APIClient, orders: FakeOrders) -> None:
+    """The seed's example; the order service is told at once."""
+    response = client.post("/pay", '{"order_id": 123, "amount": 199.99}', content_type="application/json")
+    payment = Payment.objects.get()
+    assert response.status_code == 200
+    assert exact(response) == {"message": "Payment successful", "order_id": 123, "payment_id": payment.number}
+    assert (payment.order_id, payment.currency, payment.captured) == (ORDER, "EUR", Decimal("199.99"))
+    assert (orders.told, payment.notice_due_at) == ([ORDER], None)
+
+
+@pytest.mark.parametrize("order_id", [123, ORDER, ORDER.upper()])
+def test_number_and_id_name_the_same_payment(client: APIClient, order_id: Any) -> None:
+    """The answer has the id as it was given; the ledger has one payment."""
+    pay(client, {"order_id": 123, "amount": "199.99"})
+    response = pay(client, {"order_id": order_id, "amount": "199.99"})
+    assert (response.status_code, exact(response)["payment_id"]) == (200, Payment.objects.get().number)
+    assert exact(client.get(f"/api/payments/{ORDER}/"))["status"] == "COMPLETED"
+
+
+def test_an_unknown_order(client: APIClient) -> None:
+    """404 in the seed's words, nothing charged."""
+    response = pay(client, {"order_id": 124, "amount": 5})
+    assert (response.status_code, exact(response)["error"]) == (404, "Order not found")
+    assert Payment.objects.count() == 0
+
+
+@pytest.mark.parametrize("status", ["PAID", "CANCELLED", "REFUNDED"])
+def test_an_order_that_does_not_wait_for_its_payment(client: APIClient, orders: FakeOrders, status: str) -> None:
+    """400 with the status in small letters, nothing charged."""
+    orders.orders["123"] = OrderSeen(ORDER, status, Decimal("199.99"), "EUR")
+    response = pay(client, {"order_id": 123, "amount": "199.99"})
+    assert response.status_code == 400
+    assert exact(response)["error"] == f"Order status is '{status.lower()}', cannot pay"
+    assert Payment.objects.count() == 0
+
+
+@pytest.mark.parametrize("amount", ["199.98", "200", "0", "-199.99"])
+def test_another_amount(client: APIClient, amount: str) -> None:
+    """400 with what the order costs, nothing charged."""
+    response = pay(client, {"order_id": 123, "amount": amount})
+    assert (response.status_code, exact(response)["error"]) == (400, "Incorrect payment amount (expected 199.99)")
+    assert Payment.objects.count() == 0
+
+
+def test_the_order_service_is_down(client: APIClient, orders: FakeOrders) -> None:
+    """503 and when to come back, nothing charged."""
+    orders.is_down = True
+    response = pay(client, {"order_id": 123, "amount": "199.99"})
+    assert (response.status_code, exact(response)["code"]) == (503, "order_service_unavailable")
+    assert response["Retry-After"] == "1"
+    assert Payment.objects.count() == 0
+
+
+def test_the_order_service_goes_down_in_between(client: APIClient, orders: FakeOrders) -> None:
+    """The money is taken and the answer is 200; the order is told when it hears again, once."""
+    orders.is_deaf = True
+    assert pay(client, {"order_id": 123, "amount": "199.99"}).status_code == 200
+    assert Payment.objects.get().notice_due_at is not None
+    for _ in range(2):
+        Payment.objects.update(notice_due_at=Payment.objects.get().created_at)
+        assert notices.notices_once() == 0
+    orders.is_deaf = False
+    Payment.objects.update(notice_due_at=Payment.objects.get().created_at)
+    assert (notices.notices_once(), notices.notices_once(), orders.told) == (1, 0, [ORDER])
+
+
+def test_a_decline_is_402(client: APIClient, gateway: FakeGateway, orders: FakeOrders) -> None:
+    """With its reason; the same key is told the same again, a new try charges anew."""
+    gateway.script = ["decline"]
+    body = {"order_id": 123, "amount": "199.99", "method": "CARD"}
+    first = pay(client, body, HTTP_IDEMPOTENCY_KEY="k1")
+    again = pay(client, body, HTTP_IDEMPOTENCY_KEY="k1")
+    assert (first.status_code, exact(first)["code"], exact(first)["retryable"]) == (402, "insufficient_funds", True)
+    assert (again.status_code, again.content, len(gateway.calls)) == (402, first.content, 1)
+    assert orders.told == []
+    assert pay(client, body).status_code == 200
+    assert orders.told == [ORDER]
+
+
+def test_an_answer_that_is_not_known_yet_is_202(
+    client: APIClient, gateway: FakeGateway, orders: FakeOrders, work: Callable[[], int]
+) -> None:
+    """The worker finds out, and the order service is told then."""
+    gateway.script = ["timeout"]
+    response = pay(client, {"order_id": 123, "amount": "199.99", "method": "CARD"})
+    assert (response.status_code, exact(response)["message"]) == (202, "Payment pending")
+    work()
+    assert (notices.notices_once(), orders.told) == (1, [ORDER])
+
+
+def test_a_refund_is_told_too(client: APIClient, orders: FakeOrders) -> None:
+    """Each refund, part or whole."""
+    pay(client, {"order_id": 123, "amount": "199.99"})
+    for amount in ("100.00", None):
+        payment = Payment.objects.get()
+        refunding.refund_payment(payment, uid=uuid4(), amount=None if amount is None else Decimal(amount))
+        assert notices.notices_once() == 1
+    assert orders.told == [ORDER] * 3
+
+
+def test_nobody_is_told_of_what_the_order_service_did_itself(client: APIClient, orders: FakeOrders) -> None:
+    """A charge through its own door needs no notice."""
+    client.post("/api/payments/", {"order_id": ORDER, "amount": 5}, format="json")
+    assert (notices.notices_once(), orders.told) == (0, [])
+
+
+def test_notices_can_be_off(client: APIClient, orders: FakeOrders, settings: Any) -> None:
+    """Where there is no order service, nothing waits for it."""
+    settings.ORDER_NOTICES = False
+    client.post("/v1/payments/charge", {"order_id": 5, "amount": 5, "method": "UPI"}, format="json")
+    assert Payment.objects.filter(notice_due_at__isnull=False).count() == 0
+
+
+@pytest.mark.parametrize("body", [{}, {"order_id": 123}, {"amount": 5}, {"order_id": "x", "amount": 5}, []])
+def test_wrong_input_is_named(client: APIClient, body: Any) -> None:
+    """400 before anybody is asked."""
+    assert pay(client, body).status_code == 400
+    assert trail() == []

@@ -1,0 +1,253 @@
+"""`/api/v1/payments`: authorise, capture, void, refund and read, as the clients of the service know them."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rest_framework.test import APIClient
+
+from payment_service.payments.models import Payment, Refund
+from payment_service.tests.conftest import ORDER, exact, trail
+from payment_service.tests.fakes import FakeGateway
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/payments"
+
+
+@pytest.fixture(autouse=True)
+def bank(gateway: FakeGateway) -> FakeGateway:
+    return gateway
+
+
+def post(client: APIClient, step: str, body: Any, **headers: Any) -> Any:
+    return client.post(f"{URL}/{step}", body, format="json", **headers)
+
+
+def process(client: APIClient, **more: Any) -> Any:
+    body = {"order_id": ORDER, "amount": 50, "currency": "usd", "payment_method": "credit_card", **more}
+    return post(client, "process", body)
+
+
+def transaction(client: APIClient, **more: Any) -> str:
+    found: str = exact(process(client, **more))["transaction_id"]
+    return found
+
+
+def test_a_payment_is_captured(client: APIClient) -> None:
+    """The ids come from the gateway."""
+    response = process(client)
+    payment = Payment.objects.get()
+    assert response.status_code == 200
+    assert exact(response) == {
+        "success": True,
+        "transaction_id": payment.transaction_id,
+        "payment_intent_id": payment.payment_intent_id,
+        "status": "captured",
+        "error": None,
+    }
+    assert process(client).content == response.content
+    assert trail() == ["payment.successful"]
+
+
+def test_a_decline(client: APIClient, gateway: FakeGateway) -> None:
+    """200 with what went wrong."""
+    gateway.script = ["decline"]
+    response = process(client)
+    assert response.status_code == 200
+    assert exact(response) == {
+        "success": False,
+        "transaction_id": None,
+        "payment_intent_id": None,
+        "status": "failed",
+        "error": "Insufficient funds",
+    }
+
+
+def test_an_answer_that_is_not_known_yet(client: APIClient, gateway: FakeGateway) -> None:
+    """Neither a success nor a failure: processing."""
+    gateway.script = ["timeout"]
+    body = exact(process(client))
+    assert (body["success"], body["status"], body["error"]) == (False, "processing", "The gateway has not answered yet")
+
+
+def test_authorise_then_capture(client: APIClient, gateway: FakeGateway) -> None:
+    """Nothing is taken until the capture; each stage has its time."""
+    transaction_id = transaction(client, capture=False)
+    assert exact(client.get(f"{URL}/transaction/{transaction_id}"))["status"] == "authorized"
+    body = exact(post(client, "capture", {"transaction_id": transaction_id}))
+    assert (body["success"], body["status"], body["transaction_id"]) == (True, "captured", transaction_id)
+    record = exact(client.get(f"{URL}/order/{ORDER}"))
+    assert record["authorized_at"] is not None
+    assert record["captured_at"] is not None
+    assert trail() == ["payment.authorized", "payment.successful"]
+
+
+def test_a_part_is_captured(client: APIClient) -> None:
+    """No more than that can be refunded."""
+    transaction_id = transaction(client, capture=False)
+    assert exact(post(client, "capture", {"transaction_id": transaction_id, "amount": 20}))["success"] is True
+    refusal = post(client, "refund", {"transaction_id": transaction_id, "amount": "20.01"})
+    assert (refusal.status_code, exact(refusal)["code"]) == (400, "refund_exceeds_captured")
+
+
+def test_more_than_is_set_aside(client: APIClient) -> None:
+    """400, and it can still be captured."""
+    transaction_id = transaction(client, capture=False)
+    refusal = post(client, "capture", {"transaction_id": transaction_id, "amount": "50.01"})
+    assert (refusal.status_code, exact(refusal)["code"]) == (400, "capture_exceeds_authorized")
+    assert exact(post(client, "capture", {"transaction_id": transaction_id}))["success"] is True
+
+
+def test_what_is_set_aside_is_voided(client: APIClient) -> None:
+    """Safe to repeat; then nothing can be captured."""
+    transaction_id = transaction(client, capture=False)
+    for _ in range(2):
+        body = exact(post(client, "void", {"transaction_id": transaction_id}))
+        assert (body["success"], body["status"]) == (True, "voided")
+    refusal = post(client, "capture", {"transaction_id": transaction_id})
+    assert (refusal.status_code, exact(refusal)["code"]) == (409, "payment_not_capturable")
+
+
+def test_what_was_taken_is_not_voided_here(client: APIClient) -> None:
+    """409: it has to be refunded."""
+    refusal = post(client, "void", {"transaction_id": transaction(client)})
+    assert (refusal.status_code, exact(refusal)["code"]) == (409, "payment_not_voidable")
+
+
+def test_a_refusal_of_the_gateway_is_no_success(client: APIClient, gateway: FakeGateway) -> None:
+    """Capture and void say what went wrong, and leave the money set aside."""
+    transaction_id = transaction(client, capture=False)
+    for step in ("capture", "void"):
+        gateway.script = ["decline"]
+        body = exact(post(client, step, {"transaction_id": transaction_id}))
+        assert (body["success"], body["status"], body["error"]) == (False, "authorized", "Insufficient funds")
+
+
+def test_refunds_in_parts(client: APIClient, gateway: FakeGateway) -> None:
+    """Each with its own id; the last takes all that is left; then there is nothing to refund."""
+    transaction_id = transaction(client)
+    first = exact(post(client, "refund", {"transaction_id": transaction_id, "amount": 20, "reason": "damaged"}))
+    assert (first["success"], first["amount"], first["error"]) == (True, Decimal("20.00"), None)
+    record = exact(client.get(f"{URL}/transaction/{transaction_id}"))
+    assert record["status"] == "partially_refunded"
+    last = exact(post(client, "refund", {"transaction_id": transaction_id}))
+    assert (last["amount"], gateway.held) == (Decimal("30.00"), 0)
+    record = exact(client.get(f"{URL}/payment/{Payment.objects.get().uid}"))
+    assert record["status"] == "refunded"
+    assert [(each["id"], each["reason"], each["status"]) for each in record["refunds"]] == [
+        (first["refund_id"], "damaged", "succeeded"),
+        (last["refund_id"], None, "succeeded"),
+    ]
+    refusal = post(client, "refund", {"transaction_id": transaction_id})
+    assert (refusal.status_code, exact(refusal)["code"]) == (409, "payment_not_refundable")
+
+
+def test_a_refund_under_one_key_is_one_refund(client: APIClient, gateway: FakeGateway) -> None:
+    """A client that lost the answer asks again under the same key."""
+    body = {"transaction_id": transaction(client), "amount": 20}
+    first = post(client, "refund", body, HTTP_IDEMPOTENCY_KEY="k")
+    again = post(client, "refund", body, HTTP_IDEMPOTENCY_KEY="k")
+    assert again.content == first.content
+    assert (Refund.objects.count(), gateway.held) == (1, 30)
+
+
+def test_a_refund_that_fails_or_is_not_known_yet(
+    client: APIClient, gateway: FakeGateway, work: Callable[[], int]
+) -> None:
+    """No success yet; what failed can be refunded again, what is pending cannot."""
+    transaction_id = transaction(client)
+    gateway.script = ["decline", "lost"]
+    failed = exact(post(client, "refund", {"transaction_id": transaction_id}))
+    pending = exact(post(client, "refund", {"transaction_id": transaction_id}))
+    assert (failed["success"], failed["error"]) == (False, "Insufficient funds")
+    assert (pending["success"], pending["error"]) == (False, "The gateway has not answered yet")
+    refusal = post(client, "refund", {"transaction_id": transaction_id})
+    assert exact(refusal)["code"] == "refund_exceeds_captured"
+    work()
+    assert exact(client.get(f"{URL}/order/{ORDER}"))["status"] == "refunded"
+
+
+@pytest.mark.parametrize("step", ["capture", "void", "refund"])
+def test_an_unknown_transaction(client: APIClient, step: str) -> None:
+    """404 at each step."""
+    response = post(client, step, {"transaction_id": "txn_0"})
+    assert (response.status_code, exact(response)["error"]) == (404, "Payment not found")
+
+
+def test_a_payment_is_read_in_four_ways(client: APIClient) -> None:
+    """By id, number, order and transaction: the same record, with every field."""
+    transaction_id = transaction(client)
+    payment = Payment.objects.get()
+    paths = [f"payment/{payment.uid}", f"payment/{payment.number}", f"order/{ORDER}", f"transaction/{transaction_id}"]
+    records = [exact(client.get(f"{URL}/{path}{slash}")) for path in paths for slash in ("", "/")]
+    assert all(record == records[0] for record in records)
+    record = records[0]
+    assert list(record) == [
+        *("id", "order_id", "amount", "currency", "payment_method", "status", "transaction_id", "payment_intent_id"),
+        *("provider_response", "error_message", "created_at", "updated_at", "authorized_at", "captured_at"),
+        *("refunded_at", "refunds"),
+    ]
+    assert UUID(record["id"]) == payment.uid
+    assert (record["amount"], record["currency"], record["payment_method"]) == (Decimal("50.00"), "USD", "credit_card")
+
+
+@pytest.mark.parametrize("path", ["payment/x", "payment/0", f"payment/{ORDER}", "order/x", "order/7", "transaction/x"])
+def test_what_is_not_there_is_not_found(client: APIClient, path: str) -> None:
+    """One sentence for unknown and malformed."""
+    response = client.get(f"{URL}/{path}")
+    assert (response.status_code, exact(response)["error"]) == (404, "Payment not found")
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"amount": 0}, "amount"),
+        ({"amount": -5}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"currency": None}, "currency"),
+        ({"currency": "USX"}, "currency"),
+        ({"currency": "JPY", "amount": Decimal("5.50")}, "amount"),
+        ({"payment_method": "cod"}, "payment_method"),
+        ({"payment_method": None}, "payment_method"),
+        ({"capture": "yes"}, "capture"),
+        ({"capture": 1}, "capture"),
+        ({"capture": None}, "capture"),
+        ({"order_id": "x"}, "order_id"),
+        ({"payment_method_details": []}, "payment_method_details.non_field_errors"),
+    ],
+)
+def test_wrong_input_is_named(client: APIClient, more: dict[str, Any], field: str) -> None:
+    """400, the field by name, nothing stored."""
+    response = process(client, **more)
+    assert response.status_code == 400
+    assert next(iter(exact(response)["fields"])) in (field, field.removesuffix(".non_field_errors"))
+    assert Payment.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "body", "field"),
+    [
+        ("capture", {}, "transaction_id"),
+        ("capture", {"transaction_id": 5}, "transaction_id"),
+        ("capture", {"transaction_id": "x", "amount": 0}, "amount"),
+        ("void", {"transaction_id": "x" * 65}, "transaction_id"),
+        ("refund", {"transaction_id": "x\0"}, "transaction_id"),
+        ("refund", {"transaction_id": "x", "amount": -1}, "amount"),
+        ("refund", {"transaction_id": "x", "reason": "y" * 256}, "reason"),
+    ],
+)
+def test_a_wrong_step_is_named(client: APIClient, step: str, body: dict[str, Any], field: str) -> None:
+    """400 before anybody is looked for."""
+    response = post(client, step, body)
+    assert (response.status_code, list(exact(response)["fields"])) == (400, [field])
+
+
+def test_nothing_sensitive_is_kept(client: APIClient) -> None:
+    """The token is forgotten with the answer, and card data is not even read."""
+    process(client, payment_method_details={"token": "tok_secret", "card_number": "4242424242424242"})
+    payment = Payment.objects.get()
+    assert payment.token == ""
+    assert "4242" not in str(vars(payment))
+    assert b"tok_secret" not in client.get(f"{URL}/order/{ORDER}").content
