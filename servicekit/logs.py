@@ -48,23 +48,26 @@ def configure(*, service: str, level: str, as_json: bool) -> None:
         else structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {
-                "structured": {
-                    "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": shared,
-                    "processors": [
-                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
-                    ],
-                }
-            },
-            "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": sys.stdout, "formatter": "structured"}},
-            "root": {"handlers": ["stdout"], "level": "WARNING"},
-            # Every request already has its line, and every 5xx its traceback, from servicekit's middleware.
-            "loggers": {"django.request": {"level": "CRITICAL"}, "django.server": {"level": "ERROR"}},
-        }
-    )
+    logging.config.dictConfig(_for_libraries(shared, as_json=as_json))
+
+
+def _for_libraries(shared: list[Processor], *, as_json: bool) -> dict[str, Any]:
+    """What Django and the libraries log, through the standard library's logging."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
+                ],
+            }
+        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": sys.stdout, "formatter": "structured"}},
+        "root": {"handlers": ["stdout"], "level": "WARNING"},
+        # Every request already has its line, and every 5xx its traceback, from servicekit's middleware.
+        "loggers": {"django.request": {"level": "CRITICAL"}, "django.server": {"level": "ERROR"}},
+    }

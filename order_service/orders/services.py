@@ -127,12 +127,7 @@ def record_refund(order: Order, *, payment_status: str) -> Order:
     """All of the money went back; the stock is next."""
     data = {"amount": order.total_amount, "currency": order.currency}
     return _move(
-        order,
-        "order.refunded",
-        data,
-        step=Step.COMPENSATING,
-        status=Status.REFUNDED,
-        payment_status=payment_status,
+        order, "order.refunded", data, step=Step.COMPENSATING, status=Status.REFUNDED, payment_status=payment_status
     )
 
 

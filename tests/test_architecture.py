@@ -1,0 +1,64 @@
+"""The rules of the house that a tool can check: who imports whom, how large a function or module may grow."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.stack import ROOT, SERVICES
+
+MAX_FUNCTION_LINES: Final = 30
+MAX_MODULE_LINES: Final = 250
+NOT_OURS: Final = {"migrations", "tests", ".venv", "venv", "node_modules"}
+
+
+def modules() -> list[Path]:
+    """Every module that is deployed, and those that start and test it."""
+    folders = [ROOT / name for name in (*SERVICES, "servicekit")]
+    found = [path for folder in folders for path in sorted(folder.rglob("*.py")) if not NOT_OURS & set(path.parts)]
+    return [*found, ROOT / "start.py", ROOT / "conftest.py"]
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Each function with its length, its docstring not counted: that may be as long as it takes."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            first = node.body[0]
+            if ast.get_docstring(node, clean=False) is not None:
+                length -= (first.end_lineno or first.lineno) - first.lineno + 1
+            yield node.name, length
+
+
+def test_imports_keep_to_the_contracts() -> None:
+    """import-linter's contracts in pyproject.toml: services apart, layers in order, frameworks where they belong."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_black_box_tests_know_no_service() -> None:
+    """What is in this folder speaks HTTP only."""
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        imported = re.findall(r"^\s*(?:from|import) ([a-z_]+)", path.read_text(), re.MULTILINE)
+        assert not {*SERVICES, "servicekit", "django", "rest_framework"} & set(imported), path.name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    """At most 250 lines and 30 lines: more is two things."""
+    assert len(path.read_text().splitlines()) <= MAX_MODULE_LINES
+    assert [(name, length) for name, length in functions(path) if length > MAX_FUNCTION_LINES] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned(name: str) -> None:
+    """Two machines install the same."""
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", line)] == []

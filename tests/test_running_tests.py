@@ -1,0 +1,62 @@
+"""`pytest` from anywhere: one process for each suite, as with a single one for whoever calls it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.stack import ROOT, base_environment
+
+A_TEST: Final = "servicekit/tests/test_retries.py::test_it_never_waits_less_than_the_peer_asked_for"
+ANOTHER: Final = "tests/test_readme.py::test_there_are_examples"
+
+
+def run_pytest(*arguments: str, folder: Path = ROOT) -> tuple[int, list[str]]:
+    """Exit status and lines of `pytest`; a stray settings module in the environment must not matter."""
+    environment = {**base_environment(), "DJANGO_SETTINGS_MODULE": "somebody.elses.settings"}
+    command = [str(Path(sys.executable).with_name("pytest")), "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_a_node_id_runs_one_test() -> None:
+    """In its own suite, without the others."""
+    status, lines = run_pytest("-q", A_TEST)
+    assert (status, lines[-1].partition(" in ")[0]) == (0, "1 passed")
+
+
+def test_node_ids_of_two_suites_run_in_two_processes(tmp_path: Path) -> None:
+    """The last line adds them up, and `--junitxml` is one file."""
+    report = tmp_path / "report.xml"
+    status, lines = run_pytest("-q", f"--junitxml={report}", A_TEST, ANOTHER)
+    assert (status, lines[-1]) == (0, "2 passed, 0 failed")
+    assert (report.read_text().count("<testsuite "), report.read_text().count("<testcase ")) == (2, 2)
+    assert [line for line in lines if line in ("servicekit:", "tests:", "order_service:")] == ["servicekit:", "tests:"]
+
+
+def test_an_expression_selects_in_every_suite() -> None:
+    """Suites where it selects nothing do not make it a failure."""
+    status, lines = run_pytest("-q", "-k", "less_than_the_peer_asked_for", "tests", "servicekit")
+    assert (status, lines[-1]) == (0, "1 passed, 0 failed")
+
+
+def test_an_expression_that_selects_nothing_says_so() -> None:
+    """pytest's own status for it."""
+    status, lines = run_pytest("-q", "-k", "no_such_test_anywhere", "tests", "servicekit")
+    assert (status, lines[-1]) == (pytest.ExitCode.NO_TESTS_COLLECTED, "0 passed, 0 failed")
+
+
+@pytest.mark.parametrize("suite", ["order_service", "payment_service", "product_stub", "servicekit"])
+def test_a_suite_runs_from_its_own_folder(suite: str) -> None:
+    """With its own settings, whatever the environment says."""
+    status, lines = run_pytest("-q", "--collect-only", folder=ROOT / suite)
+    assert status == 0
+    assert any(line.startswith(("tests/", "gateways/")) for line in lines)
+
+
+def test_a_folder_without_tests_is_named() -> None:
+    """A usage error, not a success."""
+    status, _ = run_pytest("docs")
+    assert status == pytest.ExitCode.USAGE_ERROR
