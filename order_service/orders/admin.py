@@ -8,7 +8,7 @@ from servicekit.readonly_admin import ReadOnly
 
 class OrderLineInline(ReadOnly, admin.TabularInline[OrderLine, Order]):
     model = OrderLine
-    fields = ("position", "product_id", "name", "quantity", "unit_price", "line_total")
+    fields = readonly_fields = ("position", "product_id", "name", "quantity", "unit_price", "line_total")
 
 
 @admin.register(Order)

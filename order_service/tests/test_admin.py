@@ -1,0 +1,58 @@
+"""The admin: people may search and read, and change nothing."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from order_service.orders.models import Order
+from order_service.tests.conftest import Shop
+
+
+@pytest.fixture
+def admin(shop: Shop, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client
+
+
+@pytest.mark.parametrize("query", ["", "?q=Alice", "?status__exact=PAID", "?step__exact=closed", "?pay_later__exact=0"])
+def test_orders_are_listed_searched_and_filtered(admin: Client, shop: Shop, query: str) -> None:
+    """Each way finds the one order."""
+    order = shop.place()
+    response = admin.get(f"/admin/orders/order/{query}")
+    assert response.status_code == 200
+    assert str(order.uid) in response.content.decode()
+
+
+def test_number_and_id_find_exactly_their_order(admin: Client, shop: Shop) -> None:
+    """And nothing else."""
+    order, other = shop.place(), shop.place()
+    for reference in (order.number, order.uid):
+        page = admin.get(f"/admin/orders/order/?q={reference}").content.decode()
+        assert str(order.uid) in page
+        assert str(other.uid) not in page
+
+
+def test_order_can_be_read_and_not_written(admin: Client, shop: Shop) -> None:
+    """What moves an order is the saga, not a form."""
+    order = shop.place()
+    before = Order.objects.values().get()
+    page = admin.get(f"/admin/orders/order/{order.pk}/change/")
+    assert page.status_code == 200
+    assert "_save" not in page.content.decode()
+    assert admin.post(f"/admin/orders/order/{order.pk}/change/", {"status": "CANCELLED"}).status_code == 403
+    assert admin.post(f"/admin/orders/order/{order.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert admin.get("/admin/orders/order/add/").status_code == 403
+    assert Order.objects.values().get() == before
+
+
+@pytest.mark.parametrize("model", ["events/event", "idempotency/idempotencykey"])
+def test_trail_and_keys_are_listed(admin: Client, shop: Shop, model: str) -> None:
+    """The plumbing's tables too."""
+    shop.place()
+    assert admin.get(f"/admin/{model}/").status_code == 200
+
+
+def test_nobody_gets_in_without_logging_in(client: Client, db: None) -> None:
+    """A visitor is sent to the log-in page."""
+    response = client.get("/admin/orders/order/")
+    assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/orders/order/")

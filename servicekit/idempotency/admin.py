@@ -1,0 +1,14 @@
+"""Idempotency keys in Django's admin, to search and to read."""
+
+from django.contrib import admin
+
+from servicekit.idempotency.models import IdempotencyKey
+from servicekit.readonly_admin import ReadOnly
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnly, admin.ModelAdmin[IdempotencyKey]):
+    list_display = ("key", "scope", "status_code", "locked_until", "created_at")
+    list_filter = ("status_code", "created_at")
+    search_fields = ("key", "=id")
+    show_full_result_count = False
