@@ -56,6 +56,9 @@ logs.configure(
 # ---- payments
 # Payment method -> gateway. `PAYMENT_GATEWAYS=CARD=direct,UPI=direct` in the environment overrides single lines.
 DEFAULT_PAYMENT_METHOD = "DIRECT"
+STRIPE_API_KEY = environment.secret(env, "STRIPE_API_KEY")
+# Another server than Stripe's own, for tests.
+STRIPE_API_URL = env.str("STRIPE_API_URL", default="")
 PAYMENT_GATEWAYS = {
     "DIRECT": "direct",
     "CARD": "simulated",
@@ -64,7 +67,7 @@ PAYMENT_GATEWAYS = {
     "CREDIT_CARD": "simulated",
     "DEBIT_CARD": "simulated",
     "PAYPAL": "simulated",
-    "STRIPE": "simulated",
+    "STRIPE": "stripe" if STRIPE_API_KEY else "simulated",
     **env.dict("PAYMENT_GATEWAYS", default={}),
 }
 DEFAULT_CURRENCY = "USD"

@@ -126,7 +126,7 @@ class HttpClient:
             response = self._adapter.send(_prepare(method, url, json, idempotency_key), timeout=timeout)
             return _reply(response)
         except requests.ConnectionError as failure:
-            return NotSent(str(failure)) if _never_connected(failure) else NoAnswer(str(failure))
+            return NotSent(str(failure)) if never_connected(failure) else NoAnswer(str(failure))
         except (requests.RequestException, exactjson.MalformedJSON) as failure:
             return NoAnswer(str(failure))
 
@@ -174,9 +174,12 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
     return min(float(text), _LONGEST_RETRY_AFTER_S) if text.isascii() and text.isdigit() else 0.0
 
 
-def _never_connected(failure: requests.ConnectionError) -> bool:
+def never_connected(failure: BaseException | None) -> bool:
+    """Whether a failure of `requests`, ours or another library's, means that the peer has not seen the request."""
     if isinstance(failure, requests.ConnectTimeout):
         return True
+    if not isinstance(failure, requests.ConnectionError):
+        return False
     cause = failure.args[0] if failure.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))

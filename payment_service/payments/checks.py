@@ -26,4 +26,6 @@ def gateways_are_known(**_: Any) -> list[Error]:
     ]
     if settings.DEFAULT_PAYMENT_METHOD not in settings.PAYMENT_GATEWAYS:
         wrong.append(Error("DEFAULT_PAYMENT_METHOD is not in PAYMENT_GATEWAYS", id="payments.E003"))
+    if "stripe" in settings.PAYMENT_GATEWAYS.values() and not settings.STRIPE_API_KEY:
+        wrong.append(Error("PAYMENT_GATEWAYS names stripe, but STRIPE_API_KEY is not set", id="payments.E004"))
     return wrong

@@ -1,10 +1,8 @@
 """The service as it runs: a real server on a free port with its own database, many clients at once."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -17,11 +15,10 @@ from uuid import uuid4
 import pytest
 
 from payment_service.settings import HERE
+from payment_service.tests.servers import free_port, wait_for
 from servicekit import exactjson
 
 ROOT = HERE.parent
-# Longer than any machine needs to start it.
-START_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -36,31 +33,14 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "GATEWAY_DELAY_MS": "1-5",
     }
     subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = f"--interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 4 --log-level error"
     command = [str(Path(sys.executable).parent / "granian"), *options.split(), "payment_service.wsgi:application"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as server:
         url = f"http://127.0.0.1:{port}"
-        _wait_for(f"{url}/health")
+        wait_for(f"{url}/health")
         yield url
         server.terminate()
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_S
-    while not _answers(url):
-        assert time.monotonic() < deadline, f"{url} does not answer"
-        time.sleep(0.05)
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, bytes]:

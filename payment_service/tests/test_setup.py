@@ -40,6 +40,7 @@ def test_the_documentation_has_no_warnings(capsys: pytest.CaptureFixture[str]) -
         ({"DIRECT": "direct", "card": "direct"}, ["payments.E002"]),
         ({"DIRECT": "direct", "A" * 17: "direct"}, ["payments.E002"]),
         ({"CARD": "direct"}, ["payments.E003"]),
+        ({"DIRECT": "direct", "STRIPE": "stripe"}, ["payments.E004"]),
     ],
 )
 def test_a_wrong_gateway_table_is_a_system_check_error(settings: Any, table: dict[str, str], ids: list[str]) -> None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from payment_service.payments.gateways.base import Gateway
 from payment_service.payments.gateways.direct import DirectGateway
 from payment_service.payments.gateways.simulated import SimulatedGateway
+from payment_service.payments.gateways.stripe import StripeGateway
 
 
 def _simulated() -> Gateway:
@@ -24,9 +25,18 @@ def _simulated() -> Gateway:
     )
 
 
+def _stripe() -> Gateway:
+    return StripeGateway(
+        api_key=settings.STRIPE_API_KEY,
+        timeout_s=settings.GATEWAY_TIMEOUT_S,
+        base_url=settings.STRIPE_API_URL or None,
+    )
+
+
 _MAKERS: Final[Mapping[str, Callable[[], Gateway]]] = {
     "direct": DirectGateway,
     "simulated": _simulated,
+    "stripe": _stripe,
 }
 
 
