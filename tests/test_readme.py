@@ -18,6 +18,7 @@ from tests.stack import ROOT, Stack
 EXAMPLES: Final = re.findall(r"```bash\n(curl .*?)```\n```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 PORTS: Final = {8000: "order_service", 8001: "product_stub", 8002: "payment_service"}
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+REFERENCE: Final = re.compile(r"ECI\d{8}-[0-9A-F]{8}")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 Run = Callable[[str], str]
@@ -59,6 +60,8 @@ def differences(printed: Any, answered: Any, *, command: str, where: str = "") -
         pairs = [(f"{where}.{name}", printed[name], answered[name]) for name in printed]
     elif isinstance(printed, list) and isinstance(answered, list) and len(printed) == len(answered):
         pairs = [(f"{where}[{n}]", one, other) for n, (one, other) in enumerate(zip(printed, answered, strict=True))]
+    elif where == ".payment_id":  # which one it is depends on what the ledger holds already
+        return [] if isinstance(answered, int) and answered >= 1 else [f"{where}: {answered!r} is no number"]
     elif _is_alike(printed, answered, command) or (type(printed), str(printed)) == (type(answered), str(answered)):
         return []
     else:
@@ -69,7 +72,7 @@ def differences(printed: Any, answered: Any, *, command: str, where: str = "") -
 def _is_alike(printed: Any, answered: Any, command: str) -> bool:
     if not (isinstance(printed, str) and isinstance(answered, str)) or printed in command:
         return False
-    return any(form.fullmatch(printed) and form.fullmatch(answered) for form in (UUID, TIME))
+    return any(form.fullmatch(printed) and form.fullmatch(answered) for form in (UUID, REFERENCE, TIME))
 
 
 def test_there_are_examples() -> None:
