@@ -11,6 +11,7 @@ from payment_service.payments.gateways.base import (
     CaptureRequest,
     Declined,
     GatewayUnavailable,
+    Outcome,
     OutcomeUnknown,
     VoidRequest,
 )
@@ -35,19 +36,23 @@ def capture_payment(payment: Payment, *, amount: Decimal | None) -> Payment:
     return _ask_for_capture(closing.start_capture(payment, amount=wanted))
 
 
-def settle_capture(payment: Payment) -> Payment:
-    """Find out what became of the capture of a claimed payment; where nothing did, ask again under the same key."""
+def settle_capture(payment: Payment, *, resend: bool) -> Payment:
+    """Find out what became of the capture of a claimed payment; where nothing did, `resend` asks again as before.
+
+    Where a void waits it is not sent again: should the lost one arrive after the void, the gateway refuses it, having
+    nothing set aside any more.
+    """
     gateway, request = registry.gateway(payment.gateway), _capture_request(payment)
+    outcome: Outcome | None
     try:
         outcome = gateway.find(request)
-        if outcome is None:
-            # Should the lost one arrive after the void, the gateway refuses it: it has nothing set aside any more.
-            outcome = _NOT_WANTED if payment.void_requested else gateway.capture(request)
-        return closing.finish_capture(payment, outcome)
+        if outcome is None and payment.void_requested:
+            outcome = _NOT_WANTED
+        elif outcome is None and resend:
+            outcome = gateway.capture(request)
     except (GatewayUnavailable, OutcomeUnknown):
-        return moves.postpone(payment)
-    except Overtaken:
-        return selectors.payment_by_number(payment.number)
+        outcome = None
+    return moves.postpone(payment) if outcome is None else _conclude(payment, outcome)
 
 
 def release(payment: Payment) -> Payment:
@@ -69,6 +74,10 @@ def _ask_for_capture(payment: Payment) -> Payment:
         outcome = NOT_SENT
     except OutcomeUnknown:
         return moves.leave_unknown(payment)
+    return _conclude(payment, outcome)
+
+
+def _conclude(payment: Payment, outcome: Outcome) -> Payment:
     try:
         return closing.finish_capture(payment, outcome)
     except Overtaken:

@@ -58,17 +58,24 @@ def void_authorization(payment: Payment) -> Payment:
 
 
 def look_at(payment: Payment) -> Payment:
-    """The payment as it is now: one whose answer was lost is asked after first. Sends no charge."""
-    return advance(payment, resend=False) if payment.status == Status.PROCESSING else payment
+    """The payment as it is now: a charge or capture whose answer was lost is asked after first. Sends neither."""
+    is_waiting = payment.status == Status.PROCESSING or payment.capture_asked is not None
+    return advance(payment, resend=False) if is_waiting else payment
 
 
 def advance(payment: Payment, *, resend: bool = True) -> Payment:
-    """Do what is due for a payment, if anything is and nobody else is at it."""
+    """Do what is due for a payment, if anything is and nobody else is at it.
+
+    Args:
+        resend: Whether a charge or capture that the gateway has not seen is sent again.
+    """
     claimed = moves.claim(payment)
     if claimed is None:
         return payment
     if claimed.status == Status.PROCESSING:
         return charging.settle_attempt(claimed, resend=resend)
+    if claimed.capture_asked is not None:
+        return capturing.settle_capture(claimed, resend=resend)
     return _CARRY_ON.get(Status(claimed.status), moves.rest)(claimed)
 
 
@@ -91,8 +98,6 @@ def refunds_once() -> int:
 
 
 def _carry_on_authorized(payment: Payment) -> Payment:
-    if payment.capture_asked is not None:
-        return capturing.settle_capture(payment)
     return capturing.release(payment) if payment.void_requested else moves.rest(payment)
 
 
