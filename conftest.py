@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 from xml.etree import ElementTree
 
@@ -20,6 +21,21 @@ ROOT: Final = Path(__file__).resolve().parent
 SUITES: Final = ("servicekit", "product_stub", "payment_service", "order_service", "tests")
 # Options that only tell something; pytest answers them without running a test.
 _TELLING: Final = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+
+
+def _leave_out_the_suites_own() -> None:
+    """Let pytest find the suites' conftest files loaded already, and empty.
+
+    It loads those beside the paths that it is given before anybody is asked what to run. They import models, which need
+    settings, and this process has none.
+    """
+    for path in (path for suite in SUITES for path in (ROOT / suite).rglob("conftest.py")):
+        module = ModuleType(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        module.__file__ = str(path)
+        sys.modules[module.__name__] = module
+
+
+_leave_out_the_suites_own()
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

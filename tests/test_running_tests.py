@@ -36,6 +36,13 @@ def test_node_ids_of_two_suites_run_in_two_processes(tmp_path: Path) -> None:
     assert [line for line in lines if line in ("servicekit:", "tests:", "order_service:")] == ["servicekit:", "tests:"]
 
 
+def test_two_services_run_in_one_call() -> None:
+    """Their conftest files, which need settings, are loaded where those are."""
+    status, lines = run_pytest("-q", "-k", "conftest or no_such_test", "order_service", "payment_service/tests/")
+    assert (status, lines[-1]) == (pytest.ExitCode.NO_TESTS_COLLECTED, "0 passed, 0 failed")
+    assert [line for line in lines if line.endswith("_service:")] == ["payment_service:", "order_service:"]
+
+
 def test_an_expression_selects_in_every_suite() -> None:
     """Suites where it selects nothing do not make it a failure."""
     status, lines = run_pytest("-q", "-k", "less_than_the_peer_asked_for", "tests", "servicekit")
