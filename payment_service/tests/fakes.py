@@ -34,18 +34,20 @@ class FakeGateway:
     ledger: dict[str, Outcome] = field(default_factory=dict)
     calls: list[Request] = field(default_factory=list)
     held: Decimal = Decimal("0.00")
+    authorized: dict[str, Decimal] = field(default_factory=dict)
     is_down: bool = False
     before_answer: Callable[[], None] | None = None
     has_outside_effect: bool = True
 
     def charge(self, request: ChargeRequest) -> Outcome:
+        self.authorized[f"txn_{request.key}"] = request.amount
         return self._do(request, request.amount)
 
     def capture(self, request: CaptureRequest) -> Outcome:
-        return self._do(request, Decimal(0))
+        return self._do(request, request.amount - self.authorized[request.transaction_id])
 
     def void(self, request: VoidRequest) -> Outcome:
-        return self._do(request, -self.held)
+        return self._do(request, -self.authorized[request.transaction_id])
 
     def refund(self, request: RefundRequest) -> Outcome:
         return self._do(request, -request.amount)
