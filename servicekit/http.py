@@ -1,7 +1,7 @@
 """The HTTP client for talking to another service: pooled, bounded in time, JSON both ways.
 
-The only module that knows `requests`. Two failures are told apart, because money depends on the difference:
-`NotSent` (the peer never saw the request) and `NoAnswer` (it may have, and what it did is not known).
+Only this module and `transport.py` know `requests`. Two failures are told apart, because money depends on the
+difference: `NotSent` (the peer never saw the request) and `NoAnswer` (it may have, and what it did is not known).
 """
 
 import random
@@ -12,18 +12,16 @@ from typing import Any, Final, TypeGuard
 
 import requests
 import structlog
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from servicekit import exactjson
 from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
+from servicekit.transport import MAX_ANSWER_BYTES, NotConnected, OnePeer
 
 log = structlog.get_logger()
 
-# A larger answer than this is not from a service of ours.
-MAX_ANSWER_BYTES: Final = 5_000_000
 # The shortest call worth starting; with less time left the deadline has passed.
 _SHORTEST_CALL_S: Final = 0.01
 # A peer may ask for more patience than any caller of ours has; the deadline decides in the end.
@@ -60,17 +58,6 @@ def once(deadline_s: float) -> RetryPolicy:
     return RetryPolicy(attempts=1, first_wait_s=0.0, max_wait_s=0.0, deadline_s=deadline_s)
 
 
-class _OnePeer(HTTPAdapter):
-    """A pool of connections to one peer, directly: no proxy and no per-call choice of one."""
-
-    def __init__(self, base_url: str, *, pool_size: int) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=pool_size)
-        self._pool = self.poolmanager.connection_from_url(base_url)
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
-        return self._pool
-
-
 class HttpClient:
     """Calls to one service. Safe to share between threads."""
 
@@ -87,7 +74,7 @@ class HttpClient:
         self.base_url = base_url
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
-        self._adapter = _OnePeer(base_url, pool_size=pool_size)
+        self._adapter = OnePeer(base_url, pool_size=pool_size)
         self._sleep = sleep
         self._jitter = jitter
 
@@ -176,7 +163,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
 
 def never_connected(failure: BaseException | None) -> bool:
     """Whether a failure of `requests`, ours or another library's, means that the peer has not seen the request."""
-    if isinstance(failure, requests.ConnectTimeout):
+    if isinstance(failure, (NotConnected, requests.ConnectTimeout)):
         return True
     if not isinstance(failure, requests.ConnectionError):
         return False

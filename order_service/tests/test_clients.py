@@ -28,6 +28,8 @@ from order_service.orders.ports import (
 from servicekit import exactjson
 from servicekit.http import HttpClient
 
+# What `responses` stands in for: our own way over plain HTTP.
+SENDING = "servicekit.transport.OnePeer.send"
 ORDER = UUID("c1a2b3d4-e5f6-7890-abcd-ef1234567890")
 PRODUCTS = "http://products.test/api/products/"
 RESERVATION = f"http://products.test/api/reservations/{ORDER}/"
@@ -39,7 +41,7 @@ CHARGE = ChargeRequest(ORDER, Decimal("50.00"), "USD", "CARD", "tok_ok", "order-
 
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=True) as mock:
+    with responses.RequestsMock(assert_all_requests_are_fired=True, target=SENDING) as mock:
         yield mock
 
 

@@ -18,17 +18,22 @@ PATIENCE_S = 5.0
 
 
 class Peer(ThreadingHTTPServer):
-    """Answers as its `script` says, one entry a request: a status, or one of the words below."""
+    """Answers as its `script` says, one entry a request: a status, one of the words below, or the answer's bytes."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[int | str] = []
+        self.script: list[int | str | bytes] = []
         self.seen: list[tuple[str, str, bytes]] = []
         self.connections: set[Any] = set()
         self.let_go = threading.Event()
+        self.has_closed = threading.Event()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.has_closed.set()
 
     @property
     def url(self) -> str:
@@ -62,6 +67,9 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'{"half": ')
             self.close_connection = True
+        elif isinstance(step, bytes):
+            self.wfile.write(step)
+            self.close_connection = b"Connection: keep-alive" not in step
         else:
             self.send_response(int(step))
             self.send_header("Content-Length", "4")
@@ -99,6 +107,64 @@ def test_connections_are_used_again(peer: Peer) -> None:
     for _ in range(10):
         assert client.call("POST", peer.url, retries=once(5.0), json={}) == Reply(200, True)
     assert len(peer.connections) == 1
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNTIL_IT_CLOSES = b"HTTP/1.1 200 OK\r\n\r\n"
+CLOSES_WITHOUT_A_WORD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"
+A_MEGABYTE = b"%x\r\n%s\r\n" % (2**20, b" " * 2**20)
+
+
+def test_a_connection_that_the_peer_has_closed_is_not_used_again(peer: Peer) -> None:
+    """Seen before anything is sent, so the call is neither lost nor sent twice."""
+    peer.script = [CLOSES_WITHOUT_A_WORD, 201]
+    client = client_of(peer.url)
+    assert client.call("POST", peer.url, retries=once(5.0), json=1) == Reply(200, True)
+    assert peer.has_closed.wait(PATIENCE_S)
+    assert client.call("POST", peer.url, retries=once(5.0), json=2) == Reply(201, True)
+    assert ([body for _, _, body in peer.seen], len(peer.connections)) == ([b"1", b"2"], 2)
+
+
+def test_an_answer_in_chunks_leaves_the_connection_usable(peer: Peer) -> None:
+    """Read to its end, whatever size was expected of it."""
+    peer.script = [CHUNKED + b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n', 201]
+    client = client_of(peer.url)
+    assert client.call("POST", peer.url, retries=once(5.0), json={}) == Reply(200, {"a": 1})
+    assert client.call("POST", peer.url, retries=once(5.0), json={}) == Reply(201, True)
+    assert len(peer.connections) == 1
+
+
+def test_an_answer_that_ends_with_its_connection_is_read_whole(peer: Peer) -> None:
+    """As HTTP/1.0 did it; the next call has a new connection."""
+    peer.script = [UNTIL_IT_CLOSES + b"[1]", 201]
+    client = client_of(peer.url)
+    assert client.call("POST", peer.url, retries=once(5.0), json={}) == Reply(200, [1])
+    assert client.call("POST", peer.url, retries=once(5.0), json={}) == Reply(201, True)
+    assert len(peer.connections) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CHUNKED + b"64\r\n[1, ",
+        CHUNKED + b"not a number\r\n",
+        CHUNKED + A_MEGABYTE * 5,
+        UNTIL_IT_CLOSES + b" " * 5_000_001,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5000001\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n",
+        b"",
+    ],
+    ids=["chunk cut off", "no chunk", "endless chunks", "endless", "too large", "not HTTP", "too many headers", "none"],
+)
+def test_an_answer_that_is_broken_or_endless_is_no_answer(peer: Peer, answer: bytes) -> None:
+    """Given up at once, the connection with it; the next call has a new one."""
+    peer.script = [answer.replace(b"Connection: keep-alive\r\n", b""), 201]
+    client = client_of(peer.url)
+    with pytest.raises(NoAnswer):
+        client.call("POST", peer.url, retries=once(5.0), json={})
+    assert client.call("POST", peer.url, retries=once(5.0), json={}) == Reply(201, True)
+    assert (len(peer.seen), len(peer.connections)) == (2, 2)
 
 
 def test_a_peer_that_hangs_is_given_up_after_the_read_timeout(peer: Peer) -> None:
@@ -144,6 +210,27 @@ def test_a_port_where_nobody_listens_is_not_sent() -> None:
         port = free.getsockname()[1]
     with pytest.raises(NotSent):
         client_of(f"http://127.0.0.1:{port}/").call("POST", f"http://127.0.0.1:{port}/", retries=attempts(2), json={})
+
+
+def test_a_peer_that_does_not_take_the_connection_is_not_sent() -> None:
+    """Given up after the time to connect."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as busy, contextlib.ExitStack() as waiting:
+        for _ in range(2):  # one more than fits, and it takes no one off
+            ahead = waiting.enter_context(socket.socket())
+            ahead.setblocking(False)
+            ahead.connect_ex(busy.getsockname())
+        url = f"http://127.0.0.1:{busy.getsockname()[1]}/"
+        client = HttpClient(url, connect_timeout_s=0.2, read_timeout_s=2.0)
+        with pytest.raises(NotSent):
+            client.call("POST", url, retries=once(5.0), json={})
+
+
+def test_a_plain_answer_to_https_is_not_taken(peer: Peer) -> None:
+    """https never falls back to the plain way."""
+    url = peer.url.replace("http:", "https:")
+    with pytest.raises(NoAnswer):
+        client_of(url).call("POST", url, retries=once(5.0), json={})
+    assert peer.seen == []
 
 
 def test_a_name_that_does_not_exist_is_not_sent() -> None:

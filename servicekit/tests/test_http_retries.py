@@ -13,13 +13,15 @@ from urllib3.exceptions import NewConnectionError
 from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, is_object, once
 from servicekit.retries import RetryPolicy
 
+# What `responses` stands in for: our own way over plain HTTP.
+SENDING = "servicekit.transport.OnePeer.send"
 URL = "http://peer.test/api/things/"
 THREE = RetryPolicy(attempts=3, first_wait_s=0.1, max_wait_s=1.0, deadline_s=10.0)
 
 
 @pytest.fixture
 def peer() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=True) as mock:
+    with responses.RequestsMock(assert_all_requests_are_fired=True, target=SENDING) as mock:
         yield mock
 
 
