@@ -4,6 +4,7 @@ Ctrl-C, SIGTERM and a closed terminal end it all, and that counts as success; an
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent
 BIN: Final = Path(sys.executable).parent
 PORTS: Final = {"order_service": 8000, "product_stub": 8001, "payment_service": 8002}
+# Where the processes of a service count together (see Procfile). Empty at the start, as all counters are.
+METRICS: Final = ROOT / ".metrics"
 # How often to look whether all three answer, before saying so.
 LOOK_EVERY_S: Final = 0.2
 
@@ -28,6 +31,7 @@ def main() -> int:
         print(f"Something else listens on {' and '.join(taken)}. Stop it, then start again.", file=sys.stderr)
         return 1
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+    shutil.rmtree(METRICS, ignore_errors=True)
     try:
         return _migrate(environment) or _start(environment)
     except KeyboardInterrupt:  # before there was anything to stop

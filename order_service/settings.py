@@ -18,7 +18,11 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SILENCED_SYSTEM_CHECKS = list(conf.SILENCED_CHECKS)
 
 INSTALLED_APPS = [*conf.APPS, "order_service.orders"]
-MIDDLEWARE = list(conf.MIDDLEWARE)
+# Origins whose scripts a browser lets read the answers. Empty: no CORS at all.
+CORS_ALLOWED_ORIGINS = environment.origins(env, "CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
+CORS_URLS_REGEX = conf.CORS_URLS_REGEX
+MIDDLEWARE = conf.middleware(cors_origins=CORS_ALLOWED_ORIGINS)
 ROOT_URLCONF = "order_service.urls"
 WSGI_APPLICATION = "order_service.wsgi.application"
 CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
@@ -33,6 +37,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
+METRICS_DIRECTORY = conf.metrics_directory(env)
 REST_FRAMEWORK = conf.rest_framework()
 SPECTACULAR_SETTINGS = conf.spectacular(
     title="Order service",

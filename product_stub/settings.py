@@ -18,7 +18,11 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SILENCED_SYSTEM_CHECKS = list(conf.SILENCED_CHECKS)
 
 INSTALLED_APPS = [app for app in conf.APPS if app != "servicekit.events"] + ["product_stub.catalog"]
-MIDDLEWARE = list(conf.MIDDLEWARE)
+# Origins whose scripts a browser lets read the answers. Empty: no CORS at all.
+CORS_ALLOWED_ORIGINS = environment.origins(env, "CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
+CORS_URLS_REGEX = conf.CORS_URLS_REGEX
+MIDDLEWARE = conf.middleware(cors_origins=CORS_ALLOWED_ORIGINS)
 ROOT_URLCONF = "product_stub.urls"
 WSGI_APPLICATION = "product_stub.wsgi.application"
 CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
@@ -34,6 +38,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
+METRICS_DIRECTORY = conf.metrics_directory(env)
 REST_FRAMEWORK = conf.rest_framework()
 SPECTACULAR_SETTINGS = conf.spectacular(
     title="Product stub",

@@ -5,11 +5,12 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from product_stub.catalog.api import urls as catalog
-from servicekit import answers, conf, health
+from servicekit import answers, conf, exposition, health
 
 urlpatterns = [
     path("", include(catalog)),
     *health.routes(service="product_stub", version=conf.VERSION),
+    *exposition.routes(),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),

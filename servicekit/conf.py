@@ -1,9 +1,11 @@
 """The Django settings that are the same in every service, as values for its `settings.py` to take."""
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import django_stubs_ext
+from corsheaders.defaults import default_headers
 from django.core.management.utils import get_random_secret_key
 from environs import Env
 
@@ -32,8 +34,9 @@ APPS: Final = (
 )
 
 # RequestMiddleware first, so that the request id is in every line and on every answer.
-MIDDLEWARE: Final = (
+_MIDDLEWARE: Final = (
     "servicekit.middleware.RequestMiddleware",
+    "servicekit.middleware.LimitsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "servicekit.admin_middleware.AdminSecurityMiddleware",
     "servicekit.admin_middleware.AdminSessionMiddleware",
@@ -43,10 +46,36 @@ MIDDLEWARE: Final = (
     "servicekit.admin_middleware.AdminFrameMiddleware",
 )
 
+# What a browser's script of another origin may send on top of the usual, and read on top of the body.
+CORS_ALLOW_HEADERS: Final = (*default_headers, "idempotency-key", "x-request-id")
+CORS_EXPOSE_HEADERS: Final = ("X-Request-ID", "Idempotent-Replayed", "Retry-After")
+# The admin has cookies and is nobody else's business.
+CORS_URLS_REGEX: Final = r"^/(?!admin(/|$))"
+
 # `check --deploy` asks for HSTS (W004) and a redirect to https (W008): both are the business of the proxy where TLS
 # ends. Behind it the services talk plain HTTP to each other, and a redirect would lose the body of a POST.
 # W001 and W002 look for two middleware classes by name: ours are their subclasses.
 SILENCED_CHECKS: Final = ("security.W001", "security.W002", "security.W004", "security.W008")
+
+
+def middleware(*, cors_origins: list[str]) -> list[str]:
+    """`MIDDLEWARE`; CORS is in it only where some origin is allowed, and around everything that may refuse."""
+    first, *others = _MIDDLEWARE
+    return [first, *(["corsheaders.middleware.CorsMiddleware"] if cors_origins else []), *others]
+
+
+def metrics_directory(env: Env) -> str:
+    """`PROMETHEUS_MULTIPROC_DIR`: where processes of one service count together; made where it is not there yet.
+
+    `prometheus_client` looks for the variable itself when it is imported, which is after the settings, and takes an
+    empty one for a directory.
+    """
+    path: str = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+    if path:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    else:
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    return path
 
 
 def secret_key(env: Env) -> str:

@@ -41,6 +41,17 @@ def service_url(env: Env, name: str, *, default: str) -> str:
     return url
 
 
+def origins(env: Env, name: str) -> list[str]:
+    """Origins as browsers send them, `https://shop.example.org` or `http://localhost:3000`; none when not set."""
+    found: list[str] = env.list(name, default=[])
+    for origin in found:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", origin, re.ASCII):
+            raise EnvError(
+                f'Environment variable "{name}" must be origins like "https://shop.example.org", not {origin!r}'
+            )
+    return found
+
+
 def milliseconds(env: Env, name: str, *, default: str) -> tuple[float, float]:
     """A span of milliseconds ("20-80", or "50" for exactly that), in seconds."""
     text = env.str(name, default=default)

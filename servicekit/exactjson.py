@@ -33,8 +33,10 @@ def decode(body: bytes | str, *, max_depth: int | None = None) -> Any:
     """
     try:
         document = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation, RecursionError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise MalformedJSON(str(problem)) from problem
+    except InvalidOperation as problem:
+        raise MalformedJSON("a number's exponent is too large") from problem
     if max_depth is not None and _is_deeper_than(document, max_depth):
         raise MalformedJSON(f"nested more than {max_depth} levels deep")
     return document

@@ -143,10 +143,15 @@ def close(order: Order, *, outcome: str) -> Order:
 
 def postpone(order: Order, *, why: str) -> Order:
     """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
-    wait_s = min(LONGEST_POSTPONEMENT_S, FIRST_POSTPONEMENT_S * 2 ** min(order.postponed, 10))
+    wait_s = postponement_s(order.postponed)
     data = {"step": order.step, "why": why}
     postponed = min(order.postponed + 1, 1000)
     return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=postponed)
+
+
+def postponement_s(times: int) -> float:
+    """Seconds that an order waits which was postponed `times` times in its present step before."""
+    return min(LONGEST_POSTPONEMENT_S, FIRST_POSTPONEMENT_S * 2.0 ** min(times, 10))
 
 
 def note_payment_status(order: Order, payment_status: str) -> Order:

@@ -37,3 +37,16 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.aggregateid} #{self.sequence}"
+
+
+class Tally(models.Model):
+    """How many events of each kind there are up to a position. One row: position and counts are true together."""
+
+    ONLY = 1
+
+    number = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    position = models.BigIntegerField()
+    counts = models.TextField(help_text="A JSON list of [counter, labels, number].")
+
+    def __str__(self) -> str:
+        return f"up to {self.position}"

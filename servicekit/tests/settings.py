@@ -15,7 +15,9 @@ DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 
 INSTALLED_APPS = list(conf.APPS)
-MIDDLEWARE = list(conf.MIDDLEWARE)
+MIDDLEWARE = conf.middleware(cors_origins=[])
+CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
+CORS_URLS_REGEX = conf.CORS_URLS_REGEX
 ROOT_URLCONF = "servicekit.tests.urls"
 CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False
@@ -37,6 +39,7 @@ TIME_ZONE = "UTC"
 
 # Small, so that a test of the limit need not send a megabyte.
 MAX_BODY_BYTES = 1_000
+METRICS_DIRECTORY = conf.metrics_directory(Env())
 REST_FRAMEWORK = conf.rest_framework()
 SPECTACULAR_SETTINGS = conf.spectacular(title="servicekit", description="Only for its own tests.")
 

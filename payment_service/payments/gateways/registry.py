@@ -11,6 +11,7 @@ from django.conf import settings
 
 from payment_service.payments.gateways.base import Gateway
 from payment_service.payments.gateways.direct import DirectGateway
+from payment_service.payments.gateways.metered import MeteredGateway
 from payment_service.payments.gateways.simulated import SimulatedGateway
 from payment_service.payments.gateways.stripe import StripeGateway
 
@@ -54,4 +55,4 @@ def name_for(method: str) -> str:
 @cache
 def gateway(name: str) -> Gateway:
     """The gateway of that name; one per process, safe to share between threads."""
-    return _MAKERS[name]()
+    return MeteredGateway(name, _MAKERS[name]())

@@ -1,0 +1,101 @@
+"""What `/metrics` tells of orders: how they ended, and what is unfinished."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Min, Q
+from django.db.models.functions import Now
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from order_service.orders import services, states
+from order_service.orders.models import Order
+from order_service.orders.states import Step
+from servicekit.events.metrics import EventCounter, Labels, count, no_labels
+from servicekit.metrics import age_s, gauge
+
+OTHER_REASON: Final = "other"
+# The reason that a client reads → a word for programs. Without the product, of which there are any number.
+REASONS: Final[Mapping[str, str]] = {
+    states.PAYMENT_FAILED: "payment_failed",
+    states.PRODUCT_NOT_FOUND: "product_not_found",
+    states.PRODUCT_OUT_OF_STOCK: "product_out_of_stock",
+    states.PRODUCT_SERVICE_UNAVAILABLE: "product_service_unavailable",
+    states.STOCK_NOT_HELD: "stock_not_held",
+    states.TOTAL_TOO_LARGE: "total_too_large",
+    states.NOT_PAID_IN_TIME: "not_paid_in_time",
+    states.CANCELLED_ON_REQUEST: "cancelled_on_request",
+}
+
+
+def _reason(data: Mapping[str, Any]) -> Labels:
+    return (REASONS.get(re.sub(r"Product \d+ ", "Product {product_id} ", data["reason"]), OTHER_REASON),)
+
+
+def _step(data: Mapping[str, Any]) -> Labels:
+    return (data["step"],)
+
+
+COUNTERS: Final = (
+    EventCounter("orders_placed", "Orders that were stored.", {"order.created": no_labels}),
+    EventCounter("orders_paid", "Orders that were paid.", {"order.paid": no_labels}),
+    EventCounter(
+        "orders_cancelled",
+        "Orders that ended without a sale, by why.",
+        {"order.cancelled": _reason},
+        label_names=("reason",),
+        known=tuple((word,) for word in REASONS.values()),
+    ),
+    EventCounter("orders_refunded", "Paid orders of which all money went back.", {"order.refunded": no_labels}),
+    EventCounter(
+        "orders_payment_retries", "Payment attempts after an order's first.", {"order.payment_retried": no_labels}
+    ),
+    EventCounter(
+        "orders_postponed",
+        "Times that a step could not be finished and was left for later; compensating is the compensations.",
+        {"order.postponed": _step},
+        label_names=("step",),
+        known=tuple((step.value,) for step in Step if step != Step.CLOSED),
+    ),
+)
+
+# Waits for its customer, not for us.
+_AWAITS_PAYMENT: Final = Q(pay_later=True, step=Step.RESERVED.value, due_at__gt=Now())
+
+
+def outcomes() -> Iterator[Metric]:
+    """The counters."""
+    return count(COUNTERS)
+
+
+def unfinished() -> Iterator[Metric]:
+    """Orders that somebody still has to do something about. Reads the small index of those that have a due time."""
+    due = Order.objects.filter(due_at__isnull=False).order_by()
+    yield gauge(
+        "orders_awaiting_payment",
+        "Orders to be paid later that still have time.",
+        due.filter(_AWAITS_PAYMENT).count(),
+    )
+    groups = due.filter(~_AWAITS_PAYMENT).values_list("step", "postponed").annotate(Count("number"), Min("updated_at"))
+    by_step = {step.value: 0 for step in Step if step != Step.CLOSED}
+    oldest: datetime | None = None
+    for step, postponed, number, moved_at in groups:
+        by_step[step] = by_step.get(step, 0) + number
+        since = _in_step_since(moved_at, postponed)
+        oldest = since if oldest is None else min(oldest, since)
+    family = GaugeMetricFamily("orders_unfinished", "Orders in the saga's hands, by step.", labels=["step"])
+    for step, number in by_step.items():
+        family.add_metric([step], number)
+    yield family
+    yield gauge(
+        "orders_oldest_unfinished_age_seconds",
+        "How long the unfinished order that has waited longest has been in its present step.",
+        age_s(oldest),
+    )
+
+
+def _in_step_since(moved_at: datetime, postponed: int) -> datetime:
+    """When the present step began, at the latest: each postponement moves on the time of the last move."""
+    waited_s = sum(services.postponement_s(times) for times in range(postponed - 1))
+    return moved_at - timedelta(seconds=waited_s)
