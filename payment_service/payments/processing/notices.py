@@ -3,6 +3,7 @@
 A notice carries no claim; the order service asks for the payment itself. So it can be repeated, late or twice.
 """
 
+import threading
 from typing import Final
 
 from django.db.models.functions import Now
@@ -11,8 +12,24 @@ from payment_service.payments import clients
 from payment_service.payments.models import Payment
 from payment_service.payments.services import notices
 
+# Fewer than any server has threads.
+_telling: Final = threading.BoundedSemaphore(2)
 # One round: few enough to stop soon when asked to.
 BATCH: Final = 50
+
+
+def tell_now(payment: Payment) -> None:
+    """Tell the order service while the client waits, unless too many already do; then the worker tells it.
+
+    Hearing of a payment the order service asks for it, here: with every thread waiting for it to have done so, nobody
+    would be left to answer.
+    """
+    if not _telling.acquire(blocking=False):
+        return
+    try:
+        tell(payment)
+    finally:
+        _telling.release()
 
 
 def tell(payment: Payment) -> bool:

@@ -43,5 +43,5 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: 
     )
     payment = charging.charge_payment(asked).payment
     if payment.status == Status.CAPTURED:
-        notices.tell(payment)
+        notices.tell_now(payment)
     return payment
