@@ -1,16 +1,37 @@
 """Writing and reading events."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from servicekit import exactjson, rows
 from servicekit.events.models import Event
 
 log = structlog.get_logger()
+
+_KEPT: Final = (
+    "event_id",
+    "aggregateid",
+    "sequence",
+    "payload",
+    "aggregatetype",
+    "type",
+    "created_at",
+    "published_at",
+)
+
+
+class Fact(NamedTuple):
+    """One of many facts of a kind. `event_id` is a UUID's text, the rest as for `append`."""
+
+    event_id: str
+    aggregate_id: str
+    sequence: int
+    data: Mapping[str, Any]
 
 
 def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence: int, data: Mapping[str, Any]) -> None:
@@ -30,6 +51,19 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
         )
     )
     transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
+
+
+def keep(event_type: str, *, aggregate_type: str, facts: Sequence[Fact]) -> None:
+    """Record facts that the trail must have, but that are no news to anybody: they count as published, and are not
+    logged. Many at once, in the transaction that makes them true.
+    """
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    same = (aggregate_type, event_type, now, now)
+    values = [
+        (event_id.replace("-", ""), aggregate_id, sequence, exactjson.encode(data).decode(), *same)
+        for event_id, aggregate_id, sequence, data in facts
+    ]
+    rows.insert_prepared(Event, _KEPT, values)
 
 
 def of(aggregate_type: str, aggregate_id: str) -> list[dict[str, Any]]:

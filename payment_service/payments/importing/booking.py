@@ -1,0 +1,70 @@
+"""Batches of rows into the ledger, one transaction each. Written first and looked at only when that is refused."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.db import IntegrityError
+
+from payment_service.payments.importing.rows import Row, problem
+from payment_service.payments.importing.seen import Seen
+from payment_service.payments.importing.sorting import Sorted, Sorter
+from payment_service.payments.importing.writing import Writer
+
+# Each round but the last means that somebody else wrote one of the same payments in between.
+ROUNDS: Final = 3
+
+
+class Booker:
+    """Books the batches of one run.
+
+    Args:
+        dry_run: Nothing is written; what becomes of each row is found out all the same.
+        stop: A batch is booked only up to the first row that is refused.
+    """
+
+    def __init__(self, writer: Writer, seen: Seen, *, dry_run: bool, stop: bool) -> None:
+        self._writer = writer
+        self._seen = seen
+        self._dry_run = dry_run
+        self._stop = stop
+
+    def book(self, rows: Sequence[Row]) -> Sorted:
+        """Book a batch, and say what became of each row."""
+        if not self._dry_run and self._write(rows):
+            return Sorted(new=list(rows))
+        found = self._sorted(rows)
+        for _ in range(ROUNDS):
+            if self._dry_run or self._write(found.new):
+                break
+            found = self._sorted(rows)
+        else:
+            found = self._one_by_one(rows)
+        self._seen.remember([*found.present, *found.new] if self._dry_run else found.present)
+        return found
+
+    def _sorted(self, rows: Sequence[Row]) -> Sorted:
+        return Sorter(rows, ids=self._writer.ids, seen=self._seen).sort(rows, stop=self._stop)
+
+    def _one_by_one(self, rows: Sequence[Row]) -> Sorted:
+        """For a batch with a row that contradicts nothing we know of, and that the database still does not take."""
+        done = Sorted()
+        for row in rows:
+            found = self._sorted([row])
+            try:
+                self._writer.write(found.new)
+            except IntegrityError as refusal:
+                found = Sorted(problems=[problem(row.line, "", "", f"The database refused it: {refusal}")])
+            self._seen.remember(found.present)
+            done.new += found.new
+            done.present += found.present
+            done.problems += found.problems
+            if self._stop and any(each.is_failure for each in found.problems):
+                break
+        return done
+
+    def _write(self, rows: Sequence[Row]) -> bool:
+        try:
+            self._writer.write(rows)
+        except IntegrityError:
+            return False
+        return True

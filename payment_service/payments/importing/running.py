@@ -1,0 +1,96 @@
+"""One run: batch after batch from the file into the ledger, and what came of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from payment_service.payments.importing.booking import Booker
+from payment_service.payments.importing.reading import Record
+from payment_service.payments.importing.rows import Parser, Problem, Row
+
+# Rows in one transaction. More are hardly faster, and whoever else writes to the ledger waits for the whole of one.
+BATCH: Final = 2000
+
+
+@dataclass
+class Summary:
+    """How many rows there were, and what became of them."""
+
+    imported: int = 0
+    present: int = 0
+    failed: int = 0
+    renumbered: int = 0
+
+    @property
+    def read(self) -> int:
+        return self.imported + self.present + self.failed
+
+
+@dataclass
+class _Batch:
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    size: int = 0
+
+
+class Run:
+    """Carries records into the ledger. `summary` is true at any time: it counts what is committed.
+
+    Args:
+        stop: The first row that fails is the last one that is looked at; those before it are imported.
+        tell: Are called with each problem, in the file's order.
+    """
+
+    def __init__(
+        self,
+        parser: Parser,
+        booker: Booker,
+        *,
+        stop: bool,
+        tell: Sequence[Callable[[Problem], None]],
+        batch: int = BATCH,
+    ) -> None:
+        self.summary = Summary()
+        self._parser = parser
+        self._booker = booker
+        self._stop = stop
+        self._tell = tell
+        self._batch = batch
+
+    def carry(self, records: Iterator[Record]) -> Iterator[Summary]:
+        """Work through the file; yields after each batch. Safe to repeat, whatever an earlier run left behind."""
+        for batch in self._batches(records):
+            self._book(batch)
+            yield self.summary
+            if self._stop and self.summary.failed:
+                return
+
+    def _batches(self, records: Iterator[Record]) -> Iterator[_Batch]:
+        batch = _Batch()
+        for record in records:
+            parsed = self._parser.parse(record)
+            batch.size += 1
+            if isinstance(parsed, Row):
+                batch.rows.append(parsed)
+            else:
+                batch.problems += parsed
+            if batch.size >= self._batch or (self._stop and batch.problems):
+                yield batch
+                batch = _Batch()
+        if batch.size:
+            yield batch
+
+    def _book(self, batch: _Batch) -> None:
+        found = self._booker.book(batch.rows)
+        problems = sorted([*found.problems, *batch.problems], key=lambda problem: problem.line)
+        failed_lines = list(dict.fromkeys(problem.line for problem in problems if problem.is_failure))
+        if self._stop and failed_lines:
+            failed_lines = failed_lines[:1]
+            problems = [problem for problem in problems if problem.line <= failed_lines[0]]
+        self.summary.imported += len(found.new)
+        self.summary.present += len(found.present)
+        self.summary.failed += len(failed_lines)
+        self.summary.renumbered += sum(not problem.is_failure for problem in problems)
+        for problem in problems:
+            for tell in self._tell:
+                tell(problem)

@@ -1,0 +1,40 @@
+"""Which rows of the file were met already, for those of which the ledger cannot tell: they are not this run's work."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from payment_service.payments.importing.rows import Row
+
+_KINDS: Final = ("reference", "order_id", "number")
+
+
+class Seen:
+    """The line on which a reference, an order id or a number was met first. Not in memory, in a scratch file."""
+
+    def __init__(self, scratch: sqlite3.Connection) -> None:
+        self._scratch = scratch
+        scratch.execute("CREATE TABLE met (kind, value, line, PRIMARY KEY (kind, value)) WITHOUT ROWID")
+
+    def remember(self, rows: Sequence[Row]) -> None:
+        for kind in _KINDS:
+            met = [(kind, getattr(row, kind), row.line) for row in rows if getattr(row, kind) is not None]
+            self._scratch.executemany("INSERT OR IGNORE INTO met VALUES (?, ?, ?)", met)
+
+    def lines(self, kind: str, values: Sequence[Any]) -> dict[Any, int]:
+        """The line of each of the values that was met. `kind` is the name of a row's field."""
+        query = "SELECT line FROM met WHERE kind = ? AND value = ?"
+        found = ((value, self._scratch.execute(query, (kind, value)).fetchone()) for value in values)
+        return {value: line[0] for value, line in found if line}
+
+
+@contextmanager
+def open_seen() -> Iterator[Seen]:
+    """An empty one. SQLite makes the file where the system keeps temporary ones, and deletes it."""
+    scratch = sqlite3.connect("", isolation_level=None)
+    try:
+        scratch.execute("PRAGMA journal_mode=OFF")
+        yield Seen(scratch)
+    finally:
+        scratch.close()
