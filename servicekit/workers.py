@@ -1,7 +1,9 @@
 """The loop that a worker process runs: jobs in turn, a pause when there was nothing to do, a clean end."""
 
+import os
+import select
 import signal
-import threading
+import weakref
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
@@ -18,10 +20,16 @@ Job = Callable[[], int]
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT; the loop ends after the job in hand."""
+    """Set by SIGTERM or SIGINT; the loop ends after the job in hand.
+
+    A flag and a pipe, not a `threading.Event`: a signal handler runs between any two instructions of the main thread,
+    so also while that holds the event's own lock in `wait`, and `set` would then wait for it for ever.
+    """
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._asked = False
+        self._read_end, self._write_end = os.pipe()
+        weakref.finalize(self, _close, self._read_end, self._write_end)
 
     def listen(self) -> "Stop":
         signal.signal(signal.SIGTERM, self._ask)
@@ -29,14 +37,21 @@ class Stop:
         return self
 
     def asked(self) -> bool:
-        return self._asked.is_set()
+        return self._asked
 
     def wait(self, seconds: float) -> None:
         """Rest, but no longer than until somebody asks to stop."""
-        self._asked.wait(seconds)
+        select.select([self._read_end], [], [], seconds)
 
     def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self._asked.set()
+        if not self._asked:
+            self._asked = True
+            os.write(self._write_end, b".")
+
+
+def _close(*ends: int) -> None:
+    for end in ends:
+        os.close(end)
 
 
 def run(jobs: Sequence[tuple[str, Job]], *, stop: Stop, idle_s: float = IDLE_S) -> None:

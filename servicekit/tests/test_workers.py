@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,31 @@ def test_after_a_stop_no_further_job_of_the_round_begins() -> None:
 
     workers.run([("first", asks_to_stop), ("second", lambda: calls.append("second") or 0)], stop=stop)
     assert calls == ["first"]
+
+
+def test_a_signal_is_heard_in_any_moment() -> None:
+    """A thousand signals at moments that creep along a microsecond at a time: none of them hangs the loop."""
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        for number in range(1000):
+            stop = workers.Stop()
+            signal.signal(signal.SIGALRM, stop._ask)
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 + number / 1_000_000)
+            while not stop.asked():
+                stop.wait(0.00001)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_rest_ends_with_the_signal() -> None:
+    """However long it was to be, and also when the signal came before it."""
+    stop = workers.Stop()
+    stop._ask(signal.SIGTERM, None)
+    stop._ask(signal.SIGTERM, None)
+    started = time.monotonic()
+    stop.wait(30)
+    stop.wait(30)
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
