@@ -111,3 +111,13 @@ _SOURCES: Final[Mapping[Status, frozenset[Status]]] = {
 def sources_of(to: Status) -> frozenset[Status]:
     """The statuses from which a payment may move to `to`."""
     return _SOURCES[to]
+
+
+def diagram() -> str:
+    """The life of a payment as a Mermaid state diagram: docs/payment-states.md shows it, a test keeps it current."""
+    lines = ["stateDiagram-v2", f"    [*] --> {Status.PENDING}"]
+    for source in Status:
+        lines += [f"    {source} --> {to}" for to in Status if to in TRANSITIONS[source]]
+        if not TRANSITIONS[source]:
+            lines.append(f"    {source} --> [*]")
+    return "\n".join(lines)

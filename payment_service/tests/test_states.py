@@ -9,6 +9,7 @@ from payment_service.payments.errors import Overtaken
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.services.moves import move
 from payment_service.payments.states import Status
+from payment_service.settings import HERE
 from payment_service.tests.conftest import ORDER, trail
 
 PAIRS = [(source, to) for source in Status for to in Status]
@@ -80,3 +81,11 @@ def test_the_columns_take_every_status() -> None:
     for model, statuses in ((Payment, Status), (Refund, states.RefundStatus)):
         longest = model._meta.get_field("status").max_length or 0
         assert max(len(status.value) for status in statuses) <= longest
+
+
+def test_the_documented_diagram_is_current() -> None:
+    """docs/payment-states.md shows the table as it is."""
+    document = (HERE.parent / "docs" / "payment-states.md").read_text()
+    assert f"```mermaid\n{states.diagram()}\n```" in document
+    for status in Status:
+        assert f"| `{status}` | `{states.PAYMENTS_NAMES[status]}` | `{states.CHARGES_NAMES[status]}` |" in document
