@@ -1,7 +1,9 @@
 """A service that is killed the hard way loses nothing that it has answered, and what it left unfinished is finished."""
 
+import signal
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
@@ -88,6 +90,26 @@ def test_killed_under_load_the_books_agree_in_the_end(make_stack: MakeStack, vic
     kept = {order["id"]: order["status"] for order in _all_orders(stack)}
     assert {order_id: kept.get(order_id) for order_id in answered} == answered
     assert books.problems_in(stack) == []
+
+
+def test_a_service_that_is_asked_to_stop_answers_what_it_has_begun(make_stack: MakeStack) -> None:
+    """SIGTERM while an order is being paid: its client still gets 201, and the process ends in order."""
+    reached, asked = threading.Event(), threading.Event()
+
+    def script(call: Call, _: int) -> Answer:
+        reached.set()
+        asked.wait(30)
+        body = {"id": "x", "order_id": call.json["order_id"], "amount": 50, "status": "COMPLETED", "timestamp": "x"}
+        return Answer(201, body)
+
+    with scripted_peer(script) as peer, ThreadPoolExecutor() as pool:
+        stack = make_stack(peers={"payment_service": peer.url})
+        order = pool.submit(stack.orders.post, "/api/orders/", {"customer_name": "Alice", "product_ids": [1, 2]})
+        assert reached.wait(30)
+        stack.services["order_service"].signal(signal.SIGTERM)
+        asked.set()
+        assert (order.result().status, order.result().json["status"]) == (201, "PAID")
+        assert stack.services["order_service"].stop() == 0
 
 
 def _place_and_lose(url: str) -> None:
