@@ -25,11 +25,15 @@ def place_order(order_id: UUID, run: saga.Run, **asked: Any) -> Order:
     return saga.advance(order, run.starting_now())
 
 
-def show_order(reference: str, run: saga.Run) -> Order:
-    """The order with its payment's live status; with the last one known when that cannot be had within a second."""
+def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
+    """The order with its payment's live status; with the last one known when that cannot be had within a second.
+
+    With `live` off the payment service is not asked, for readers whom it is waiting for itself.
+    """
     order = selectors.get_order(reference)
-    if order.attempt == 0 and order.expires_at is None:
-        return order  # no payment was ever asked for
+    may_have_a_payment = order.attempt > 0 or order.expires_at is not None
+    if not live or not may_have_a_payment:
+        return order
     try:
         seen = run.payments.glance(order.uid)
     except Unreachable:

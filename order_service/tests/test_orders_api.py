@@ -329,3 +329,12 @@ def test_token_reaches_the_payment_service_and_is_forgotten(api: Client, shop: S
     assert the_order().payment_token == ""
     assert b"tok_secret" not in response.content
     assert b"tok_secret" not in api.get(f"/api/orders/{response.json()['id']}/events/").content
+
+
+def test_order_can_be_read_without_asking_the_payment_service(api: Client, shop: Shop) -> None:
+    """`live=false` shows the last status known, and calls nobody."""
+    placed = post(api, ALICE).json()
+    shop.payments.statuses[the_order().uid] = "REFUNDED"
+    assert api.get(f"/api/orders/{placed['id']}/?live=false").json()["payment_status"] == "COMPLETED"
+    assert shop.payments.calls["glance"] == 0
+    assert api.get(f"/api/orders/{placed['id']}/?live=maybe").status_code == 400

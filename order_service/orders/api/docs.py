@@ -17,6 +17,7 @@ from order_service.orders.api.serializers import (
     OrderListOut,
     OrderOut,
     PlaceOrderIn,
+    ShowOrderIn,
 )
 from servicekit.apidocs import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 
@@ -136,8 +137,12 @@ SHOW_ORDER = extend_schema(
     tags=["orders"],
     summary="Show an order with its live payment status",
     description="When the payment service cannot be reached, `payment_status` is the last one known.",
-    parameters=[_REFERENCE],
-    responses={200: _order("The order.", _PAID), **_NOT_FOUND},
+    parameters=[_REFERENCE, ShowOrderIn],
+    responses={
+        200: _order("The order.", _PAID),
+        400: problem("A wrong parameter.", "live: Must be a valid boolean.", "invalid"),
+        **_NOT_FOUND,
+    },
 )
 ORDER_EVENTS = extend_schema(
     operation_id="order_events",

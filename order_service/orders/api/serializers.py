@@ -97,6 +97,14 @@ class OrderListOut(serializers.Serializer[Any]):
     total = serializers.IntegerField()
 
 
+class ShowOrderIn(QueryIn):
+    """How an order is to be shown."""
+
+    live = serializers.BooleanField(
+        default=True, help_text="false: `payment_status` is the last one known; the payment service is not asked."
+    )
+
+
 class OrderListIn(QueryIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 

@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from order_service.orders import actions, selectors, wiring
 from order_service.orders.api import docs, representation
-from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn
+from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn, ShowOrderIn
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.rest import parsed
 
@@ -32,8 +32,9 @@ class OrdersView(APIView):
 
 class OrderView(APIView):
     @docs.SHOW_ORDER
-    def get(self, _request: Request, reference: str) -> Response:
-        return Response(representation.order_json(actions.show_order(reference, wiring.a_run())))
+    def get(self, request: Request, reference: str) -> Response:
+        asked: dict[str, Any] = parsed(ShowOrderIn, request.query_params)
+        return Response(representation.order_json(actions.show_order(reference, wiring.a_run(), **asked)))
 
 
 class OrderEventsView(APIView):
