@@ -1,20 +1,22 @@
-"""The two statements that every write of a hot path is made of, with their SQL built once instead of at each call.
+"""The three statements that a hot path is made of, with their SQL built once instead of at each call.
 
 `insert` does what `Model.save(force_insert=True)` does; `compare_and_set` does what `filter(...).update(...)` does with
-conditions of equality and membership. The ORM spends several times longer on building such a statement than the
-database on running it (docs/adr/0004); here only the values change from call to call. Values are parameters, the SQL is
-plain enough for every engine.
+conditions of equality and membership, `find` what `list(filter(...))` does with them. The ORM spends several times
+longer on building such a statement than the database on running it (docs/adr/0004); here only the values change from
+call to call. Values are parameters, the SQL is plain enough for every engine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.sql import Query
 
-# Statements differ by model, columns and expressions: a few dozen in a service.
-_KEPT: Final = 512
+from servicekit import statements
+from servicekit.statements import KEPT
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 def insert(row: models.Model) -> None:
@@ -24,10 +26,10 @@ def insert(row: models.Model) -> None:
     Raises IntegrityError like `save`.
     """
     connection = connections[DEFAULT_DB_ALIAS]
-    fields = _inserted(type(row))
-    marks, values = _placed([(field, field.pre_save(row, add=True)) for field in fields])
-    serial = _serial(type(row))
-    sql = _insert_sql(connection.vendor, type(row), marks, learn_key=True)
+    columns = _inserted(connection.vendor, type(row))
+    marks, values = _placed(connection, [(column, column.field.pre_save(row, add=True)) for column in columns])
+    serial = statements.serial_of(type(row))
+    sql = statements.insert(connection.vendor, type(row), marks, learn_key=True)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         if serial and connection.features.can_return_columns_from_insert:
@@ -42,8 +44,11 @@ def insert_many(rows: Sequence[models.Model]) -> None:
         return
     connection = connections[DEFAULT_DB_ALIAS]
     model = type(rows[0])
-    placed = [_placed([(field, field.pre_save(row, add=True)) for field in _inserted(model)]) for row in rows]
-    sql = _insert_sql(connection.vendor, model, placed[0][0], learn_key=False)
+    columns = _inserted(connection.vendor, model)
+    placed = [
+        _placed(connection, [(column, column.field.pre_save(row, add=True)) for column in columns]) for row in rows
+    ]
+    sql = statements.insert(connection.vendor, model, placed[0][0], learn_key=False)
     with connection.cursor() as cursor:
         cursor.executemany(sql, [values for _, values in placed])
 
@@ -55,7 +60,7 @@ def insert_prepared(model: type[models.Model], names: tuple[str, ...], values: S
         names: The fields that are written. Others must have a default in the database, or allow NULL.
         values: Of each row, in the order of `names`: as `get_db_prep_save` gives them, or text that means the same.
     """
-    sql = _insert_prepared_sql(connections[DEFAULT_DB_ALIAS].vendor, model, names)
+    sql = statements.insert_prepared(connections[DEFAULT_DB_ALIAS].vendor, model, names)
     if values:
         with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
             cursor.executemany(sql, values)
@@ -78,34 +83,92 @@ def compare_and_set(
     if not all(among.values()):
         return 0
     connection = connections[DEFAULT_DB_ALIAS]
-    marks, values = _placed([(_field(model, name), value) for name, value in written.items()])
-    conditions = [(_field(model, name), value) for name, value in where.items()]
-    conditions += [(_field(model, name), value) for name, allowed in among.items() for value in sorted(allowed)]
-    values += _placed(conditions)[1]
+    vendor = connection.vendor
+    marks, values = _placed(connection, [(_column(vendor, model, name), value) for name, value in written.items()])
     shape = tuple((name, len(allowed)) for name, allowed in among.items())
-    sql = _update_sql(connection.vendor, model, tuple(written), marks, tuple(where), shape)
+    sql = statements.update(vendor, model, tuple(written), marks, tuple(where), shape)
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(sql, values + _compared(connection, model, where, among))
         return int(cursor.rowcount)
 
 
-def _placed(pairs: list[tuple[Any, Any]]) -> tuple[tuple[str, ...], list[Any]]:
-    """The placeholder of each (field, value) in the statement, and the parameters as the database takes them."""
+def find(model: type[Row], *, where: Mapping[str, Any], among: Mapping[str, Collection[Any]]) -> list[Row]:
+    """The rows that fit, in no order. Conditions as in `compare_and_set`."""
+    if not all(among.values()):
+        return []
     connection = connections[DEFAULT_DB_ALIAS]
+    shape = tuple((name, len(allowed)) for name, allowed in among.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statements.select(connection.vendor, model, tuple(where), shape), _compared(connection, model, where, among)
+        )
+        found = cursor.fetchall()
+    names, conversions = _read(connection.vendor, model)
+    for n, column, convert in conversions:
+        found = [(*row[:n], convert(row[n], column, connection), *row[n + 1 :]) for row in found]
+    return [model.from_db(DEFAULT_DB_ALIAS, names, row) for row in found]
+
+
+class _Column(NamedTuple):
+    """A column of a model, and the type of value, if any, that its field hands to the driver as it is."""
+
+    field: Any
+    plain: type | None
+
+
+# What a field of exactly this class takes; of a subclass nothing is known.
+_SAMPLES: Final[Mapping[type, Any]] = {
+    models.CharField: "a",
+    models.TextField: "a",
+    models.BooleanField: True,
+    models.BigIntegerField: 1,
+    models.PositiveIntegerField: 1,
+    models.PositiveSmallIntegerField: 1,
+}
+
+
+@lru_cache(KEPT)
+def _column(_vendor: str, model: type[models.Model], name: str) -> _Column:
+    field = statements.field_of(model, name)
+    sample = _SAMPLES.get(type(field))
+    if sample is None:
+        return _Column(field, None)
+    prepared = field.get_db_prep_save(sample, connections[DEFAULT_DB_ALIAS])
+    return _Column(field, type(sample) if type(prepared) is type(sample) else None)
+
+
+@lru_cache(KEPT)
+def _inserted(vendor: str, model: type[models.Model]) -> tuple[_Column, ...]:
+    return tuple(_column(vendor, model, field.name) for field in statements.inserted(model))
+
+
+def _placed(connection: Any, pairs: list[tuple[_Column, Any]]) -> tuple[tuple[str, ...], list[Any]]:
+    """The placeholder of each (column, value) in the statement, and the parameters as the database takes them."""
     marks: list[str] = []
     values: list[Any] = []
-    for field, value in pairs:
-        if hasattr(value, "resolve_expression"):
+    for column, value in pairs:
+        if value is None or type(value) is column.plain:
+            marks.append("%s")
+            values.append(value)
+        elif hasattr(value, "resolve_expression"):
             sql, parameters = _compiled(connection.vendor, value)
             marks.append(sql)
             values.extend(parameters)
         else:
             marks.append("%s")
-            values.append(field.get_db_prep_save(value, connection))
+            values.append(column.field.get_db_prep_save(value, connection))
     return tuple(marks), values
 
 
-@lru_cache(_KEPT)
+def _compared(
+    connection: Any, model: type[models.Model], where: Mapping[str, Any], among: Mapping[str, Collection[Any]]
+) -> list[Any]:
+    """The parameters of a statement's conditions."""
+    pairs = [*where.items(), *((name, value) for name, allowed in among.items() for value in sorted(allowed))]
+    return _placed(connection, [(_column(connection.vendor, model, name), value) for name, value in pairs])[1]
+
+
+@lru_cache(KEPT)
 def _compiled(_vendor: str, expression: Any) -> tuple[str, tuple[Any, ...]]:
     query = Query(None)
     compiler = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS])
@@ -113,57 +176,15 @@ def _compiled(_vendor: str, expression: Any) -> tuple[str, tuple[Any, ...]]:
     return sql, tuple(parameters)
 
 
-@lru_cache(_KEPT)
-def _field(model: type[models.Model], name: str) -> Any:
-    return model._meta.get_field(name)
-
-
-@lru_cache(_KEPT)
-def _inserted(model: type[models.Model]) -> tuple[Any, ...]:
-    return tuple(field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))
-
-
-@lru_cache(_KEPT)
-def _serial(model: type[models.Model]) -> Any:
-    """The key that the database counts up, None where the key is a value of ours."""
-    return next((field for field in model._meta.concrete_fields if isinstance(field, models.AutoField)), None)
-
-
-@lru_cache(_KEPT)
-def _insert_sql(_vendor: str, model: type[models.Model], marks: tuple[str, ...], *, learn_key: bool) -> str:
+@lru_cache(KEPT)
+def _read(_vendor: str, model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any, Any]]]:
+    """The names that `from_db` takes, and what must be done to which column of what the driver returns."""
     connection = connections[DEFAULT_DB_ALIAS]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in _inserted(model))
-    parts = ["INSERT INTO", quote(model._meta.db_table), f"({columns})", f"VALUES ({', '.join(marks)})"]
-    serial = _serial(model)
-    if learn_key and serial and connection.features.can_return_columns_from_insert:
-        parts += ["RETURNING", quote(serial.column)]
-    return " ".join(parts)
-
-
-@lru_cache(_KEPT)
-def _insert_prepared_sql(_vendor: str, model: type[models.Model], names: tuple[str, ...]) -> str:
-    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    columns = ", ".join(quote(_field(model, name).column) for name in names)
-    marks = ", ".join(["%s"] * len(names))
-    return " ".join(["INSERT INTO", quote(model._meta.db_table), f"({columns})", f"VALUES ({marks})"])
-
-
-@lru_cache(_KEPT)
-def _update_sql(
-    _vendor: str,
-    model: type[models.Model],
-    written: tuple[str, ...],
-    marks: tuple[str, ...],
-    where: tuple[str, ...],
-    among: tuple[tuple[str, int], ...],
-) -> str:
-    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-
-    def column(name: str) -> str:
-        return quote(_field(model, name).column)
-
-    assignments = ", ".join(f"{column(name)} = {mark}" for name, mark in zip(written, marks, strict=True))
-    conditions = [f"{column(name)} = %s" for name in where]
-    conditions += [f"{column(name)} IN ({', '.join(['%s'] * count)})" for name, count in among]
-    return " ".join(["UPDATE", quote(model._meta.db_table), "SET", assignments, "WHERE", " AND ".join(conditions)])
+    fields = model._meta.concrete_fields
+    columns = [field.get_col(model._meta.db_table) for field in fields]
+    conversions = [
+        (n, column, convert)
+        for n, (field, column) in enumerate(zip(fields, columns, strict=True))
+        for convert in (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
+    ]
+    return [field.attname for field in fields], conversions

@@ -10,6 +10,7 @@ from product_stub.catalog import lines
 from product_stub.catalog.errors import ProductNotFound, ReservationNotFound
 from product_stub.catalog.models import Product, Reservation
 from product_stub.catalog.states import Status
+from servicekit import rows
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def get_product(product_id: int) -> Product:
 
 
 def products_by_id(product_ids: Iterable[int]) -> dict[int, Product]:
-    return {product.pk: product for product in Product.objects.filter(pk__in=list(product_ids)).order_by()}
+    return {product.pk: product for product in rows.find(Product, where={}, among={"id": set(product_ids)})}
 
 
 def list_products(*, page: int, per_page: int) -> Page:
@@ -49,14 +50,15 @@ def list_products(*, page: int, per_page: int) -> Page:
 
 
 def find_reservation(reservation_id: str) -> Reservation | None:
-    return Reservation.objects.filter(uid=reservation_id).first()
+    found = rows.find(Reservation, where={"uid": reservation_id}, among={})
+    return found[0] if found else None
 
 
 def get_reservation(reservation_id: str) -> Reservation:
-    try:
-        return Reservation.objects.get(uid=reservation_id)
-    except Reservation.DoesNotExist as problem:
-        raise ReservationNotFound from problem
+    reservation = find_reservation(reservation_id)
+    if reservation is None:
+        raise ReservationNotFound
+    return reservation
 
 
 @transaction.atomic
@@ -67,8 +69,8 @@ def find_imbalances() -> list[Imbalance]:
     nobody does, or it may report a move that is just happening.
     """
     units: dict[str, Counter[int]] = {Status.HELD.value: Counter(), Status.CONFIRMED.value: Counter()}
-    rows = Reservation.objects.filter(status__in=list(units)).order_by().values_list("status", "lines_text")
-    for status, lines_text in rows.iterator():
+    open_or_sold = Reservation.objects.filter(status__in=list(units)).order_by().values_list("status", "lines_text")
+    for status, lines_text in open_or_sold.iterator():
         units[status].update({line.product_id: line.quantity for line in lines.load(lines_text)})
     held, confirmed = units[Status.HELD.value], units[Status.CONFIRMED.value]
     return [

@@ -1,0 +1,71 @@
+"""The ready-made statements do what the ORM's would."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.forms.models import model_to_dict
+
+from servicekit import clock, rows
+from servicekit.events.models import Event
+from servicekit.idempotency.models import IdempotencyKey
+
+pytestmark = pytest.mark.django_db
+
+
+def event(sequence: int, **other: Any) -> Event:
+    return Event(aggregatetype="thing", aggregateid="1", sequence=sequence, type="thing.seen", payload="{}", **other)
+
+
+def everything(row: Any) -> dict[str, Any]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+def test_a_row_is_found_as_it_was_written() -> None:
+    """Numbers, texts, UUIDs, times and NULLs, each as the ORM reads it back, and as Python had it."""
+    written = event(7)
+    rows.insert(written)
+    (found,) = rows.find(Event, where={"sequence": 7}, among={})
+    assert everything(found) == everything(written) == everything(Event.objects.get(pk=written.pk))
+
+
+def test_a_found_row_is_like_any_other() -> None:
+    """It knows that it is stored, so that `save` updates."""
+    rows.insert(event(1))
+    (found,) = rows.find(Event, where={"sequence": 1}, among={})
+    found.type = "thing.changed"
+    found.save()
+    assert list(Event.objects.values_list("type", flat=True)) == ["thing.changed"]
+
+
+def test_conditions_are_all_held() -> None:
+    """Equality and membership together; UUIDs and numbers are compared as the database stores them."""
+    rows.insert_many([event(n) for n in range(1, 6)])
+    ids = {found.sequence: found.event_id for found in Event.objects.all()}
+    fitting = rows.find(Event, where={"aggregateid": "1"}, among={"sequence": {2, 3, 9}, "type": {"thing.seen"}})
+    assert sorted(found.sequence for found in fitting) == [2, 3]
+    assert [found.sequence for found in rows.find(Event, where={"event_id": ids[4]}, among={})] == [4]
+    assert rows.find(Event, where={"event_id": uuid.uuid4()}, among={}) == []
+    assert rows.find(Event, where={}, among={"sequence": ()}) == []
+
+
+def test_a_value_of_another_type_is_converted_like_the_orms() -> None:
+    """A number as text, a text as number: the field decides, not the driver."""
+    written: Any = "3"
+    rows.insert(event(written))
+    assert [found.sequence for found in rows.find(Event, where={"sequence": "3"}, among={})] == [3]
+
+
+def test_an_expression_is_written_by_the_database() -> None:
+    """Beside plain values, and NULL takes it away again."""
+    key = IdempotencyKey(digest="d", scope="POST /", key="k", fingerprint="f")
+    key.locked_until = clock.seconds_from_now(60)
+    rows.insert(key)
+    (found,) = rows.find(IdempotencyKey, where={"digest": "d"}, among={})
+    assert found.locked_until is not None
+    assert (found.locked_until - found.created_at).total_seconds() == pytest.approx(60, abs=5)
+    written = {"locked_until": None, "status_code": 201}
+    assert rows.compare_and_set(IdempotencyKey, where={"id": key.pk}, among={"key": ["k"]}, written=written) == 1
+    assert rows.compare_and_set(IdempotencyKey, where={"id": key.pk}, among={"key": ["x"]}, written=written) == 0
+    (found,) = rows.find(IdempotencyKey, where={"id": key.pk}, among={})
+    assert model_to_dict(found, fields=["status_code", "locked_until"]) == {"status_code": 201, "locked_until": None}
