@@ -1,12 +1,13 @@
 """The environment is read by name, strictly, and the real one beats the `.env` file."""
 
+import os
 from pathlib import Path
 
 import pytest
 from environs import EnvError
 
+from servicekit import conf, logs
 from servicekit import env as environment
-from servicekit import logs
 
 
 def test_the_real_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,6 +127,47 @@ def test_another_database_needs_a_name(tmp_path: Path, no_database: pytest.Monke
     no_database.setenv("DB_ENGINE", "django.db.backends.postgresql")
     with pytest.raises(EnvError, match="DB_NAME"):
         environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
+
+
+@pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        ("", []),
+        ("https://shop.example.org", ["https://shop.example.org"]),
+        (
+            "https://a.example, http://localhost:3000,http://[::1]",
+            ["https://a.example", "http://localhost:3000", "http://[::1]"],
+        ),
+    ],
+)
+def test_origins_are_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, origins: list[str]) -> None:
+    """Scheme, host and port, as browsers send them."""
+    monkeypatch.setenv("ALLOWED", given)
+    assert environment.origins(environment.read(tmp_path), "ALLOWED") == origins
+
+
+@pytest.mark.parametrize(
+    "given", ["*", "shop.example.org", "https://a.example/", "ftp://a.example", "https://a b", "null"]
+)
+def test_what_is_no_origin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """It would never match, and nobody would know why."""
+    monkeypatch.setenv("ALLOWED", given)
+    with pytest.raises(EnvError, match="ALLOWED"):
+        environment.origins(environment.read(tmp_path), "ALLOWED")
+
+
+def test_the_metrics_directory_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts first need not make it by hand."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "a" / "b"))
+    assert conf.metrics_directory(environment.read(tmp_path)) == str(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_an_empty_metrics_directory_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """prometheus-client would take the empty name for the current folder."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    assert conf.metrics_directory(environment.read(tmp_path)) == ""
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
 def test_a_log_level_that_is_none_is_named() -> None:

@@ -74,6 +74,12 @@ def test_the_limit_holds_before_the_body_is_there(api: Any) -> None:
     assert "X-Request-ID" in answer.headers
 
 
+def test_a_length_of_thousands_of_digits_is_refused(api: Any) -> None:
+    """Python itself would not read such a number."""
+    answer = api.request("POST", "/echo", CONTENT_LENGTH="9" * 5000, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
 @pytest.mark.parametrize("length", ["ten", "-1", "1.5", "٣"])
 def test_a_length_that_is_no_number_is_refused(api: Any, length: str) -> None:
     """400, not a crash."""
@@ -85,6 +91,21 @@ def test_a_body_without_a_length_is_refused(api: Any) -> None:
     """411: how much a chunked body will be is not known before it is read."""
     answer = api.request("POST", "/echo", HTTP_TRANSFER_ENCODING="Chunked", content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+
+
+@pytest.mark.parametrize(("length", "status"), [(8_000, 404), (8_001, 414)])
+def test_a_url_longer_than_any_is_refused(api: Any, length: int, status: int) -> None:
+    """414, before anything is made of it."""
+    assert api.get("/" + "x" * (length - 1)).status_code == status
+
+
+@pytest.mark.parametrize(("length", "status"), [(8_000, 200), (8_001, 414)])
+def test_a_query_counts_as_part_of_the_url(api: Any, length: int, status: int) -> None:
+    """Path and query have one limit together."""
+    answer = api.get("/echo?" + "x" * (length - len("/echo")))
+    assert answer.status_code == status
+    if status == 414:
+        assert answer.json() == {"error": "URL is longer than 8000 characters", "code": "uri_too_long"}
 
 
 @pytest.mark.parametrize("debug", [False, True])

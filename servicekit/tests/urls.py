@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from servicekit import answers, errors, health, rest
+from servicekit import answers, errors, exposition, health, rest
+from servicekit.events.metrics import EventCounter, count, no_labels, outbox
 from servicekit.events.models import Event
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
 
@@ -99,6 +100,18 @@ class CreateAtOnceView(APIView):
         return Response({"id": uid, "way": "long", **asked}, status=201)
 
 
+COUNTERS = (
+    EventCounter("things", "All of them.", {"thing.made": no_labels, "thing.broken": no_labels}),
+    EventCounter("things_made", "New ones.", {"thing.made": no_labels}),
+    EventCounter(
+        "things_broken",
+        "By colour.",
+        {"thing.broken": lambda data: (data["colour"],)},
+        label_names=("colour",),
+        known=(("red",),),
+    ),
+)
+
 urlpatterns = [
     re_path(r"^echo/?$", EchoView.as_view()),
     path("raise/<str:name>", RaiseView.as_view()),
@@ -108,6 +121,7 @@ urlpatterns = [
     path("other-things", CreateView.as_view()),
     path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),
+    *exposition.routes(outbox, lambda: count(COUNTERS)),
     re_path(r"", answers.unknown_route),
 ]
 

@@ -1,0 +1,127 @@
+"""What `/metrics` says of orders."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from order_service.orders import metrics, states
+from order_service.orders.models import Order
+from order_service.orders.working import resume_once
+from order_service.tests.conftest import Shop, the_order
+from order_service.tests.fakes import HARD_DECLINE, SOFT_DECLINE, Fault, Killed
+
+Samples = Mapping[tuple[str, ...], float]
+
+
+@pytest.fixture
+def scrape(client: Client) -> Callable[[], Samples]:
+    """Every sample of one scrape: {(name, label values in the order of their names): value}."""
+
+    def samples() -> Samples:
+        families = text_string_to_metric_families(client.get("/metrics").content.decode())
+        return {
+            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    return samples
+
+
+def cancelled(found: Samples) -> dict[str, float]:
+    """The reasons that occurred."""
+    return {labels[1]: n for labels, n in found.items() if labels[0] == "orders_cancelled_total" and n}
+
+
+def unfinished(found: Samples) -> dict[str, float]:
+    """The steps in which orders are."""
+    return {labels[1]: n for labels, n in found.items() if labels[0] == "orders_unfinished" and n}
+
+
+def test_a_paid_order(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """Placed and paid, nothing else, and nothing is left of it."""
+    shop.place()
+    found = scrape()
+    assert (found[("orders_placed_total",)], found[("orders_paid_total",)]) == (1, 1)
+    assert (found[("orders_payment_retries_total",)], found[("orders_refunded_total",)]) == (0, 0)
+    assert (cancelled(found), unfinished(found)) == ({}, {})
+    assert found[("orders_oldest_unfinished_age_seconds",)] == 0
+
+
+def test_retries_and_failed_payments(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """Each attempt after the first counts, whatever becomes of it."""
+    shop.payments.answers = [SOFT_DECLINE, SOFT_DECLINE, SOFT_DECLINE, HARD_DECLINE]
+    shop.place()
+    shop.place()
+    found = scrape()
+    assert found[("orders_payment_retries_total",)] == 2
+    assert cancelled(found) == {"payment_failed": 2}
+
+
+def test_reasons_have_one_word_each(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """Without the product that they name, of which there are any number."""
+    for reason in ("Product 2 not found", "Product 31 not found", "Product 2 is out of stock", "Bad weather"):
+        shop.products.refuse_with = reason
+        shop.place()
+    assert cancelled(scrape()) == {"product_not_found": 2, "product_out_of_stock": 1, "other": 1}
+
+
+def test_every_reason_of_ours_has_a_word() -> None:
+    """A reason that is added must be added there, too."""
+    reasons = {value for name, value in vars(states).items() if name.isupper() and isinstance(value, str)}
+    assert set(metrics.REASONS) == reasons
+
+
+def test_an_order_that_waits_for_its_customer_is_not_unfinished(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """As long as it has time; then it is somebody's business."""
+    shop.place(pay_later=True)
+    found = scrape()
+    assert (found[("orders_awaiting_payment",)], unfinished(found)) == (1, {})
+    shop.make_due()
+    found = scrape()
+    assert (found[("orders_awaiting_payment",)], unfinished(found)) == (0, {"reserved": 1})
+    shop.work()
+    found = scrape()
+    assert (found[("orders_awaiting_payment",)], unfinished(found)) == (0, {})
+    assert cancelled(found) == {"not_paid_in_time": 1}
+
+
+def test_an_order_that_was_left_ages(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """From the last thing that happened to it."""
+    shop.place()
+    Order.objects.update(step="reserved", due_at=timezone.now(), updated_at=timezone.now() - timedelta(seconds=100))
+    found = scrape()
+    assert unfinished(found) == {"reserved": 1}
+    assert 100 <= found[("orders_oldest_unfinished_age_seconds",)] < 130
+
+
+def test_a_postponed_compensation_ages_and_is_counted(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """Each postponement moves the order, and still its age is that of its step: the waits so far count."""
+    shop.products.fail("release", *[Fault.OUTAGE_BEFORE] * 4)
+    shop.payments.answers = [HARD_DECLINE]
+    shop.place()
+    for _ in range(3):
+        shop.make_due()
+        resume_once(shop.run())
+    order = the_order()
+    assert (order.status, order.step, order.postponed) == ("CANCELLED", "compensating", 4)
+    found = scrape()
+    assert (found["orders_postponed_total", "compensating"], unfinished(found)) == (4, {"compensating": 1})
+    assert 1 + 2 + 4 <= found[("orders_oldest_unfinished_age_seconds",)] < 30
+    shop.work()
+    found = scrape()
+    assert (unfinished(found), found[("orders_oldest_unfinished_age_seconds",)]) == ({}, 0)
+
+
+def test_what_a_worker_did_is_counted(shop: Shop, scrape: Callable[[], Samples]) -> None:
+    """A scrape finds it wherever it was done."""
+    shop.payments.fail("charge", Fault.KILLED_AFTER)
+    with pytest.raises(Killed):
+        shop.place()
+    assert scrape()[("orders_paid_total",)] == 0
+    shop.work()
+    assert scrape()[("orders_paid_total",)] == 1
