@@ -1,6 +1,6 @@
 """Batches of rows into the ledger, one transaction each. Written first and looked at only when that is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from django.db import IntegrityError
@@ -39,8 +39,17 @@ class Booker:
             found = self._sorted(rows)
         else:
             found = self._one_by_one(rows)
-        self._seen.remember([*found.present, *found.new] if self._dry_run else found.present)
+        if self._dry_run:
+            found.new += found.later
+            self._seen.remember(found.new)
+        else:
+            self._seen.put_off(found.later)
+        self._seen.remember([*found.present, *found.later])
         return found
+
+    def put_off(self, *, at_once: int) -> Iterator[list[Row]]:
+        """The rows that are to be booked when all others are."""
+        return self._seen.rows_put_off(at_once=at_once)
 
     def _sorted(self, rows: Sequence[Row]) -> Sorted:
         return Sorter(rows, ids=self._writer.ids, seen=self._seen).sort(rows, stop=self._stop)
@@ -54,8 +63,9 @@ class Booker:
                 self._writer.write(found.new)
             except IntegrityError as refusal:
                 found = Sorted(problems=[problem(row.line, "", "", f"The database refused it: {refusal}")])
-            self._seen.remember(found.present)
+            self._seen.remember([*found.present, *found.later])
             done.new += found.new
+            done.later += found.later
             done.present += found.present
             done.problems += found.problems
             if self._stop and any(each.is_failure for each in found.problems):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from payment_service.payments.importing.booking import Booker
-from payment_service.payments.importing.reading import Record
+from payment_service.payments.importing.reading import Record, UnusableFile
 from payment_service.payments.importing.rows import Parser, Problem, Row
 
 # Rows in one transaction. More are hardly faster, and whoever else writes to the ledger waits for the whole of one.
@@ -31,6 +31,13 @@ class _Batch:
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     size: int = 0
+
+    def add(self, parsed: Row | list[Problem]) -> None:
+        self.size += 1
+        if isinstance(parsed, Row):
+            self.rows.append(parsed)
+        else:
+            self.problems += parsed
 
 
 class Run:
@@ -63,22 +70,25 @@ class Run:
             self._book(batch)
             yield self.summary
             if self._stop and self.summary.failed:
-                return
+                break
+        for rows in self._booker.put_off(at_once=self._batch):
+            self._book(_Batch(rows))
+            yield self.summary
 
     def _batches(self, records: Iterator[Record]) -> Iterator[_Batch]:
-        batch = _Batch()
-        for record in records:
-            parsed = self._parser.parse(record)
-            batch.size += 1
-            if isinstance(parsed, Row):
-                batch.rows.append(parsed)
-            else:
-                batch.problems += parsed
-            if batch.size >= self._batch or (self._stop and batch.problems):
-                yield batch
-                batch = _Batch()
+        batch, end = _Batch(), None
+        try:
+            for record in records:
+                batch.add(self._parser.parse(record))
+                if batch.size >= self._batch or (self._stop and batch.problems):
+                    yield batch
+                    batch = _Batch()
+        except UnusableFile as problem:  # what was read before that counts
+            end = problem
         if batch.size:
             yield batch
+        if end is not None:
+            raise end
 
     def _book(self, batch: _Batch) -> None:
         found = self._booker.book(batch.rows)

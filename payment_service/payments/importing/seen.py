@@ -3,19 +3,28 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from payment_service.payments.importing.rows import Row
+from payment_service.payments.states import Status
 
 _KINDS: Final = ("reference", "order_id", "number")
 
 
 class Seen:
-    """The line on which a reference, an order id or a number was met first. Not in memory, in a scratch file."""
+    """The line on which a reference, an order id or a number was met first, and the rows that are put off to the end.
+
+    Not in memory, in a scratch file.
+    """
 
     def __init__(self, scratch: sqlite3.Connection) -> None:
         self._scratch = scratch
         scratch.execute("CREATE TABLE met (kind, value, line, PRIMARY KEY (kind, value)) WITHOUT ROWID")
+        scratch.execute(
+            "CREATE TABLE put_off (line PRIMARY KEY, order_id, amount, method, status, reference, created_at)"
+        )
 
     def remember(self, rows: Sequence[Row]) -> None:
         for kind in _KINDS:
@@ -27,6 +36,34 @@ class Seen:
         query = "SELECT line FROM met WHERE kind = ? AND value = ?"
         found = ((value, self._scratch.execute(query, (kind, value)).fetchone()) for value in values)
         return {value: line[0] for value, line in found if line}
+
+    def put_off(self, rows: Sequence[Row]) -> None:
+        """Keep rows without a number for later."""
+        values = [
+            (
+                row.line,
+                row.order_id,
+                str(row.amount),
+                row.method,
+                row.status.value,
+                row.reference,
+                row.created_at.isoformat(),
+            )
+            for row in rows
+        ]
+        self._scratch.executemany("INSERT INTO put_off VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def rows_put_off(self, *, at_once: int) -> Iterator[list[Row]]:
+        """All of them, in the file's order."""
+        cursor = self._scratch.execute("SELECT * FROM put_off ORDER BY line")
+        while some := cursor.fetchmany(at_once):
+            yield [_row(values) for values in some]
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    line, order_id, amount, method, status, reference, created_at = values
+    moment = datetime.fromisoformat(created_at)
+    return Row(line, None, order_id, Decimal(amount), method, Status(status), reference, moment)
 
 
 @contextmanager

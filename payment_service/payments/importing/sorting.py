@@ -24,9 +24,16 @@ class Known(NamedTuple):
 
 @dataclass
 class Sorted:
-    """The rows of a batch. `present` were in the ledger before this run; `problems` are mostly about the other ones."""
+    """The rows of a batch. `problems` are about those that are in none of the lists, and say why some come `later`.
+
+    Attributes:
+        later: As new as `new`, but without the number that the file gives them, because another payment has it. They
+            are written when the whole file is: the next free number may be that of a row to come.
+        present: Were in the ledger before this run.
+    """
 
     new: list[Row] = field(default_factory=list)
+    later: list[Row] = field(default_factory=list)
     present: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -58,20 +65,25 @@ class Sorter:
             self._reference_lines[row.reference] = self._order_lines[row.order_id] = row.line
             if row.reference in self._by_reference:
                 found.present.append(row)
+            elif row.number in self._numbers:
+                message = "Another payment has this number; this one gets the next free one."
+                found.problems.append(problem(row.line, "payment_id", str(row.number), message, is_failure=False))
+                found.later.append(row._replace(number=None))
             else:
-                found.new.append(self._numbered(row, found.problems))
+                found.new.append(row)
+                self._numbers.update([row.number] if row.number is not None else [])
         return found
 
     def _refusal(self, row: Row) -> Problem | None:
         payment = self._by_reference.get(row.reference)
         line = self._line(self._reference_lines.get(row.reference), payment)
-        if line is not None:
+        if line not in (None, row.line):
             return problem(row.line, "reference", row.reference, f"Line {line} has this reference already.")
         if payment is not None:
             return self._difference(row, payment)
         payment = self._by_order.get(row.order_id)
         line = self._line(self._order_lines.get(row.order_id), payment)
-        if line is not None:
+        if line not in (None, row.line):
             return problem(row.line, "order_id", row.order_id, f"Line {line} has this order; an order has one payment.")
         if payment is not None:
             message = f"This order has a payment in the ledger, {payment.reference}; an order has one payment."
@@ -91,16 +103,6 @@ class Sorter:
             message = f"The ledger has this payment over {money.two_decimals(payment.amount)}."
             return problem(row.line, "amount", str(row.amount), message)
         return None
-
-    def _numbered(self, row: Row, notes: list[Problem]) -> Row:
-        """The row with a number that is free: its own, or none, and then a note says so."""
-        if row.number in self._numbers:
-            message = "Another payment has this number; this one was given the next free one."
-            notes.append(problem(row.line, "payment_id", str(row.number), message, is_failure=False))
-            return row._replace(number=None)
-        if row.number is not None:
-            self._numbers.add(row.number)
-        return row
 
 
 def _payments(column: str, values: Sequence[str]) -> Iterator[Known]:

@@ -26,11 +26,15 @@ def progress(table: Table) -> Iterator[Callable[[Summary], None]]:
         TextColumn("{task.fields[rows]:,} rows, {task.fields[failed]:,} failed"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_terminal()) as shown:
         task = shown.add_task("Importing", total=table.size_bytes, rows=0, failed=0)
         yield lambda summary: shown.update(
             task, completed=table.position_bytes(), rows=summary.read, failed=summary.failed
         )
+
+
+def is_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 class FirstProblems:

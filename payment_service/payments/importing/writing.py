@@ -101,12 +101,12 @@ class Writer:
         """
         numbered = [row for row in rows if row.number is not None]
         unnumbered = [row for row in rows if row.number is None]
-        statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
         statements.insert_prepared(Payment, ("number", *self._names), list(self._with_numbers(numbered)))
-        trail.keep(EVENT, aggregate_type="payment", facts=[self._fact(row) for row in rows])
-        self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
         if numbered:
             _go_on_behind_the_highest_number()
+        statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
+        trail.keep(EVENT, aggregate_type="payment", facts=[self._fact(row) for row in rows])
+        self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
 
     def _with_numbers(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
         return ((row.number, *values) for row, values in zip(rows, self._prepared(rows), strict=True))

@@ -34,7 +34,8 @@ the columns, in any order; others than these are ignored:
   payment_id  whole number, kept where it is free in the ledger; empty, or taken: the next free one
   order_id    whole number or UUID; an order has one payment
   amount      561.00: a point, at most two decimals and twelve digits; above zero unless the payment failed
-  method      one of the methods that this service knows ({", ".join(settings.PAYMENT_GATEWAYS)})
+  method      one of those that this service knows, in capitals or not:
+              {", ".join(settings.PAYMENT_GATEWAYS)}
   status      SUCCESS, true or 1: the money was taken; FAILED, false or 0: it was not
   reference   up to 100 characters, unique; by it the ledger knows which payments it has already
   created_at  2025-11-10T12:05:00Z, 2025-11-10 12:05:00+01:00 or 2025-11-10 12:05:00 (UTC)

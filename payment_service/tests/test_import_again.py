@@ -1,0 +1,232 @@
+"""Importing again: after a kill, after a success, any mix of rows, any batch size, two at once: nothing twice."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from payment_service.payments.importing import running
+from payment_service.payments.importing.writing import Ids
+from payment_service.payments.models import Payment
+from payment_service.settings import HERE
+from payment_service.tests.importing import Done, Importer, counts, forget_all, ledger, numbered, row, text_of
+from servicekit.events.models import Event
+
+# A cold start on a machine that does other things, too.
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Importer:
+    return Importer(tmp_path)
+
+
+@pytest.mark.django_db
+def test_a_second_run_finds_everything(run: Importer) -> None:
+    """All are already there, and not a row of the database is another."""
+    run([*numbered(5), row(refunded=1)])
+    before, events = ledger(), list(Event.objects.values())
+    done = run.again()
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("6 rows read: 0 imported, 6 already there, 0 failed")
+    assert (ledger(), list(Event.objects.values())) == (before, events)
+
+
+@pytest.mark.django_db
+def test_a_longer_file_brings_only_what_is_new(run: Importer) -> None:
+    """As an export of the next day does."""
+    run(numbered(5))
+    assert run(numbered(8)).out.startswith("8 rows read: 3 imported, 5 already there, 0 failed")
+    assert counts() == (8, 8, 0)
+
+
+@pytest.mark.django_db
+def test_what_has_become_of_a_payment_since_stays(run: Importer, client: Any) -> None:
+    """The file's older word does not undo a refund, and is no failure."""
+    run([row()])
+    client.post("/v1/payments/7/refund", {}, content_type="application/json")
+    before = ledger()
+    assert run.again().status == 0
+    assert ledger() == before
+    assert Payment.objects.get().status == "REFUNDED"
+
+
+cells = st.fixed_dictionaries(
+    {
+        "payment_id": st.sampled_from(["", 1, 2, 3, 4, 5, 6, 7]),
+        "order_id": st.integers(1, 8),
+        "amount": st.sampled_from(["1.00", "1.00", "2.50", "x"]),
+        "status": st.sampled_from(["SUCCESS", "SUCCESS", "FAILED", "?"]),
+        "reference": st.sampled_from("ABCDEFGH"),
+        "refunded": st.sampled_from([0, 0, 1]),
+    }
+).map(lambda chosen: row(**chosen))
+examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def outcome(done: Done) -> tuple[int, list[str]]:
+    """What a run found wrong, without its counts and times; not which rows got another number, as no row does twice."""
+    return done.status, [line for line in done.err.splitlines() if "Another payment has this number" not in line]
+
+
+@pytest.mark.django_db
+@examples
+@given(rows=st.lists(cells, max_size=12))
+def test_any_mix_twice_is_the_same_as_once(run: Importer, rows: list[str]) -> None:
+    """The second run changes nothing, and finds the same rows wrong."""
+    forget_all()
+    first = run(rows)
+    once = ledger()
+    again = run.again()
+    assert ledger() == once
+    assert " 0 imported" in again.out
+    assert [line.split(" ")[1] for line in outcome(again)[1]] == [line.split(" ")[1] for line in outcome(first)[1]]
+    assert again.status == first.status
+    assert Payment.objects.count() == Event.objects.count()
+
+
+@pytest.mark.django_db
+@examples
+@given(before=st.lists(cells, max_size=4), rows=st.lists(cells, max_size=12), size=st.integers(1, 5))
+def test_batches_do_not_show(run: Importer, before: list[str], rows: list[str], size: int) -> None:
+    """Whatever was there, however many rows a transaction has, dry or not: the same rows are found wrong, in order."""
+    found = []
+    for batch, options in [(1000, ["--dry-run"]), (size, ["--dry-run"]), (1000, []), (size, [])]:
+        forget_all()
+        run(before)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(running.Run.__init__.__kwdefaults__, "batch", batch)
+            done = run(rows, *options)
+        found.append((outcome(done), ledger()))
+    assert found[0][0] == found[1][0] == found[2][0] == found[3][0]
+    without_numbers = [[values[1:] for values in sorted(after, key=lambda each: each[1])] for _, after in found[2:]]
+    assert without_numbers[0] == without_numbers[1]
+
+
+@pytest.mark.django_db
+@examples
+@given(rows=st.lists(cells, max_size=10), seed=st.randoms(use_true_random=False))
+def test_one_payment_for_an_order_and_one_for_a_reference(run: Importer, rows: list[str], seed: Any) -> None:
+    """In whatever order a file has its rows."""
+    forget_all()
+    seed.shuffle(rows)
+    run(rows)
+    payments = Payment.objects.values_list("order_id", "reference", "number")
+    assert all(len(set(column)) == len(column) for column in zip(*payments, strict=True))
+
+
+def test_ids_tell_their_run_and_line() -> None:
+    """Version 7, rising with the lines, and nobody else's."""
+    now = datetime.now(tz=timezone.utc)
+    ids, others = Ids(now), Ids(now)
+    made = [UUID(ids.of_line(line)) for line in (2, 3, 10, 2**36 - 1)]
+    assert made == sorted(made)
+    assert {uid.version for uid in made} == {7}
+    assert {uid.variant for uid in made} == {"specified in RFC 4122"}
+    assert [ids.line_of(uid) for uid in made] == [2, 3, 10, 2**36 - 1]
+    assert [others.line_of(uid) for uid in made] == [None] * 4
+
+
+class Files:
+    """A database and an input of its own, for real processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "db.sqlite3"
+        self.environment = {**os.environ, "DB_NAME": str(self.database)}
+        self.manage("migrate", "-v0").communicate(timeout=PATIENCE_S)
+
+    def manage(self, *arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, str(HERE / "manage.py"), *arguments]
+        return subprocess.Popen(
+            command, env=self.environment, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def count(self, table: str) -> int:
+        with closing(sqlite3.connect(self.database)) as database:
+            return int(database.execute(f"select count(*) from {table}").fetchone()[0])
+
+    def wait_for(self, payments: int) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while self.count("payments_payment") < payments:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_killed_half_way_and_run_again(tmp_path: Path) -> None:
+    """kill -9 with two batches committed and a third one begun: both are whole, and the next run brings the rest."""
+    files, rows = Files(tmp_path), numbered(3 * running.BATCH)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    first = files.manage("import_payments", "pipe")
+    with suppress(BrokenPipeError), pipe.open("w") as feed:
+        feed.write(text_of(rows[: 2 * running.BATCH + running.BATCH // 2]))
+        feed.flush()
+        files.wait_for(2 * running.BATCH)
+        first.kill()
+        first.communicate(timeout=PATIENCE_S)
+    assert first.returncode == -signal.SIGKILL
+    assert (files.count("payments_payment"), files.count("events_event")) == (2 * running.BATCH,) * 2
+    (tmp_path / "whole.csv").write_text(text_of(rows))
+    out, err = files.manage("import_payments", "whole.csv").communicate(timeout=PATIENCE_S)
+    assert err == ""
+    assert out.startswith(
+        f"{len(rows):,} rows read: {running.BATCH:,} imported, {2 * running.BATCH:,} already there, 0 failed"
+    )
+    assert (files.count("payments_payment"), files.count("events_event")) == (len(rows),) * 2
+
+
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """Again and again, until one comes through: payments and events are always the same number, in whole batches."""
+    files, total = Files(tmp_path), 5 * running.BATCH
+    (tmp_path / "whole.csv").write_text(text_of(numbered(total)))
+    for batches in range(1, 5):
+        process = files.manage("import_payments", "whole.csv")
+        files.wait_for(batches * running.BATCH)
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+        assert files.count("payments_payment") == files.count("events_event")
+        assert files.count("payments_payment") % running.BATCH == 0
+    out, _ = files.manage("import_payments", "whole.csv").communicate(timeout=PATIENCE_S)
+    assert " 0 failed" in out
+    assert (files.count("payments_payment"), files.count("events_event")) == (total, total)
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """Together they import each row once, and neither fails."""
+    files, total = Files(tmp_path), 3 * running.BATCH
+    (tmp_path / "whole.csv").write_text(text_of(numbered(total)))
+    both = [files.manage("import_payments", "whole.csv") for _ in range(2)]
+    printed = [process.communicate(timeout=PATIENCE_S) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    imported = [int(out.split(" rows read: ")[1].split(" ")[0].replace(",", "")) for out, _ in printed]
+    assert sum(imported) == total
+    assert (files.count("payments_payment"), files.count("events_event")) == (total, total)
+
+
+def test_ctrl_c(tmp_path: Path) -> None:
+    """Ends it with the count of what is committed, and the advice to run it again."""
+    files, pipe = Files(tmp_path), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = files.manage("import_payments", "pipe")
+    with suppress(BrokenPipeError), pipe.open("w") as feed:
+        feed.write(text_of(numbered(running.BATCH + 10)))
+        feed.flush()
+        files.wait_for(running.BATCH)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert out.startswith(f"{running.BATCH:,} rows read: {running.BATCH:,} imported")
+    assert "Interrupted. Run this again to import the rest." in err
+    assert "Traceback" not in err
