@@ -89,9 +89,8 @@ def record_reservation(order: Order, lines: Sequence[LineFound]) -> Order:
 
 def begin_attempt(order: Order, *, after: str) -> Order:
     """The last payment attempt ended with `after`: the next one begins."""
-    attempt = order.attempt + 1
-    data = {"attempt": attempt, "after": after}
-    return _move(order, "order.payment_retried", data, step=Step.RESERVED, attempt=attempt)
+    data = {"attempt": order.attempt + 1, "after": after}
+    return _move(order, "order.payment_retried", data, step=Step.RESERVED, attempt=order.attempt + 1)
 
 
 def settle(order: Order) -> Order:
