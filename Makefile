@@ -33,6 +33,10 @@ run: venv $(BIN)/.installed-requirements ## Migrate and start the three services
 test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: audit
+audit: venv $(BIN)/.installed-requirements ## Check the three services' books against each other; ARGS="--quiet-for 0" goes to it
+	@$(BIN)/python -m audit $(ARGS)
+
 .PHONY: lint
 lint: venv $(BIN)/.installed-requirements-dev ## Check style, format and who imports whom
 	$(BIN)/ruff check .
@@ -41,7 +45,7 @@ lint: venv $(BIN)/.installed-requirements-dev ## Check style, format and who imp
 
 .PHONY: types
 types: venv $(BIN)/.installed-requirements-dev ## Check types, once for each service with its own settings
-	DJANGO_SETTINGS_MODULE=servicekit.tests.settings $(BIN)/mypy --cache-dir .mypy_cache/servicekit servicekit conftest.py start.py
+	DJANGO_SETTINGS_MODULE=servicekit.tests.settings $(BIN)/mypy --cache-dir .mypy_cache/servicekit servicekit conftest.py start.py audit
 	@set -e; for service in $(SERVICES); do \
 	    echo "DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy $$service"; \
 	    DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy --cache-dir .mypy_cache/$$service $$service; \

@@ -42,6 +42,17 @@ def decode(body: bytes | str, *, max_depth: int | None = None) -> Any:
     return document
 
 
+def object_in(text: str | None) -> dict[str, Any] | None:
+    """The JSON object in a stored text; None where there is none to be read."""
+    if text is None:
+        return None
+    try:
+        document = decode(text)
+    except MalformedJSON:
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def encode(document: object) -> bytes:
     """Write a JSON document; `Decimal` as a raw number with the digits it has, UUID and enum as text.
 
