@@ -33,7 +33,7 @@ def main() -> int:
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
     shutil.rmtree(METRICS, ignore_errors=True)
     try:
-        return _migrate(environment) or _start(environment)
+        return _migrate(environment) or _load_sample(environment) or _start(environment)
     except KeyboardInterrupt:  # before there was anything to stop
         return 0
 
@@ -55,6 +55,13 @@ def _migrate(environment: dict[str, str]) -> int:
     commands = [[sys.executable, str(ROOT / service / "manage.py"), "migrate", "--verbosity=0"] for service in PORTS]
     running = [subprocess.Popen(command, env=environment, cwd=ROOT) for command in commands]
     return next((status for status in [each.wait() for each in running] if status), 0)
+
+
+def _load_sample(environment: dict[str, str]) -> int:
+    """Give an empty payment ledger something to look at."""
+    manage, sample = ROOT / "payment_service" / "manage.py", ROOT / "payment_service" / "sample_payments.csv"
+    command = [sys.executable, str(manage), "import_payments", str(sample), "--if-empty"]
+    return subprocess.call(command, env=environment, cwd=ROOT)
 
 
 def _start(environment: dict[str, str]) -> int:

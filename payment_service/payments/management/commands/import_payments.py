@@ -86,14 +86,13 @@ class Command(BaseCommand):
             help="write every problem into this CSV file (line, outcome, column, value, message); one that is there "
             "is overwritten; cells that a spreadsheet would take for formulas get an apostrophe in front",
         )
-        parser.add_argument("--if-empty", action="store_true", help="do nothing when the ledger has any payment")
+        parser.add_argument("--if-empty", action="store_true", help="say and do nothing when the ledger has a payment")
 
     def handle(
         self, *_: Any, file: str, dry_run: bool, on_error: str, report: str | None, if_empty: bool, **__: Any
     ) -> None:
         try:
             if if_empty and Payment.objects.exists():
-                self.stdout.write("The ledger has payments; nothing imported.")
                 return
             summary = self._import(file, dry_run=dry_run, stop=on_error == "stop", report=report)
         except (UnusableFile, WrongHeader) as problem:
