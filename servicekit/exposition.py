@@ -2,7 +2,7 @@
 
 Requests and gateway calls are counted by the process that sees them. Where several processes share the work on one
 machine, `PROMETHEUS_MULTIPROC_DIR` makes each answer for all; what is read from the database is the same for all
-anyway (docs/adr/0006).
+anyway (docs/adr/0007).
 """
 
 from collections.abc import Callable, Iterable, Iterator

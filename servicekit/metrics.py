@@ -1,6 +1,6 @@
 """What is measured while a process works, and the pieces that other metrics are made of.
 
-Served by `exposition.py`. Why some things are counted here and others read from the database: docs/adr/0006.
+Served by `exposition.py`. Why some things are counted here and others read from the database: docs/adr/0007.
 """
 
 from datetime import datetime

@@ -50,8 +50,12 @@ class Http:
         return Reply(answer.status_code, answer.headers, answer.text, parsed, answer.elapsed.total_seconds())
 
     def is_healthy(self) -> bool:
+        return self.has("/health")
+
+    def has(self, path: str) -> bool:
+        """Whether it answers 200 there, within a second."""
         try:
-            return self._session.get(f"{self.base_url}/health", timeout=1).status_code == 200
+            return self._session.get(f"{self.base_url}{path}", timeout=1).status_code == 200
         except requests.RequestException:
             return False
 
