@@ -43,7 +43,8 @@ def service_url(env: Env, name: str, *, default: str) -> str:
 
 def origins(env: Env, name: str) -> list[str]:
     """Origins as browsers send them, `https://shop.example.org` or `http://localhost:3000`; none when not set."""
-    found = [origin.strip() for origin in env.list(name, default=[])]
+    given: list[str] = env.list(name, default=[])
+    found = [origin.strip() for origin in given]
     for origin in found:
         if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", origin, re.ASCII):
             raise EnvError(
