@@ -120,9 +120,11 @@ class Payment(models.Model):
         indexes = [
             # Readers: the list of payments, in either order: all of them, by status, by method. Behind the order each
             # has every column that can be filtered by, so that filtering and counting read the index alone.
-            models.Index(fields=["created_at", "number", "amount", "method", "taken"], name="payment_created"),
-            models.Index(fields=["taken", "created_at", "number", "amount", "method"], name="payment_taken"),
-            models.Index(fields=["method", "created_at", "number", "amount", "taken"], name="payment_method"),
+            models.Index(
+                fields=["created_at", "number", "amount", "method", "taken", "status"], name="payment_created"
+            ),
+            models.Index(fields=["taken", "created_at", "number", "amount", "method", "status"], name="payment_taken"),
+            models.Index(fields=["method", "created_at", "number", "amount", "taken", "status"], name="payment_method"),
             # Reader: the worker, looking for rows whose time has come. Most rows never are in it.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
             # Reader: the worker that tells the order service.

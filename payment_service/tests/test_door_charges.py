@@ -228,6 +228,11 @@ def test_filters_combine_in_every_way(client: APIClient, many: list[Payment]) ->
                 lambda p: START + timedelta(hours=2) <= p.created_at < START + timedelta(days=2),
             ),
         ],
+        "refunded": [
+            ({}, lambda _: True),
+            ({"refunded": "true"}, lambda p: p.status == "REFUNDED"),
+            ({"refunded": "false"}, lambda p: p.status != "REFUNDED"),
+        ],
     }
     for combination in product(*checks.values(), ["asc", "desc"]):
         *parts, order = combination
@@ -285,6 +290,7 @@ def test_single_filters(client: APIClient, many: list[Payment], query: dict[str,
         {"end_date": "2025-13-01T00:00:00"},
         {"end_date": "9999-12-31T23:59:59-14:00"},
         {"sort_by_created": "up"},
+        {"refunded": "perhaps"},
         {"colour": "red"},
     ],
 )
@@ -301,6 +307,7 @@ def test_a_wrong_filter_is_refused(client: APIClient, query: dict[str, str]) -> 
         ({}, "payment_created"),
         ({"method": "UPI"}, "payment_method"),
         ({"taken__in": [False]}, "payment_taken"),
+        ({"status__in": ["REFUNDED"]}, "payment_created"),
         ({"created_at__gte": START, "created_at__lte": START + timedelta(hours=5)}, "payment_created"),
     ],
 )

@@ -84,6 +84,7 @@ class ListIn(QueryIn):
     start_date = MomentField(required=False, is_end=False)
     end_date = MomentField(required=False, is_end=True)
     sort_by_created = serializers.ChoiceField(["asc", "desc"], default="desc")
+    refunded = serializers.BooleanField(required=False, help_text="Whether all of it was given back.")
 
     def validate_order_id(self, value: str) -> str:
         canonical = order_id_in_path(value)
@@ -95,6 +96,9 @@ class ListIn(QueryIn):
         if value.upper() not in _TAKEN:
             raise serializers.ValidationError("Must be SUCCESS or FAILED.")
         return [_TAKEN[value.upper()]]
+
+    def validate_refunded(self, value: bool) -> list[str]:
+        return [status.value for status in Status if (status == Status.REFUNDED) is value]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         columns = {name: lookup for name, lookup in _LOOKUPS.items() if name in attrs}
@@ -114,6 +118,7 @@ _LOOKUPS: Final = {
     "amount_lt": "amount__lt",
     "start_date": "created_at__gte",
     "end_date": "created_at__lte",
+    "refunded": "status__in",
 }
 
 
