@@ -3,8 +3,10 @@
 import csv
 import io
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.core.management import CommandError, call_command, load_command_clas
 from django.db import connection
 from rich.console import Console
 
+import start
 from payment_service.payments.importing import running, terminal
 from payment_service.payments.importing.report import harmless
 from payment_service.payments.models import Payment
@@ -261,6 +264,17 @@ def test_as_a_program(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("3 rows read: 3 imported, 0 already there, 0 failed; ")
     assert manage("import_payments").returncode == 2
+
+
+def test_the_first_start_loads_the_sample(tmp_path: Path) -> None:
+    """`make run` fills an empty ledger, once; at the next start it says nothing and leaves it alone."""
+    database = tmp_path / "db.sqlite3"
+    environment = {**os.environ, "DB_NAME": str(database)}
+    subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
+    for _ in range(2):
+        assert start._load_sample(environment) == 0
+        with closing(sqlite3.connect(database)) as ledger:
+            assert ledger.execute("select count(*), max(number) from payments_payment").fetchone() == (150, 150)
 
 
 def test_nothing_of_this_touches_other_payments(run: Importer, client: Any) -> None:

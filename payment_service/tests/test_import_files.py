@@ -34,7 +34,7 @@ def test_columns_in_any_order_with_others_between(run: Importer) -> None:
     """Names count, in capitals or not; other columns are ignored, whatever is in them."""
     names = [f" {name.title()} " for name in reversed(HEADER.split(","))]
     cells = list(reversed(ROW.split(",")))
-    names.insert(3, "note")
+    names.insert(3, "Größe")
     cells.insert(3, '"=1+1; ""x"", \xe9\0"')
     assert run(",".join(names) + "\n" + ",".join(cells)).status == 0
     assert Payment.objects.get().reference == "ECI20251110-0A1B2C3D"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -147,3 +148,31 @@ def test_without_a_broker_events_go_to_the_log(log_lines: Any) -> None:
     expected = {"event_id": str(event.event_id), "type": "order.paid", "subject": "o-1", "sequence": 1}
     assert line.items() >= expected.items()
     assert "data" not in line
+
+
+def test_kept_facts_are_in_the_trail_and_no_news() -> None:
+    """Each is the first of its aggregate, exact, and the relay has nothing to publish."""
+    facts = [
+        trail.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={"amount": Decimal("50.10")}) for n in range(1, 4)
+    ]
+    trail.keep("order.imported", aggregate_type="order", facts=facts)
+    (event,) = trail.of("order", "order-2")
+    assert (event["sequence"], event["type"], event["data"]) == (1, "order.imported", {"amount": Decimal("50.10")})
+    assert Event.objects.get(aggregateid="order-2").event_id == UUID(int=2)
+    publisher = FakePublisher()
+    assert relay_once(publisher) == 0
+
+
+def test_facts_are_kept_all_or_none() -> None:
+    """One that is there already takes the others with it."""
+    trail.append("order.created", aggregate_type="order", aggregate_id="order-2", sequence=1, data={})
+    facts = [trail.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={}) for n in range(1, 4)]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        trail.keep("order.imported", aggregate_type="order", facts=facts)
+    assert list(Event.objects.values_list("type", flat=True)) == ["order.created"]
+
+
+def test_no_facts_are_no_statement() -> None:
+    """An empty batch is fine."""
+    trail.keep("order.imported", aggregate_type="order", facts=[])
+    assert Event.objects.count() == 0

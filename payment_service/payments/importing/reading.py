@@ -73,7 +73,7 @@ class Table:
 def open_table(path: Path) -> Iterator[Table]:
     """Open a CSV file in UTF-8, with or without BOM, and read its header, the first line with anything in it.
 
-    Bytes that are no UTF-8 become lone surrogates, so that only a cell that has them is wrong.
+    Bytes that are no UTF-8, and NUL, become lone surrogates, so that only a cell that has them is wrong.
 
     Raises:
         UnusableFile: there is no such file, it cannot be read, or it has no header.
@@ -102,13 +102,14 @@ def _lines(text: IO[str], path: Path) -> Iterator[str]:
             number += 1
             if len(line) == MAX_LINE_LENGTH:
                 raise UnusableFile(f"{path}, line {number}: longer than {MAX_LINE_LENGTH:,} characters.")
-            yield line
+            # The csv module of Python 3.10 refuses NUL.
+            yield line.replace("\0", "\udc00")
     except OSError as problem:
         raise UnusableFile(f"{path} cannot be read behind line {number}: {problem.strerror}.") from problem
 
 
 def _header(line: str, path: Path) -> tuple[list[str], str]:
-    if (not line.isascii() and not line.replace("\udcff", "").isprintable()) or "\0" in line:
+    if any("\udc00" <= character <= "\udcff" for character in line):
         raise UnusableFile(f"{path} is not UTF-8 text; save it again as CSV in UTF-8.")
     found = [(_cells(line, delimiter), delimiter) for delimiter in DELIMITERS]
     cells, delimiter = max(found, key=lambda each: len(each[0]))
