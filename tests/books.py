@@ -55,8 +55,8 @@ def _orders(stack: Stack) -> list[str]:
 
 
 def _stock(stack: Stack) -> list[str]:
-    counted = stack.services["product_stub"].manage("check_stock")
-    return [] if counted.returncode == 0 else [counted.stderr]
+    counted = stack.services["product_stub"].manage("check_invariants")
+    return [] if counted.returncode == 0 else [counted.stdout + counted.stderr]
 
 
 def _events(stack: Stack) -> list[str]:

@@ -38,7 +38,7 @@ LINES_MAKE_SENSE: Final = Invariant(
 def passes(_quiet_for_s: float) -> Sequence[Pass]:
     """In the order in which they are reported. Nothing in here waits for a worker."""
     return (
-        Pass("products", (NO_UNIT_LOST, COUNTERS_FOLLOW), _look_at_products),
+        Pass("products", (NO_UNIT_LOST, COUNTERS_FOLLOW), look_at_products),
         Pass(
             "reservations",
             (LINES_MAKE_SENSE,),
@@ -49,7 +49,7 @@ def passes(_quiet_for_s: float) -> Sequence[Pass]:
     )
 
 
-def _look_at_products() -> Iterator[Look]:
+def look_at_products() -> Iterator[Look]:
     """All at once, in one snapshot: a reservation can move any of them. Keeps two numbers for each product."""
     with snapshot():
         counted = _units()

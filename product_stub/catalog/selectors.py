@@ -1,15 +1,10 @@
 """Reading the catalogue and the reservations."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
-
-from product_stub.catalog import lines
 from product_stub.catalog.errors import ProductNotFound, ReservationNotFound
 from product_stub.catalog.models import Product, Reservation
-from product_stub.catalog.states import Status
 from servicekit import rows
 
 
@@ -19,17 +14,6 @@ class Page:
 
     products: Sequence[Product]
     total: int
-
-
-@dataclass(frozen=True)
-class Imbalance:
-    """A product whose counters do not agree with its reservations."""
-
-    product_id: int
-    reserved: int
-    held_in_reservations: int
-    sold: int
-    confirmed_in_reservations: int
 
 
 def get_product(product_id: int) -> Product:
@@ -59,22 +43,3 @@ def get_reservation(reservation_id: str) -> Reservation:
     if reservation is None:
         raise ReservationNotFound
     return reservation
-
-
-@transaction.atomic
-def find_imbalances() -> list[Imbalance]:
-    """Products of which reservations hold or have sold another number of units than the counters say.
-
-    Reads every open or sold reservation. On SQLite nobody else writes meanwhile; on the other engines, run it while
-    nobody does, or it may report a move that is just happening.
-    """
-    units: dict[str, Counter[int]] = {Status.HELD.value: Counter(), Status.CONFIRMED.value: Counter()}
-    open_or_sold = Reservation.objects.filter(status__in=list(units)).order_by().values_list("status", "lines_text")
-    for status, lines_text in open_or_sold.iterator():
-        units[status].update({line.product_id: line.quantity for line in lines.load(lines_text)})
-    held, confirmed = units[Status.HELD.value], units[Status.CONFIRMED.value]
-    return [
-        Imbalance(product.pk, product.reserved, held[product.pk], product.sold, confirmed[product.pk])
-        for product in Product.objects.order_by("pk")
-        if (product.reserved, product.sold) != (held[product.pk], confirmed[product.pk])
-    ]

@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from product_stub.catalog import selectors, services
+from product_stub.catalog import auditing, services
 from product_stub.catalog.models import Product, Reservation
 from product_stub.tests.conftest import make_product
 from servicekit.errors import ServiceError
@@ -83,7 +82,7 @@ class Shop(RuleBasedStateMachine):
         assert list(rows) == [(self.stock[p], self.reserved[p], self.sold[p]) for p in range(PRODUCTS)]
         stored = dict(Reservation.objects.filter(uid__startswith=self.run).values_list("uid", "status"))
         assert stored == {self._id(number): status for number, (status, _) in self.model.items()}
-        assert selectors.find_imbalances() == []
+        assert [finding for look in auditing.look_at_products() for finding in look.findings] == []
 
 
 def _code_of(call: Callable[[], object]) -> str | None:
@@ -129,26 +128,3 @@ def test_the_database_refuses_a_status_that_is_not_in_the_table() -> None:
     """Only the three of the table can be stored."""
     with pytest.raises(IntegrityError, match="reservation_status_from_table"), transaction.atomic():
         Reservation.objects.create(uid="r-1", status="LOST", lines_text="[]")
-
-
-@pytest.mark.django_db
-def test_check_stock_says_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    """One held, one sold, one returned reservation add up."""
-    product = make_product(10)
-    for number in range(3):
-        services.reserve(f"r-{number}", wanted={product.pk: 2})
-    services.confirm("r-1")
-    services.release("r-2", return_sold=False)
-    call_command("check_stock")
-    assert capsys.readouterr().out == "Every unit is accounted for.\n"
-
-
-@pytest.mark.django_db
-def test_check_stock_finds_a_reservation_that_vanished(capsys: pytest.CaptureFixture[str]) -> None:
-    """Counters that agree with each other are still compared with the reservations."""
-    product = make_product(10)
-    services.reserve("r-1", wanted={product.pk: 2})
-    Reservation.objects.all().delete()
-    with pytest.raises(CommandError, match="1 products do not add up"):
-        call_command("check_stock")
-    assert f"product {product.pk}: 2 reserved, but reservations hold 0" in capsys.readouterr().err
