@@ -72,7 +72,7 @@ cells = st.fixed_dictionaries(
         "refunded": st.sampled_from([0, 0, 1]),
     }
 ).map(lambda chosen: row(**chosen))
-examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+examples = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def outcome(done: Done) -> tuple[int, list[str]]:

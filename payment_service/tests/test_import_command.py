@@ -115,6 +115,18 @@ def test_clashes_are_reported_with_line_and_column(run: Importer, small_batches:
     assert counts() == (5, 5, 0)
 
 
+def test_clashes_with_rows_that_are_written_last(run: Importer, small_batches: None) -> None:
+    """A row whose number was taken comes first all the same, though it is not in the ledger yet."""
+    run([row(payment_id=1, order_id=900, reference="OLD")])
+    late = [row(payment_id=1, order_id=10, reference="A"), *numbered(3, first=2)]
+    done = run([*late, row(payment_id="", order_id=11, reference="A"), row(payment_id="", order_id=10, reference="B")])
+    assert done.err.splitlines()[1:] == [
+        "line 6, reference 'A': Line 2 has this reference already.",
+        "line 7, order_id '10': Line 2 has this order; an order has one payment.",
+    ]
+    assert (Payment.objects.get(order_id="10").reference, Payment.objects.get(order_id="10").number) == ("A", 5)
+
+
 def test_the_report_has_every_problem(run: Importer) -> None:
     """With line, column and cell; the terminal shows the first few and says where the others are."""
     rows = [row(payment_id=n, reference=f"R{n}", order_id=n, amount="x") for n in range(1, 61)]

@@ -30,7 +30,7 @@ class Booker:
 
     def book(self, rows: Sequence[Row]) -> Sorted:
         """Book a batch, and say what became of each row."""
-        if not self._dry_run and self._write(rows):
+        if not self._dry_run and not self._seen.may_clash_with_put_off(rows) and self._write(rows):
             return Sorted(new=list(rows))
         found = self._sorted(rows)
         for _ in range(ROUNDS):

@@ -21,6 +21,7 @@ class Seen:
 
     def __init__(self, scratch: sqlite3.Connection) -> None:
         self._scratch = scratch
+        self._has_put_off = False
         scratch.execute("CREATE TABLE met (kind, value, line, PRIMARY KEY (kind, value)) WITHOUT ROWID")
         scratch.execute(
             "CREATE TABLE put_off (line PRIMARY KEY, order_id, amount, method, status, reference, created_at)"
@@ -39,6 +40,7 @@ class Seen:
 
     def put_off(self, rows: Sequence[Row]) -> None:
         """Keep rows without a number for later."""
+        self._has_put_off = self._has_put_off or bool(rows)
         values = [
             (
                 row.line,
@@ -52,6 +54,12 @@ class Seen:
             for row in rows
         ]
         self._scratch.executemany("INSERT INTO put_off VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def may_clash_with_put_off(self, rows: Sequence[Row]) -> bool:
+        """Whether the ledger's indexes cannot be relied on, because an earlier row like these is not in it yet."""
+        return self._has_put_off and any(
+            self.lines(kind, [getattr(row, kind) for row in rows]) for kind in ("reference", "order_id")
+        )
 
     def rows_put_off(self, *, at_once: int) -> Iterator[list[Row]]:
         """All of them, in the file's order."""
