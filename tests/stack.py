@@ -206,9 +206,11 @@ class Stack:
         self.services[name].wait_until_up()
 
     def stop(self) -> None:
-        for process in self.processes():
-            process.signal(signal.SIGCONT)
-            process.stop()
+        """Stop everything; one that has to be killed is a failure, but keeps none of the others running."""
+        with ExitStack() as stopping:
+            for process in self.processes():
+                process.signal(signal.SIGCONT)
+                stopping.callback(process.stop)
 
     def processes(self) -> list[Process]:
         return [*self.workers, *reversed(self.services.values())]
