@@ -46,6 +46,15 @@ def gateway(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[FakeGate
 
 
 @pytest.fixture
+def bank(db: None, settings: Any) -> Iterator[None]:
+    """The simulated gateway answers at once, and says yes unless a magic token says otherwise."""
+    settings.GATEWAY_SUCCESS_RATE, settings.GATEWAY_DELAY_S, settings.GATEWAY_TIMEOUT_S = 1.0, (0.0, 0.0), 0.0
+    registry.gateway.cache_clear()
+    yield
+    registry.gateway.cache_clear()
+
+
+@pytest.fixture
 def work(db: None) -> Callable[[], int]:
     """All leases run out, every wait is over, and the worker works until nothing is due; how much it did."""
 

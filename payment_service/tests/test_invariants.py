@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from payment_service.bank.models import Entry, Hold
 from payment_service.payments.auditing import history, waiting
-from payment_service.payments.gateways import registry
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding, repair
 from payment_service.payments.states import EVENTS, RefundStatus, Status
@@ -29,21 +28,12 @@ from servicekit.tests.checking import check, unchecked
 Plant = Callable[[Payment], object]
 
 
-@pytest.fixture
-def simulated(db: None, settings: Any) -> None:
-    """The simulated bank, which answers at once and says yes."""
-    settings.GATEWAY_SUCCESS_RATE = 1.0
-    settings.GATEWAY_DELAY_S = (0.0, 0.0)
-    settings.GATEWAY_TIMEOUT_S = 0.0
-    registry.gateway.cache_clear()
-
-
 def charge(order_id: str, amount: str = "50.00", **more: Any) -> Payment:
     return charging.charge_payment(asked(amount, order_id=order_id, **more)).payment
 
 
 @pytest.fixture
-def healthy(simulated: None) -> None:
+def healthy(bank: None) -> None:
     """Payments of every kind, at the bank and direct: the number of the order says what became of each."""
     charge("1")
     charge("2", token="tok_card_declined")

@@ -1,0 +1,138 @@
+"""What a row of a gateway's settlement file says, and what is wrong with one that says nothing."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from payment_service.payments.importing.reading import Record
+from payment_service.payments.states import Status
+from servicekit import money
+
+REQUIRED: Final = ("transaction_id", "amount", "currency", "status")
+OPTIONAL: Final = ("refunded", "order_id")
+# What the ledger's columns hold.
+MAX_ID_LENGTH: Final = 64
+
+_AMOUNT: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?", re.ASCII)
+# Money was taken; whether it went back later only the refunded amount says.
+_TAKEN_WORDS: Final = ("SUCCEEDED", "SUCCESS", "SETTLED", "COMPLETED", "PAID")
+# The ledger's words, and those that gateways have for the same.
+STATUSES: Final[Mapping[str, Status]] = {
+    **{status.value: status for status in (Status.AUTHORIZED, Status.CAPTURED, Status.VOIDED, Status.FAILED)},
+    **{status.value: status for status in (Status.PARTIALLY_REFUNDED, Status.REFUNDED)},
+    **dict.fromkeys(_TAKEN_WORDS, Status.CAPTURED),
+    "REQUIRES_CAPTURE": Status.AUTHORIZED,
+    "CANCELED": Status.VOIDED,
+    "CANCELLED": Status.VOIDED,
+    "RELEASED": Status.VOIDED,
+    "DECLINED": Status.FAILED,
+}
+
+
+class Settlement(NamedTuple):
+    """One transaction as the gateway has it. `refunded` and `order_id` None: the file does not say."""
+
+    line: int
+    transaction_id: str
+    amount: Decimal
+    currency: str
+    status: Status
+    refunded: Decimal | None
+    order_id: str | None
+
+
+class Unreadable(NamedTuple):
+    """A row that cannot be compared, and why. `transaction_id` is empty where not even that can be read."""
+
+    line: int
+    transaction_id: str
+    message: str
+
+
+class WrongHeader(Exception):
+    """The message names the columns."""
+
+
+class _Wrong(Exception):
+    """The message says which cell, and what it must be."""
+
+
+class Parser:
+    """Turns records into settlements.
+
+    Raises:
+        WrongHeader: a column is missing, or there twice.
+    """
+
+    def __init__(self, header: Sequence[str]) -> None:
+        known = (*REQUIRED, *OPTIONAL)
+        missing = [name for name in REQUIRED if name not in header]
+        twice = [name for name in known if header.count(name) > 1]
+        if missing or twice:
+            problem = f"Missing: {', '.join(missing)}" if missing else f"More than once: {', '.join(twice)}"
+            raise WrongHeader(
+                f"{problem}. The first line must name the columns {', '.join(REQUIRED)} and may name "
+                f"{', '.join(OPTIONAL)}, in any order."
+            )
+        self._width = len(header)
+        self._places = {name: header.index(name) for name in known if name in header}
+
+    def parse(self, record: Record) -> Settlement | Unreadable:
+        if record.malformed:
+            return Unreadable(record.line, "", f"The quotation marks make no sense: {record.malformed}.")
+        if len(record.cells) != self._width:
+            return Unreadable(record.line, "", f"Has {len(record.cells)} cells, the header has {self._width}.")
+        cells = {name: record.cells[place].strip() for name, place in self._places.items()}
+        try:
+            amount = _amount(cells["amount"], "amount")
+            refunded = _amount(cells["refunded"], "refunded") if cells.get("refunded") else None
+            return Settlement(
+                record.line,
+                _id(cells["transaction_id"], "transaction_id"),
+                amount,
+                _currency(cells["currency"]),
+                _status(cells["status"], amount, refunded),
+                refunded,
+                _id(cells["order_id"], "order_id").lower() if cells.get("order_id") else None,
+            )
+        except _Wrong as wrong:
+            found = cells["transaction_id"]
+            return Unreadable(record.line, found if _is_id(found) else "", str(wrong))
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_ID_LENGTH and text.isprintable()
+
+
+def _id(text: str, column: str) -> str:
+    if not _is_id(text):
+        raise _Wrong(f"{column} must be 1 to {MAX_ID_LENGTH} printable characters, not {_shown(text)}.")
+    return text
+
+
+def _amount(text: str, column: str) -> Decimal:
+    if not _AMOUNT.fullmatch(text):
+        raise _Wrong(f"{column} must be an amount like 561.00, a point and at most two decimals, not {_shown(text)}.")
+    return money.two_decimals(Decimal(text))
+
+
+def _currency(text: str) -> str:
+    if not money.is_currency(text.upper()):
+        raise _Wrong(f"currency must be an ISO 4217 code like USD, not {_shown(text)}.")
+    return text.upper()
+
+
+def _status(text: str, amount: Decimal, refunded: Decimal | None) -> Status:
+    word = text.upper().replace(" ", "_")
+    status = STATUSES.get(word)
+    if word in _TAKEN_WORDS and refunded:
+        return Status.REFUNDED if refunded == amount else Status.PARTIALLY_REFUNDED
+    if status is None:
+        raise _Wrong(f"status must be one of {', '.join(STATUSES)}, not {_shown(text)}.")
+    return status
+
+
+def _shown(text: str) -> str:
+    """`repr`, so that no cell can send control characters to a terminal."""
+    return repr(text[:MAX_ID_LENGTH])
