@@ -4,11 +4,12 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from servicekit import exactjson, invariants
 from servicekit.invariants import Outcome, Pass
@@ -83,6 +84,10 @@ class BooksCommand(BaseCommand):
 @contextmanager
 def readable_database() -> Iterator[None]:
     """Say what to do where the database cannot be read; whatever was to be proven is not."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite" and not name.startswith(("file:", ":")) and not Path(name).exists():
+        # SQLite would make an empty one, and this is only to read.
+        raise CommandError(f"There is no database {name} yet: run manage.py migrate.", returncode=Outcome.UNPROVEN)
     try:
         yield
     except DatabaseError as problem:
