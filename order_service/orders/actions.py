@@ -89,7 +89,11 @@ def _begin_to_cancel(order: Order) -> Order:
 def _conclude(order: Order, seen: PaymentSeen, run: saga.Run) -> Order:
     """Move the order to where its payment is, if it is not there yet."""
     services.note_payment_status(order, seen.status)
-    if order.status == Status.PENDING and order.step == Step.RESERVED and seen.holds(order.total_amount):
+    if (
+        order.status == Status.PENDING
+        and order.step == Step.RESERVED
+        and seen.holds(order.total_amount, order.currency)
+    ):
         order = services.settle(order)
     elif order.status == Status.PAID and seen.gave_all_back():
         order = services.record_refund(order, payment_status=seen.status)

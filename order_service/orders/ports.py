@@ -108,14 +108,15 @@ ChargeOutcome = Paid | Declined | Refused | NotKnownYet
 
 @dataclass(frozen=True)
 class PaymentSeen:
-    """A payment as the payment service shows it: `status` in its own words."""
+    """A payment as the payment service shows it: `status` in its own words, `amount` as captured."""
 
     status: str
     amount: Decimal
+    currency: str
 
-    def holds(self, amount: Decimal) -> bool:
+    def holds(self, amount: Decimal, currency: str) -> bool:
         """Whether exactly this amount is captured and none of it was refunded."""
-        return self.status == "COMPLETED" and self.amount == amount
+        return self.status == "COMPLETED" and (self.amount, self.currency) == (amount, currency)
 
     def holds_money(self) -> bool:
         """Whether any of it is captured and not refunded."""

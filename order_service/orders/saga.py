@@ -198,7 +198,7 @@ def _expire(order: Order, run: Run) -> Order:
         seen = run.payments.find(order.uid)
     except Unreachable as outage:
         raise _Later(outage.why) from outage
-    if seen is not None and seen.holds(order.total_amount):
+    if seen is not None and seen.holds(order.total_amount, order.currency):
         return services.settle(order)
     return services.cancel(order, states.NOT_PAID_IN_TIME)
 

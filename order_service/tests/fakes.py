@@ -116,6 +116,7 @@ class FakePayments(Peer):
         self.keys: list[str] = []
         self.amounts: dict[UUID, Decimal] = {}
         self.statuses: dict[UUID, str] = {}
+        self.currencies: dict[UUID, str] = {}
         self._answered: dict[str, ChargeOutcome] = {}
 
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
@@ -132,8 +133,9 @@ class FakePayments(Peer):
     def void(self, order_id: UUID) -> PaymentSeen:
         return self._do("void", lambda: self._void(order_id))
 
-    def pay(self, order_id: UUID, amount: Decimal) -> None:
+    def pay(self, order_id: UUID, amount: Decimal, currency: str = "USD") -> None:
         """The customer pays, through some other door."""
+        self.currencies[order_id] = currency
         self.charged[order_id] += 1
         self.amounts[order_id] = amount
         self.statuses[order_id] = "COMPLETED"
@@ -147,18 +149,22 @@ class FakePayments(Peer):
             self._answered[request.key] = self.answers.pop(0) if self.answers else Paid()
         answer = self._answered[request.key]
         if isinstance(answer, Paid):
-            self.pay(request.order_id, request.amount)
+            self.pay(request.order_id, request.amount, request.currency)
         return answer
 
     def _seen(self, order_id: UUID) -> PaymentSeen | None:
         if order_id not in self.statuses:
             return None
-        return PaymentSeen(self.statuses[order_id], self.amounts.get(order_id, Decimal("0.00")))
+        return self._shown(order_id)
+
+    def _shown(self, order_id: UUID) -> PaymentSeen:
+        amount, currency = self.amounts.get(order_id, Decimal("0.00")), self.currencies.get(order_id, "USD")
+        return PaymentSeen(self.statuses[order_id], amount, currency)
 
     def _void(self, order_id: UUID) -> PaymentSeen:
         given_back = self.statuses.get(order_id) in {"COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED"}
         self.statuses[order_id] = "REFUNDED" if given_back else "VOIDED"
-        return PaymentSeen(self.statuses[order_id], self.amounts.get(order_id, Decimal("0.00")))
+        return self._shown(order_id)
 
     def holds_money(self, order_id: UUID) -> bool:
         return self.statuses.get(order_id) in {"COMPLETED", "PARTIALLY_REFUNDED"}

@@ -338,3 +338,15 @@ def test_order_can_be_read_without_asking_the_payment_service(api: Client, shop:
     assert api.get(f"/api/orders/{placed['id']}/?live=false").json()["payment_status"] == "COMPLETED"
     assert shop.payments.calls["glance"] == 0
     assert api.get(f"/api/orders/{placed['id']}/?live=maybe").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["cancel", "payment"])
+@pytest.mark.parametrize(("body", "kind", "status"), [("{bad", "application/json", 400), ("a=b", "text/plain", 415)])
+def test_malformed_body_is_refused_where_none_is_needed(
+    api: Client, path: str, body: str, kind: str, status: int
+) -> None:
+    """And nothing is done."""
+    placed = post(api, ALICE).json()
+    response = api.post(f"/api/orders/{placed['id']}/{path}/", body, content_type=kind)
+    assert response.status_code == status
+    assert the_order().status == "PAID"

@@ -40,11 +40,11 @@ def test_looking_again_twice_changes_nothing_more(shop: Shop) -> None:
     assert trail(order) == events
 
 
-@pytest.mark.parametrize("amount", ["19.99", "20.01"])
-def test_wrong_amount_does_not_settle(shop: Shop, amount: str) -> None:
-    """Only exactly the total pays an order; at its expiry the wrong amount goes back."""
+@pytest.mark.parametrize(("amount", "currency"), [("19.99", "USD"), ("20.01", "USD"), ("20.00", "JPY")])
+def test_wrong_amount_does_not_settle(shop: Shop, amount: str, currency: str) -> None:
+    """Only exactly the total in the order's currency pays an order; at its expiry anything else goes back."""
     order = shop.place(pay_later=True)
-    shop.payments.pay(order.uid, Decimal(amount))
+    shop.payments.pay(order.uid, Decimal(amount), currency)
     assert actions.look_again(str(order.uid), shop.run()).status == "PENDING"
     shop.work()
     assert the_order().status == "CANCELLED"

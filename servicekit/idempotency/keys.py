@@ -61,9 +61,10 @@ def idempotent(handler: View) -> View:
     @wraps(handler)
     def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = _key_of(request)
+        body = request.data  # read here, so that malformed JSON is refused by handlers too that need no body
         if key is None:
             return handler(view, request, *args, **kwargs)
-        claimed = _claim(_scope_of(request), key, _fingerprint(request.data))
+        claimed = _claim(_scope_of(request), key, _fingerprint(body))
         if isinstance(claimed, Response):
             return claimed
         request.META[_CREATION_ID] = claimed.id

@@ -1,5 +1,7 @@
 """The payment service over REST, through its door A."""
 
+import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +15,7 @@ from order_service.orders.ports import (
     Paid,
     PaymentSeen,
     Refused,
+    Unreachable,
 )
 from servicekit.http import HttpClient, Reply, once
 from servicekit.retries import RetryPolicy
@@ -24,6 +27,11 @@ VOID_DEADLINE_S: Final = 2.0
 # Looking again is for a caller who wants the answer.
 FIND_DEADLINE_S: Final = 3.0
 
+# Door A leaves the currency out where it is this one.
+DEFAULT_CURRENCY: Final = "USD"
+# After a glance that saw nothing the next readers are not made to wait for as little.
+GLANCE_PAUSE_S: Final = 2.0
+
 _MONEY_IS_TAKEN: Final = "COMPLETED"
 _NOT_DECIDED: Final = "PENDING"
 
@@ -31,8 +39,10 @@ _NOT_DECIDED: Final = "PENDING"
 class RestPayments:
     """`Payments` over HTTP."""
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(self, http: HttpClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._http = http
+        self._clock = clock
+        self._no_glance_before = 0.0
 
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
         body: dict[str, Any] = {"order_id": request.order_id, "amount": request.amount, "currency": request.currency}
@@ -48,7 +58,7 @@ class RestPayments:
             idempotency_key=request.key,
             retries=once(time_left_s),
         )
-        return _outcome(reply, request.amount)
+        return _outcome(reply, request)
 
     def find(self, order_id: UUID) -> PaymentSeen | None:
         return self._get(
@@ -56,7 +66,13 @@ class RestPayments:
         )
 
     def glance(self, order_id: UUID) -> PaymentSeen | None:
-        return self._get(order_id, once(GLANCE_DEADLINE_S))
+        if self._clock() < self._no_glance_before:
+            raise Unreachable("not to be reached a moment ago")
+        try:
+            return self._get(order_id, once(GLANCE_DEADLINE_S))
+        except Unreachable:
+            self._no_glance_before = self._clock() + GLANCE_PAUSE_S
+            raise
 
     def void(self, order_id: UUID) -> PaymentSeen:
         reply = call(self._http, "POST", f"{self._http.base_url}{order_id}/void/", retries=once(VOID_DEADLINE_S))
@@ -73,14 +89,14 @@ class RestPayments:
         return _seen(reply)
 
 
-def _outcome(reply: Reply, amount: Decimal) -> ChargeOutcome:
+def _outcome(reply: Reply, request: ChargeRequest) -> ChargeOutcome:
     code = reply.body.get("code") if isinstance(reply.body, dict) else None
     if reply.status == 409 and code == "idempotency_key_in_use":
         return NotKnownYet()
     if reply.status not in (200, 201):
         return Refused(str(code or f"status_{reply.status}"))
     seen = _seen(reply)
-    if seen.holds(amount):
+    if seen.holds(request.amount, request.currency):
         return Paid()
     if seen.status == _NOT_DECIDED:
         return NotKnownYet()
@@ -93,6 +109,10 @@ def _outcome(reply: Reply, amount: Decimal) -> ChargeOutcome:
 
 def _seen(reply: Reply) -> PaymentSeen:
     try:
-        return PaymentSeen(status=str(reply.body["status"]), amount=Decimal(reply.body["amount"]))
-    except (KeyError, TypeError, ValueError, ArithmeticError) as problem:
+        return PaymentSeen(
+            status=str(reply.body["status"]),
+            amount=Decimal(reply.body["amount"]),
+            currency=str(reply.body.get("currency", DEFAULT_CURRENCY)),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as problem:
         raise unusable(reply) from problem

@@ -64,14 +64,19 @@ class PaymentIn(serializers.Serializer[Any]):
 
 
 def payment_body(payment: Payment) -> dict[str, Any]:
-    """A payment as this door shows it."""
+    """A payment as this door shows it: `amount` is what was taken, where anything was.
+
+    `currency` only stands there when it is not the default one, which is all that this door's first clients know.
+    """
     body = {
         "id": payment.uid,
         "order_id": order_id_on_wire(payment.order_id),
-        "amount": money.two_decimals(payment.amount),
+        "amount": money.two_decimals(payment.captured or payment.amount),
         "status": states.PAYMENTS_NAMES[Status(payment.status)],
         "timestamp": exactjson.utc_text(payment.created_at),
     }
+    if payment.currency != settings.DEFAULT_CURRENCY:
+        body["currency"] = payment.currency
     if payment.status == Status.FAILED:
         body["failure_code"] = payment.failure_code
         body["retryable"] = bool(payment.retryable)

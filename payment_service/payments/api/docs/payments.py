@@ -37,6 +37,7 @@ _PAYMENT_OUT: Final = inline_serializer(
         "amount": MoneyOutField(),
         "status": serializers.ChoiceField(sorted(set(states.PAYMENTS_NAMES.values()))),
         "timestamp": serializers.DateTimeField(),
+        "currency": serializers.CharField(required=False, help_text="Only where it is not the default one."),
         "failure_code": serializers.CharField(required=False, help_text="Of a FAILED payment only."),
         "retryable": serializers.BooleanField(required=False, help_text="Of a FAILED payment only."),
     },
