@@ -2,8 +2,8 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from servicekit import serving
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "order_service.settings")
 
-application = get_wsgi_application()
+application = serving.load()

@@ -143,7 +143,7 @@ def purge_once() -> int:
 
 def _key_of(request: Request) -> str | None:
     """The header's value, bare or quoted (the draft has a quoted string, most clients send it bare)."""
-    given = request.headers.get("Idempotency-Key")
+    given: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
     key = given[1:-1] if len(given) >= 2 and given[0] == given[-1] == '"' else given

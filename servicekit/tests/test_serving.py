@@ -1,0 +1,30 @@
+"""What a server process loads before its first request."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.urls import get_resolver
+
+from servicekit import serving
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("thawed")
+def test_what_is_loaded_is_no_business_of_the_garbage_collector() -> None:
+    """Every route's view is among it; what comes later is collected as ever."""
+    application = serving.load()
+    assert isinstance(application, WSGIHandler)
+    watched = {id(each) for each in gc.get_objects()}
+    assert gc.get_freeze_count() > 10_000
+    assert id(get_resolver().url_patterns) not in watched
+    rubbish: list[object] = []
+    rubbish.append(rubbish)
+    del rubbish
+    assert gc.collect() >= 1
