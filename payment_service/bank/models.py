@@ -7,13 +7,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from servicekit import money
+from servicekit.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
-
-
-def amount_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
-    return models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **options)  # type: ignore[arg-type]
 
 
 class Hold(models.Model):
@@ -25,9 +21,9 @@ class Hold(models.Model):
     currency = models.CharField(max_length=3)
     # The magic token that it was made with, empty for any other: decides how later requests for it end.
     token = models.CharField(max_length=64, default="", blank=True)
-    authorized = amount_field()
-    captured = amount_field(default=NOTHING)
-    refunded = amount_field(default=NOTHING)
+    authorized = amount_column()
+    captured = amount_column(default=NOTHING)
+    refunded = amount_column(default=NOTHING)
     is_released = models.BooleanField(default=False)
 
     class Meta:
@@ -49,7 +45,7 @@ class Entry(models.Model):
     number = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=128, unique=True)
     kind = models.CharField(max_length=16)
-    amount = amount_field()
+    amount = amount_column()
     # Empty: approved.
     decline_code = models.CharField(max_length=64, default="", blank=True)
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, null=True, related_name="entries")

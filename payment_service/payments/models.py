@@ -9,16 +9,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from payment_service.payments.states import TAKEN, RefundStatus, Status
-from servicekit import money
+from servicekit.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
 # What a gateway may send as its reason; longer ones are cut.
 MAX_MESSAGE_LENGTH: Final = 255
-
-
-def amount_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
-    """A column for money as the wire has it."""
-    return models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **options)  # type: ignore[arg-type]
 
 
 def _status_where(*, taken: bool | None) -> Q:
@@ -38,7 +33,7 @@ class Payment(models.Model):
     uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
     # A UUID or a whole number in canonical text. Unique: the last word on "one payment per order".
     order_id = models.CharField(max_length=36, unique=True)
-    amount = amount_field()
+    amount = amount_column()
     currency = models.CharField(max_length=3)
     method = models.CharField(max_length=16)
     gateway = models.CharField(max_length=16)
@@ -51,15 +46,15 @@ class Payment(models.Model):
     # How often the work that is due failed in a row; decides how long until it is tried again.
     tries = models.PositiveIntegerField(default=0)
 
-    captured = amount_field(default=NOTHING)
+    captured = amount_column(default=NOTHING)
     # Booked for refunds that were asked for or done; `refunded` is the part that is done.
-    booked = amount_field(default=NOTHING)
-    refunded = amount_field(default=NOTHING)
+    booked = amount_column(default=NOTHING)
+    refunded = amount_column(default=NOTHING)
 
     # Whether the running attempt takes the money or only sets it aside.
     auto_capture = models.BooleanField(default=True)
     # A capture that was asked for and has no answer yet: this much.
-    capture_asked = amount_field(null=True, blank=True)
+    capture_asked = amount_column(null=True, blank=True)
     # No money may be held for this order: refuses every later charge, and what is held goes back.
     void_requested = models.BooleanField(default=False)
     # The payment token, kept while the answer is not known, so that the same request can be sent again.
@@ -146,7 +141,7 @@ class Refund(models.Model):
     number = models.BigAutoField(primary_key=True)
     uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    amount = amount_field()
+    amount = amount_column()
     reason = models.CharField(max_length=255, default="", blank=True)
     status = models.CharField(max_length=20, choices=[(status.value, status.value) for status in RefundStatus])
     version = models.PositiveIntegerField(default=1)
