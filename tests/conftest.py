@@ -13,6 +13,11 @@ from tests.stack import Stack
 _RUNNING: list[Stack] = []
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every test here tell of the faults that it puts in."""
+    config.pluginmanager.import_plugin("tests.faults.evidence")
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Empty databases to copy from."""

@@ -1,0 +1,1 @@
+"""Faults put into real processes, and the evidence of what became of them."""
