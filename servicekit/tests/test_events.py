@@ -1,11 +1,13 @@
 """Events are committed with the change they tell of, and carried out in order, at least once."""
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog
 from django.db import IntegrityError, transaction
 
 from servicekit.events import trail
@@ -140,7 +142,18 @@ def test_an_event_that_commits_late_is_not_skipped() -> None:
 
 
 def test_without_a_broker_events_go_to_the_log(log_lines: Any) -> None:
-    """Each as one line with its id, type, subject and sequence; its data stays in the table."""
+    """One line for what was published at once: each event has its own from its commit."""
+    tell("event.1", sequence=1)
+    tell("event.2", sequence=2, amount=Decimal("50.00"))
+    assert relay_once(LogPublisher()) == 2
+    (line,) = [line for line in log_lines() if line["event"].startswith("event")]
+    first, last = Event.objects.values_list("position", flat=True)
+    assert line.items() >= {"event": "events.published", "count": 2, "first": first, "last": last}.items()
+
+
+def test_at_debug_each_published_event_has_its_line(log_lines: Any) -> None:
+    """With its id, type, subject and sequence; its data stays in the table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
     tell(amount=Decimal("50.00"))
     assert relay_once(LogPublisher()) == 1
     (line,) = [line for line in log_lines() if line["event"] == "event.published"]
