@@ -3,18 +3,23 @@
 Ctrl-C, SIGTERM and a closed terminal end it all, and that counts as success; anything that stops by itself does not.
 """
 
+import io
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+from honcho.process import Popen
 
 ROOT: Final = Path(__file__).resolve().parent
 BIN: Final = Path(sys.executable).parent
@@ -23,6 +28,8 @@ PORTS: Final = {"order_service": 8000, "product_stub": 8001, "payment_service": 
 METRICS: Final = ROOT / ".metrics"
 # How often to look whether all three answer, before saying so.
 LOOK_EVERY_S: Final = 0.2
+# What honcho's manager returns after Ctrl-C and after SIGTERM.
+_ASKED_TO_STOP: Final = (130, 143)
 
 
 def main() -> int:
@@ -65,32 +72,38 @@ def _load_sample(environment: dict[str, str]) -> int:
 
 
 def _start(environment: dict[str, str]) -> int:
-    stopping = threading.Event()
-    with subprocess.Popen([str(BIN / "honcho"), "start"], env=environment, cwd=ROOT) as honcho:
-
-        def stop(*_: object) -> None:
-            stopping.set()
-            honcho.terminate()  # which may be news to it: not every signal goes to the whole terminal
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, stop)
-        threading.Thread(target=_announce, args=[stopping], daemon=True).start()
-        status = honcho.wait()
-    if stopping.is_set():
+    manager = Manager()
+    for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
+        manager.add_process(name, command, env=environment, cwd=str(ROOT))._child_ctor = _part
+    multiprocessing.Process(target=_announce, daemon=True).start()
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    manager.loop()
+    if manager.returncode in _ASKED_TO_STOP:
         return 0
     print("A part has stopped by itself, so all were stopped; its last lines above say why.", file=sys.stderr)
-    return status or 1
+    return manager.returncode or 1
 
 
-def _announce(stopping: threading.Event) -> None:
+def _part(command: str, **options: Any) -> Popen:
+    """A process that writes its lines straight to where ours go; each is a whole JSON object that names its service.
+
+    Carried through honcho, line by line and from process to process, they cost a fifth of all that a machine with two
+    cores can do.
+    """
+    part = Popen(command, stdout=None, stderr=None, **options)
+    part.stdout = io.BytesIO()  # nothing for honcho to carry
+    return part
+
+
+def _announce() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     waiting = dict(PORTS)
-    while waiting and not stopping.is_set():
+    while waiting:
         waiting = {service: port for service, port in waiting.items() if not _is_healthy(port)}
         time.sleep(LOOK_EVERY_S)
-    if not stopping.is_set():
-        print("\nReady. Ctrl-C stops everything.", flush=True)
-        for service, port in PORTS.items():
-            print(f"  {service:16} http://localhost:{port}/docs", flush=True)
+    print("\nReady. Ctrl-C stops everything.", flush=True)
+    for service, port in PORTS.items():
+        print(f"  {service:16} http://localhost:{port}/docs", flush=True)
 
 
 def _is_healthy(port: int) -> bool:
