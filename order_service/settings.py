@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicekit import conf, logs
+from servicekit import conf, kafka, logs
 from servicekit import env as environment
 
 HERE = Path(__file__).resolve().parent
@@ -48,6 +48,10 @@ LOGGING_CONFIG = None
 logs.configure(
     service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
 )
+
+# ---- events
+# Where the relay publishes them. Without KAFKA_BOOTSTRAP_SERVERS they go to the log.
+KAFKA = kafka.settings(env, topic="orders")
 
 # ---- the services it talks to
 PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", default="http://localhost:8001/api/products/")

@@ -5,7 +5,7 @@ from pathlib import Path
 from environs import validate
 
 from payment_service.payments import states
-from servicekit import conf, logs
+from servicekit import conf, kafka, logs
 from servicekit import env as environment
 
 HERE = Path(__file__).resolve().parent
@@ -57,6 +57,10 @@ LOGGING_CONFIG = None
 logs.configure(
     service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
 )
+
+# ---- events
+# Where the relay publishes them. Without KAFKA_BOOTSTRAP_SERVERS they go to the log.
+KAFKA = kafka.settings(env, topic="payments")
 
 # ---- payments
 # Payment method -> gateway. `PAYMENT_GATEWAYS=CARD=direct,UPI=direct` in the environment overrides single lines.

@@ -1,0 +1,54 @@
+"""What the environment says about Kafka."""
+
+from pathlib import Path
+
+import pytest
+from environs import Env, EnvError
+
+from servicekit import kafka
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> Env:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC", "KAFKA_OPTIONS", "KAFKA_SASL_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    return Env()
+
+
+def test_without_a_variable_there_is_no_kafka(env: Env) -> None:
+    """The settings are there all the same, with the service's own topic."""
+    found = kafka.settings(env, topic="payments")
+    assert not found
+    assert (found.topic, dict(found.options)) == ("payments", {})
+
+
+def test_a_client_gets_what_is_set(env: Env, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By librdkafka's names; what is not set is not there; the secret may be in a file."""
+    (tmp_path / "secret").write_text("hush\n")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "one:9092,two:9092")
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("KAFKA_OPTIONS", "compression.type=lz4,linger.ms=20")
+    found = kafka.settings(env, topic="orders")
+    assert found
+    assert found.client() == {
+        "bootstrap.servers": "one:9092,two:9092",
+        "security.protocol": "SASL_SSL",
+        "sasl.password": "hush",
+        "compression.type": "lz4",
+        "linger.ms": "20",
+    }
+
+
+def test_a_password_is_not_shown(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings end up in tracebacks and shells."""
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush")
+    assert "hush" not in repr(kafka.settings(env, topic="orders"))
+
+
+@pytest.mark.parametrize("topic", ["", "a b", "x" * 250, "päyments", "a/b"])
+def test_a_topic_must_be_a_name_that_kafka_takes(env: Env, monkeypatch: pytest.MonkeyPatch, topic: str) -> None:
+    """A wrong one stops the start, not the first event."""
+    monkeypatch.setenv("KAFKA_TOPIC", topic)
+    with pytest.raises(EnvError, match="KAFKA_TOPIC"):
+        kafka.settings(env, topic="orders")
