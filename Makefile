@@ -6,6 +6,8 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 
 PYTHON ?=
+# The engine that the tests run on; a server of it is started for them, and ends with them. Empty: SQLite.
+DB ?=
 BIN := .venv/bin
 SERVICES := order_service payment_service product_stub
 UV_VERSION := 0.13.8
@@ -30,8 +32,8 @@ run: venv $(BIN)/.installed-requirements ## Migrate and start the three services
 	@$(BIN)/python start.py
 
 .PHONY: test
-test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres or DB=mysql
+	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: audit
 audit: venv $(BIN)/.installed-requirements ## Check the three services' books against each other; ARGS="--quiet-for 0" goes to it
