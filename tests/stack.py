@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tests.client import Http
 
@@ -60,6 +60,27 @@ def base_environment() -> dict[str, str]:
     }
 
 
+class Running(Protocol):
+    """What a process that runs can be asked, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
+
+
+def begin(process: "Process") -> Running:
+    """Start a process from nothing. Tests that do it a hundred times put something faster in its place."""
+    with process.log.open("ab") as output:
+        return subprocess.Popen(
+            process.command, env=process.environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+        )
+
+
 class Process:
     """One process in a session of its own, its output in a file."""
 
@@ -68,13 +89,11 @@ class Process:
         self.command = list(command)
         self.environment = dict(environment)
         self.log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self.begin: Callable[[Process], Running] = begin
+        self._process: Running | None = None
 
     def start(self) -> None:
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self.command, env=self.environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
-            )
+        self._process = self.begin(self)
 
     @property
     def is_running(self) -> bool:
@@ -196,6 +215,7 @@ class Stack:
             environment=service.environment,
             log=service.database.with_name(f"{name}-worker{len(self.workers)}.log"),
         )
+        worker.begin = service.begin
         self.workers.append(worker)
         worker.start()
         return worker
@@ -244,11 +264,13 @@ def running_stack(
     peers: Mapping[str, str] | None = None,
     settings: Mapping[str, Mapping[str, str]] | None = None,
     without: Sequence[str] = (),
+    prepare: Callable[[Stack], Any] = lambda _: None,
 ) -> Iterator[Stack]:
-    """A stack that runs, and ends whatever happens."""
+    """A stack that runs, and ends whatever happens. `prepare` gets it before anything starts."""
     for database in template.glob("*.sqlite3"):
         shutil.copy(database, folder)
     stack = Stack(folder, peers=peers or {}, settings=settings or {})
+    prepare(stack)
     try:
         yield stack.start(without=without)
     finally:
