@@ -15,7 +15,7 @@ import structlog
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from servicekit import exactjson
+from servicekit import exactjson, tracing
 from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
 from servicekit.transport import MAX_ANSWER_BYTES, NotConnected, OnePeer
@@ -128,6 +128,9 @@ def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id:
         headers[REQUEST_ID_HEADER] = request_id
+    traceparent = tracing.current()
+    if traceparent is not None:
+        headers[tracing.TRACEPARENT_HEADER] = traceparent
     if idempotency_key is not None:
         headers["Idempotency-Key"] = idempotency_key
     prepared = requests.PreparedRequest()

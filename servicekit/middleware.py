@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
-from servicekit import answers, metrics
+from servicekit import answers, metrics, tracing
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ _QUIET_PREFIXES: Final = ("/health", "/metrics", "/static/")
 
 
 class RequestMiddleware:
-    """Binds the request id, counts and logs each request. Must stand first in `MIDDLEWARE`."""
+    """Binds the request id and the trace, counts and logs each request. Must stand first in `MIDDLEWARE`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -37,6 +37,7 @@ class RequestMiddleware:
         request_id = _request_id(request)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        tracing.take_in(request.META)
         started = time.perf_counter()
         response = self.get_response(request)
         response[REQUEST_ID_HEADER] = request_id

@@ -9,6 +9,8 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
+from servicekit.tracing import TRACEPARENT_LENGTH
+
 
 class Event(models.Model):
     """One fact, committed together with the change that it tells of."""
@@ -22,7 +24,10 @@ class Event(models.Model):
     type = models.CharField(max_length=64)
     payload = models.TextField(help_text="A JSON object; amounts are exact numbers with two decimals.")
     created_at = models.DateTimeField(default=timezone.now)
+    # When the relay was done with it: the broker has it, or somebody has given it up.
     published_at = models.DateTimeField(null=True)
+    # The trace of the request that caused it, where there was one.
+    traceparent = models.CharField(max_length=TRACEPARENT_LENGTH, null=True)
 
     class Meta:
         ordering = ("position",)
@@ -32,11 +37,42 @@ class Event(models.Model):
         ]
         indexes = [
             # Reader: the relay. Never polled by "position > last": a transaction that commits late would be skipped.
+            # An engine without partial indexes has a whole one instead (migration 0003).
             models.Index(fields=["position"], condition=models.Q(published_at=None), name="event_unpublished"),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.aggregateid} #{self.sequence}"
+
+
+class DeadLetter(models.Model):
+    """An event that its broker will never take as it is. The later events of its aggregate wait behind it."""
+
+    event = models.OneToOneField(Event, on_delete=models.CASCADE, primary_key=True)
+    error = models.CharField(max_length=500)
+    died_at = models.DateTimeField(default=timezone.now)
+    # When somebody decided that it is never to be published. The events behind it then go on.
+    given_up_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("event",)
+
+    def __str__(self) -> str:
+        return f"{self.event_id}: {self.error}"
+
+
+class RelayLease(models.Model):
+    """Who may publish, and until when by the database's clock. One row: one relay at a time."""
+
+    ONLY = 1
+
+    number = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    # Another one at each taking, so that it is the fencing token, too.
+    holder = models.CharField(max_length=32)
+    held_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.holder} until {self.held_until}"
 
 
 class Tally(models.Model):

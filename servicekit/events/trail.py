@@ -8,7 +8,7 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
-from servicekit import exactjson, rows
+from servicekit import exactjson, rows, tracing
 from servicekit.events.models import Event
 
 log = structlog.get_logger()
@@ -48,6 +48,7 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
             aggregateid=aggregate_id,
             sequence=sequence,
             payload=exactjson.encode(data).decode(),
+            traceparent=tracing.current(),
         )
     )
     transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
