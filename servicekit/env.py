@@ -10,6 +10,8 @@ from typing import Any, Final
 from environs import Env, EnvError
 
 SQLITE: Final = "django.db.backends.sqlite3"
+# Django's backend, on a connection that notices when its file is moved away.
+_OUR_SQLITE: Final = "servicekit.sqlite"
 # Longer than any write of ours takes, shorter than a client's patience.
 SQLITE_BUSY_TIMEOUT_S: Final = 20
 _SQLITE_SYNCHRONOUS: Final = ("NORMAL", "FULL")
@@ -68,7 +70,8 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
     SQLite is set up to be a real default (docs/adr/0003): write-ahead log, the write lock taken when a transaction
     begins, so that two writers queue instead of failing with "database is locked", and connections kept open.
     `SQLITE_SYNCHRONOUS` is NORMAL unless set: kill -9 loses nothing, a power cut may lose the last moments (never the
-    file's consistency). FULL survives that too, at a third of the throughput.
+    file's consistency). FULL survives that too, at a third of the throughput. `SQLITE_BUSY_TIMEOUT_S` is how long a
+    write waits for another process's lock before the answer is 503.
     """
     engine = env.str("DB_ENGINE", default=SQLITE)
     if engine == SQLITE:
@@ -76,11 +79,12 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
         if synchronous not in _SQLITE_SYNCHRONOUS:
             raise EnvError(f'Environment variable "SQLITE_SYNCHRONOUS" must be one of {_SQLITE_SYNCHRONOUS}')
         return {
-            "ENGINE": engine,
+            "ENGINE": _OUR_SQLITE,
             "NAME": env.str("DB_NAME", default=str(default_sqlite)),
             "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {
-                "timeout": SQLITE_BUSY_TIMEOUT_S,
+                "timeout": env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
                 "transaction_mode": "IMMEDIATE",
                 "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
             },

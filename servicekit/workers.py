@@ -11,6 +11,8 @@ from typing import Final
 import structlog
 from django.db import close_old_connections
 
+from servicekit.sqlite import base as sqlite
+
 log = structlog.get_logger()
 
 # How long a worker rests when no job found anything: the longest that work waits to be seen.
@@ -56,6 +58,7 @@ def _close(*ends: int) -> None:
 
 def run(jobs: Sequence[tuple[str, Job]], *, stop: Stop, idle_s: float = IDLE_S) -> None:
     """Run the named jobs in turn until asked to stop. Each returns how much it did; a round of nothing is a rest."""
+    sqlite.never_create()
     log.info("worker.started", jobs=[name for name, _ in jobs])
     while not stop.asked():
         done = sum(_run_job(name, job) for name, job in jobs if not stop.asked())

@@ -76,14 +76,16 @@ def test_what_is_no_http_url_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 def no_database(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT"):
         monkeypatch.delenv(f"DB_{name}", raising=False)
-    monkeypatch.delenv("SQLITE_SYNCHRONOUS", raising=False)
+    for name in ("SQLITE_SYNCHRONOUS", "SQLITE_BUSY_TIMEOUT_S"):
+        monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
 
 def test_sqlite_is_the_default_database(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
     """Write-ahead log, the write lock taken at the beginning, a long wait for it."""
     database = environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
-    assert (database["ENGINE"], database["NAME"]) == (environment.SQLITE, str(tmp_path / "db.sqlite3"))
+    assert (database["ENGINE"], database["NAME"]) == ("servicekit.sqlite", str(tmp_path / "db.sqlite3"))
+    assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (None, True)
     assert database["OPTIONS"] == {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",

@@ -8,10 +8,13 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver
 
 from servicekit import serving
+from servicekit.sqlite import base as sqlite
 
 
 @pytest.fixture
-def thawed() -> Iterator[None]:
+def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undoes what is for the rest of a server's life."""
+    monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
     yield
     gc.unfreeze()
 

@@ -1,0 +1,56 @@
+"""Django's backend for SQLite, on a connection that notices when its file is not the database any more.
+
+SQLite goes on with the file that it once opened. When that is moved away or deleted, every write still succeeds, and is
+gone with the process; when it could only be read at that moment, it can never be written again. A kept connection is
+therefore looked at once in each request and job: `CONN_HEALTH_CHECKS`.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from django.db.backends.sqlite3 import base
+
+# Device and inode; None for a database without a file.
+Identity = tuple[int, int] | None
+
+_must_exist: Final = {"everywhere": False}
+
+
+def never_create() -> None:
+    """From now on this process opens only databases that are there.
+
+    For servers and workers: one that made itself an empty database, where the real one is away for a moment, would
+    leave a write-ahead log behind that SQLite takes for the real one's when it is back. `manage.py migrate` makes it.
+    """
+    _must_exist["everywhere"] = True
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """One connection; it knows which file it has open."""
+
+    _file = Path()
+    _opened: Identity = None
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params = super().get_connection_params()
+        name = str(params["database"])
+        if _must_exist["everywhere"] and not name.startswith(("file:", ":")):
+            params["database"] = f"{Path(name).absolute().as_uri()}?mode=rw"
+        return params
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)
+        self._file = Path(self.settings_dict["NAME"])
+        self._opened = self._present()
+        return connection
+
+    def is_usable(self) -> bool:
+        """After any error but those of the data itself a new connection costs little, and is sure to be good."""
+        return not self.errors_occurred and self._present() == self._opened
+
+    def _present(self) -> Identity:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

@@ -1,0 +1,113 @@
+"""A connection to SQLite that outlives its file, or could only read it, is not used again."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from servicekit.sqlite import base as sqlite
+
+# Not for its database: pytest-django lets no other be opened either without it.
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A database with one table, in write-ahead mode as ours are."""
+    path = tmp_path / "name with ? and %41 in it.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("PRAGMA journal_mode=WAL; CREATE TABLE written (number INTEGER);")
+    return path
+
+
+@pytest.fixture
+def database(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite.DatabaseWrapper]:
+    """As a server has it."""
+    monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
+    sqlite.never_create()
+    settings: dict[str, Any] = {
+        "ENGINE": "servicekit.sqlite",
+        "NAME": str(file),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "AUTOCOMMIT": True,
+        "TIME_ZONE": None,
+        "OPTIONS": {"timeout": 0.01, "init_command": "PRAGMA journal_mode=WAL"},
+    }
+    wrapper = sqlite.DatabaseWrapper(settings)
+    yield wrapper
+    wrapper.close()
+
+
+def write(database: sqlite.DatabaseWrapper) -> None:
+    """What a request does: look at the connection, then use it."""
+    database.close_if_unusable_or_obsolete()
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO written VALUES (1)")
+
+
+def count(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as connection:
+        (number,) = connection.execute("SELECT count(*) FROM written").fetchone()
+    assert isinstance(number, int)
+    return number
+
+
+def test_a_sound_connection_is_kept(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """Looking at it costs a `stat`, not a new connection."""
+    write(database)
+    kept = database.connection
+    write(database)
+    assert database.connection is kept
+    assert count(file) == 2
+
+
+def test_nothing_is_written_into_a_file_that_was_moved_away(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """The write fails, no new database appears in its place, and when the file is back, so is everything in it."""
+    write(database)
+    away = file.rename(file.with_name("away"))
+    for _ in range(2):
+        with pytest.raises(OperationalError, match="unable to open database file"):
+            write(database)
+    assert not file.exists()
+    away.rename(file)
+    write(database)
+    assert count(file) == 2
+
+
+def test_another_file_in_its_place_is_the_database_from_then_on(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """As after a restore from a backup: the old file goes with its log and index, then the backup comes in whole."""
+    backup = file.with_name("backup")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("VACUUM INTO ?", [str(backup)])
+    write(database)
+    for old in file.parent.glob(f"{file.name}*"):
+        old.unlink()
+    with pytest.raises(OperationalError):
+        write(database)
+    backup.rename(file)
+    write(database)
+    assert count(file) == 1
+
+
+def test_after_an_error_of_the_database_the_connection_is_made_anew(
+    database: sqlite.DatabaseWrapper, file: Path
+) -> None:
+    """One that was opened while the file could only be read stays like that for ever."""
+    write(database)
+    database.connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(OperationalError, match="readonly"):
+        write(database)
+    write(database)
+    assert count(file) == 2
+
+
+def test_whoever_may_create_still_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`migrate` finds no database at its first run."""
+    monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
+    wrapper = sqlite.DatabaseWrapper({"NAME": str(tmp_path / "new"), "OPTIONS": {}})
+    assert wrapper.get_connection_params()["database"] == str(tmp_path / "new")
