@@ -40,6 +40,15 @@ def make_stack(migrated: Path, tmp_path: Path) -> Iterator[Callable[..., Stack]]
         yield lambda **options: opened.enter_context(_running(migrated, tmp_path, **options))
 
 
+@pytest.fixture(scope="module")
+def make_module_stack(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    """Like `make_stack`, for a stack that all tests of a module share."""
+    with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(
+            _running(migrated, tmp_path_factory.mktemp("module-stack"), **options)
+        )
+
+
 @contextmanager
 def _running(template: Path, folder: Path, **options: Any) -> Iterator[Stack]:
     with stacks.running_stack(template, folder, **options) as running:
