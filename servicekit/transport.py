@@ -1,24 +1,31 @@
-"""How a request of ours travels over plain HTTP: to one peer, on kept connections, with the standard library.
+"""How a request of ours travels over plain HTTP: to one peer, on kept connections, parsed by httptools.
 
 A transport adapter of `requests`, which stays the client library. `HTTPAdapter` and urllib3 below it spend more time on
 choosing among pools, proxies and redirects than everything else that a call to a neighbour takes (docs/adr/0006);
 there is one peer here, and no proxy or redirect. https keeps their way: certificates are not to be handled twice.
 """
 
+import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from httptools import HttpParserError, HttpResponseParser
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.util import wait_for_read
 
 # A larger answer than this is not from a service of ours.
 MAX_ANSWER_BYTES: Final = 5_000_000
+# What one read may bring: most answers come in one.
+_READ_BYTES: Final = 65_536
+# Below it are those that announce another answer, such as 103 Early Hints.
+_FIRST_FINAL_STATUS: Final = 200
+# As many as Python's own client takes.
+_MAX_HEADERS: Final = 100
 
 
 class NotConnected(requests.ConnectionError):
@@ -29,18 +36,57 @@ class AnswerTooLarge(requests.RequestException):
     """More than `MAX_ANSWER_BYTES`; not read to its end."""
 
 
-class _Connection(HTTPConnection):
-    """Sends head and body of a request together: apart they are two packets, and wake the peer twice."""
+class _Answer:
+    """What a parser has told so far of one answer. The methods are those that httptools calls."""
 
-    _unsent = b""
+    def __init__(self) -> None:
+        self._parser = HttpResponseParser(self)
+        self._parts: list[bytes] = []
+        self.reason = ""
+        self.headers: list[tuple[str, str]] = []
+        self._is_begun = self._is_framed = False
+        self.is_whole = self.keeps_connection = False
 
-    def send(self, data: Any) -> None:
-        self._unsent += data
+    def on_message_begin(self) -> None:
+        if self.is_whole:
+            raise HttpParserError("more than one answer to one request")
+        self.reason, self.headers = "", []
 
-    def getresponse(self) -> HTTPResponse:
-        unsent, self._unsent = self._unsent, b""
-        super().send(unsent)
-        return super().getresponse()
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) == _MAX_HEADERS:
+            raise AnswerTooLarge
+        self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        self._is_framed |= name.lower() in (b"content-length", b"transfer-encoding")
+
+    def on_headers_complete(self) -> None:
+        self._is_begun = True
+        self.keeps_connection = bool(self._parser.should_keep_alive())
+
+    def on_body(self, part: bytes) -> None:
+        self._parts.append(part)
+
+    def on_message_complete(self) -> None:
+        self.is_whole = self._parser.get_status_code() >= _FIRST_FINAL_STATUS
+
+    def feed(self, data: bytes) -> None:
+        """Take what came from the peer; nothing more, `b""`, ends an answer that has no length of its own."""
+        if data:
+            self._parser.feed_data(data)
+        elif self._is_begun and not self._is_framed:
+            self.is_whole = True
+        else:
+            raise ConnectionResetError("the peer closed the connection before the end of its answer")
+
+    def as_response(self, request: requests.PreparedRequest) -> requests.Response:
+        response = requests.Response()
+        response.request, response.url = request, request.url or ""
+        response.status_code, response.reason = self._parser.get_status_code(), self.reason
+        response.headers = CaseInsensitiveDict(self.headers)
+        response._content = b"".join(self._parts)
+        return response
 
 
 class OnePeer(HTTPAdapter):
@@ -50,10 +96,11 @@ class OnePeer(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=pool_size)
         peer = urlsplit(base_url)
         self._is_plain = peer.scheme == "http"
-        self._host, self._port = peer.hostname or "", peer.port or 80
+        self._address = (peer.hostname or "", peer.port or 80)
+        self._host = peer.netloc.rpartition("@")[2]
         self._pool_size = pool_size
         # Last in, first out: the connection that was used last is the one least likely to have gone stale.
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[socket.socket] = deque()
 
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
         """Send a request and read its answer whole. `timeout` is (to connect, between two reads), in seconds.
@@ -65,71 +112,71 @@ class OnePeer(HTTPAdapter):
         if not self._is_plain:
             return super().send(request, timeout=timeout)
         connect_timeout_s, read_timeout_s = timeout
+        message = self._message(request)
         with self._connection(connect_timeout_s) as connection:
             try:
-                connection.sock.settimeout(read_timeout_s)
-                connection.request(str(request.method), request.path_url, request.body, request.headers)
-                answer = connection.getresponse()
-                return _response(request, answer, _content(answer))
+                connection.settimeout(read_timeout_s)
+                connection.sendall(message)
+                answer = _read(connection)
             except TimeoutError as problem:
                 raise requests.ReadTimeout(problem, request=request) from problem
-            except (OSError, HTTPException) as problem:
+            except (OSError, HttpParserError) as problem:
                 raise requests.ConnectionError(problem, request=request) from problem
+            if answer.keeps_connection and len(self._idle) < self._pool_size:
+                self._idle.append(connection)
+            else:
+                connection.close()
+            return answer.as_response(request)
+
+    def _message(self, request: requests.PreparedRequest) -> bytes:
+        """Head and body together: apart they are two packets, and wake the peer twice."""
+        lines = [f"{request.method} {request.path_url} HTTP/1.1", f"Host: {self._host}", "Accept-Encoding: identity"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        head = "\r\n".join(lines)
+        if head.count("\n") >= len(lines) or "\0" in head:
+            raise requests.exceptions.InvalidHeader("a line break in the request's head", request=request)
+        body = request.body or b""
+        return f"{head}\r\n\r\n".encode("latin-1") + (body.encode() if isinstance(body, str) else body)
 
     @contextmanager
-    def _connection(self, connect_timeout_s: float) -> Iterator[_Connection]:
-        """A connection that is open; afterwards it is kept, unless something went wrong or the peer wants no more."""
+    def _connection(self, connect_timeout_s: float) -> Iterator[socket.socket]:
+        """A connection that is open; closed where anything goes wrong."""
         connection = self._kept() or self._new(connect_timeout_s)
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
-        # The standard library has closed it where the peer said that it will.
-        if connection.sock is not None:
-            if len(self._idle) < self._pool_size:
-                self._idle.append(connection)
-            else:
-                connection.close()
 
-    def _kept(self) -> _Connection | None:
+    def _kept(self) -> socket.socket | None:
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 return None
             # Nothing is due on an idle connection; what can be read is the peer's end of it.
-            if not wait_for_read(connection.sock, timeout=0):
+            if not wait_for_read(connection, timeout=0):
                 return connection
             connection.close()
 
-    def _new(self, connect_timeout_s: float) -> _Connection:
-        connection = _Connection(self._host, self._port, timeout=connect_timeout_s)
+    def _new(self, connect_timeout_s: float) -> socket.socket:
         try:
-            connection.connect()
+            connection = socket.create_connection(self._address, timeout=connect_timeout_s)
         except TimeoutError as problem:
             raise requests.ConnectTimeout(problem) from problem
         except (OSError, UnicodeError) as problem:  # a name that cannot be looked up is one of the two
             raise NotConnected(problem) from problem
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
 
-def _content(answer: HTTPResponse) -> bytes:
-    if answer.length is None:  # in chunks, or until the peer closes
-        content = answer.read(MAX_ANSWER_BYTES + 1)
-    elif answer.length <= MAX_ANSWER_BYTES:
-        content = answer.read()  # without a size, because only then an answer that is cut off is an error
-    else:
-        raise AnswerTooLarge
-    if len(content) > MAX_ANSWER_BYTES:
-        raise AnswerTooLarge
-    return content
-
-
-def _response(request: requests.PreparedRequest, answer: HTTPResponse, content: bytes) -> requests.Response:
-    response = requests.Response()
-    response.request, response.url = request, request.url or ""
-    response.status_code, response.reason = answer.status, answer.reason
-    response.headers = CaseInsensitiveDict(answer.headers.items())
-    response._content = content
-    return response
+def _read(connection: socket.socket) -> _Answer:
+    answer = _Answer()
+    received = 0
+    while not answer.is_whole:
+        data = connection.recv(_READ_BYTES)
+        received += len(data)
+        if received > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge
+        answer.feed(data)
+    return answer

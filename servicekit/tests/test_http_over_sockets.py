@@ -134,6 +134,12 @@ def test_an_answer_in_chunks_leaves_the_connection_usable(peer: Peer) -> None:
     assert len(peer.connections) == 1
 
 
+def test_an_announced_answer_is_waited_for(peer: Peer) -> None:
+    """Early hints are not the answer, and what they say is not in it."""
+    peer.script = [b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n" + CLOSES_WITHOUT_A_WORD]
+    assert client_of(peer.url).call("POST", peer.url, retries=once(5.0)) == Reply(200, True)
+
+
 def test_an_answer_that_ends_with_its_connection_is_read_whole(peer: Peer) -> None:
     """As HTTP/1.0 did it; the next call has a new connection."""
     peer.script = [UNTIL_IT_CLOSES + b"[1]", 201]
@@ -151,11 +157,22 @@ def test_an_answer_that_ends_with_its_connection_is_read_whole(peer: Peer) -> No
         CHUNKED + A_MEGABYTE * 5,
         UNTIL_IT_CLOSES + b" " * 5_000_001,
         b"HTTP/1.1 200 OK\r\nContent-Length: 5000001\r\n\r\n",
+        CLOSES_WITHOUT_A_WORD * 2,
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n",
         b"",
     ],
-    ids=["chunk cut off", "no chunk", "endless chunks", "endless", "too large", "not HTTP", "too many headers", "none"],
+    ids=[
+        "chunk cut off",
+        "no chunk",
+        "endless chunks",
+        "endless",
+        "too large",
+        "two",
+        "not HTTP",
+        "too many headers",
+        "none",
+    ],
 )
 def test_an_answer_that_is_broken_or_endless_is_no_answer(peer: Peer, answer: bytes) -> None:
     """Given up at once, the connection with it; the next call has a new one."""
