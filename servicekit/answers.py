@@ -14,13 +14,14 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, NotSupportedError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from servicekit import errors, exactjson
+from servicekit.storage import damage
 
 log = structlog.get_logger()
 
@@ -57,8 +58,7 @@ def answer_for(problem: Exception) -> Answer:
     for family, make_answer in _MAKERS:
         if isinstance(problem, family):
             return make_answer(problem)
-    log.error("request.crashed", exc_info=problem)
-    return error(500, "Internal server error", "internal_error")
+    return _answer_crash(problem)
 
 
 def error(status: int, sentence: str, code: str, **fields: Any) -> Answer:
@@ -128,8 +128,14 @@ def _answer_validation(problem: drf.ValidationError) -> Answer:
     return error(400, f"{name}: {sentences[0]}", "invalid", fields=fields)
 
 
+def _answer_crash(problem: Exception) -> Answer:
+    log.error("request.crashed", exc_info=problem)
+    return error(500, "Internal server error", "internal_error")
+
+
 def _answer_database_unavailable(problem: Exception) -> Answer:
     log.error("database.unavailable", exc_info=problem)
+    damage.note(problem)
     answer = error(503, "The database is not available", "database_unavailable")
     return Answer(answer.status, answer.body, {"Retry-After": str(DATABASE_RETRY_AFTER_S)})
 
@@ -148,7 +154,7 @@ def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:
 
 
 # First match wins, so a subclass stands before its base.
-_MAKERS: Final[tuple[tuple[type[Exception], Callable[[Any], Answer]], ...]] = (
+_MAKERS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Answer]], ...]] = (
     (errors.ServiceError, _answer_service_error),
     (drf.ValidationError, _answer_validation),
     (drf.ParseError, lambda problem: error(400, str(problem.detail), "malformed_json")),
@@ -158,6 +164,9 @@ _MAKERS: Final[tuple[tuple[type[Exception], Callable[[Any], Answer]], ...]] = (
     (RequestDataTooBig, lambda _: error(413, "Request body is too large", "request_too_large")),
     (DisallowedHost, lambda _: error(400, "Host header is not allowed", "host_not_allowed")),
     (SuspiciousOperation, lambda _: error(400, "Bad request", "bad_request")),
-    (OperationalError, _answer_database_unavailable),
+    # Ours, not the database's.
+    ((DataError, IntegrityError, NotSupportedError, ProgrammingError), _answer_crash),
+    # Not to be reached, locked, full, read-only (OperationalError, with some drivers InternalError) or damaged.
+    (DatabaseError, _answer_database_unavailable),
     (InterfaceError, _answer_database_unavailable),
 )

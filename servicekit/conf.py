@@ -31,6 +31,7 @@ APPS: Final = (
     "drf_spectacular_sidecar",
     "servicekit.events",
     "servicekit.idempotency",
+    "servicekit.storage",
 )
 
 # RequestMiddleware first, so that the request id is in every line and on every answer.

@@ -3,8 +3,6 @@
 from functools import cache
 from typing import Any
 
-import structlog
-from django.db import DatabaseError, connection
 from django.urls import URLPattern, re_path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -14,7 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-log = structlog.get_logger()
+from servicekit.storage import state
+
+# One for the process: it knows what was found last.
+_database_state = state.State()
 
 _HEALTH = inline_serializer(
     "Health",
@@ -36,7 +37,7 @@ class HealthView(APIView):
     @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
     def get(self, _request: Request) -> Response:
         database = _database_state()
-        healthy = database == "ok"
+        healthy = database == state.OK
         body = {
             "status": "ok" if healthy else "unavailable",
             "service": self.service,
@@ -78,14 +79,3 @@ def routes(*, service: str, version: str) -> list[URLPattern]:
 @cache
 def _openapi_document() -> Any:
     return SchemaGenerator().get_schema(request=None, public=True)
-
-
-def _database_state() -> str:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            cursor.fetchone()
-    except DatabaseError:
-        log.exception("health.database_unavailable")
-        return "unavailable"
-    return "ok"

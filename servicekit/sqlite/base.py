@@ -5,9 +5,12 @@ gone with the process; when it could only be read at that moment, it can never b
 therefore looked at once in each request and job: `CONN_HEALTH_CHECKS`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3 import base
 
 # Device and inode; None for a database without a file.
@@ -54,3 +57,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+@contextmanager
+def waiting_at_most(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
+    """Have a connection wait no longer than this for SQLite's lock. Of no effect on another database's."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    usual_s: float = connection.settings_dict["OPTIONS"]["timeout"]
+    _set_busy_timeout(connection, seconds)
+    try:
+        yield
+    finally:
+        _set_busy_timeout(connection, usual_s)
+
+
+def _set_busy_timeout(connection: BaseDatabaseWrapper, seconds: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from django.http import Http404
 from django.test import override_settings
 from rest_framework import exceptions as drf
@@ -31,6 +31,8 @@ class Reused(errors.Unprocessable):
         (drf.MethodNotAllowed("PUT"), 405, {"error": 'Method "PUT" not allowed.', "code": "method_not_allowed"}),
         (drf.ParseError("Malformed JSON: x"), 400, {"error": "Malformed JSON: x", "code": "malformed_json"}),
         (KeyError("secret"), 500, {"error": "Internal server error", "code": "internal_error"}),
+        (ProgrammingError("secret"), 500, {"error": "Internal server error", "code": "internal_error"}),
+        (IntegrityError("secret"), 500, {"error": "Internal server error", "code": "internal_error"}),
     ],
 )
 def test_each_kind_of_problem_has_its_status_and_body(problem: Exception, status: int, body: dict[str, Any]) -> None:
@@ -40,7 +42,15 @@ def test_each_kind_of_problem_has_its_status_and_body(problem: Exception, status
     assert "secret" not in str(answer)
 
 
-@pytest.mark.parametrize("problem", [OperationalError("database is locked"), InterfaceError("gone")])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        OperationalError("database is locked"),
+        InterfaceError("gone"),
+        InternalError("read-only, and locked"),
+        DatabaseError("locked in another way"),
+    ],
+)
 def test_a_database_that_cannot_be_had_asks_for_patience(problem: Exception) -> None:
     """503 with Retry-After, and not a word of what the database said."""
     answer = answers.answer_for(problem)

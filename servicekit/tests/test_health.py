@@ -3,9 +3,38 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
+
+from servicekit import health
+from servicekit.storage import damage, state
+from servicekit.storage.models import Heartbeat
 
 pytestmark = pytest.mark.django_db
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A process of which nothing is known yet."""
+    clock = Clock()
+    monkeypatch.setattr(health, "_database_state", state.State(clock=clock))
+    damage._seen.clear()
+    return clock
+
+
+def fails_to_write(execute: Any, sql: str, *rest: Any) -> Any:
+    """A disk that is full, or a file that can only be read."""
+    if sql.startswith(("UPDATE", "INSERT")):
+        raise OperationalError("database or disk is full")
+    return execute(sql, *rest)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/"])
@@ -33,6 +62,54 @@ def test_without_its_database_it_is_unavailable_but_alive(api: Any) -> None:
     assert (health.json()["status"], health.json()["checks"]) == ("unavailable", {"database": "unavailable"})
     assert b"secret-host" not in health.content
     assert (live.status_code, live.json()) == (200, {"status": "ok"})
+
+
+def test_where_only_reading_works_it_is_not_ready(api: Any) -> None:
+    """503, and which check it is; as soon as a write works again it says so."""
+    with connection.execute_wrapper(fails_to_write):
+        health = api.get("/health")
+    assert (health.status_code, health.json()["checks"]) == (503, {"database": "not writable"})
+    assert (api.get("/health").status_code, Heartbeat.objects.count()) == (200, 1)
+
+
+def test_asked_often_it_writes_once_a_second(api: Any, clock: Clock, django_assert_num_queries: Any) -> None:
+    """A health check must not become a load: in between it tells what it found last."""
+    api.get("/health")
+    with django_assert_num_queries(0):
+        assert [api.get("/health").status_code for _ in range(5)] == [200] * 5
+    with connection.execute_wrapper(fails_to_write):
+        clock.now = state.FOUND_ANEW_AFTER_S - 0.01
+        assert api.get("/health").status_code == 200
+        clock.now = state.FOUND_ANEW_AFTER_S
+        assert api.get("/health").status_code == 503
+
+
+def test_while_one_looks_the_others_are_told_what_is_known(clock: Clock) -> None:
+    """However many ask while a write waits for its lock, only one thread waits with it."""
+    looked: list[str] = []
+    database_state = state.State(clock=clock)
+
+    def ask_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        looked.append(database_state())
+        return fails_to_write(execute, sql, *rest)
+
+    with connection.execute_wrapper(ask_meanwhile):
+        assert database_state() == "not writable"
+    assert set(looked) == {"ok"}
+
+
+def test_a_damaged_database_is_not_ready_until_the_process_starts_again(api: Any) -> None:
+    """The page that is broken need not be one that the check comes across."""
+    damage.note(DatabaseError("database disk image is malformed"))
+    health = api.get("/health")
+    assert (health.status_code, health.json()["checks"]) == (503, {"database": "damaged"})
+
+
+@pytest.mark.parametrize("harmless", [DatabaseError("no row"), OperationalError("malformed"), ValueError("malformed")])
+def test_another_error_is_no_damage(api: Any, harmless: Exception) -> None:
+    """Only what SQLite itself says of its file."""
+    damage.note(harmless)
+    assert api.get("/health").status_code == 200
 
 
 def test_the_openapi_document_is_served(api: Any) -> None:

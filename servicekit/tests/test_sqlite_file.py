@@ -106,6 +106,23 @@ def test_after_an_error_of_the_database_the_connection_is_made_anew(
     assert count(file) == 2
 
 
+def test_a_short_wait_for_the_lock_is_over_with_what_it_was_for(database: sqlite.DatabaseWrapper) -> None:
+    """Afterwards a write waits as long as ever, also where the short wait was not enough."""
+
+    def busy_timeout_ms() -> int:
+        with database.cursor() as cursor:
+            return cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+
+    def fail_meanwhile() -> None:
+        with sqlite.waiting_at_most(database, 0.5):
+            assert busy_timeout_ms() == 500
+            raise OperationalError
+
+    with pytest.raises(OperationalError):
+        fail_meanwhile()
+    assert busy_timeout_ms() == 10
+
+
 def test_whoever_may_create_still_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`migrate` finds no database at its first run."""
     monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
