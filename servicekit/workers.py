@@ -3,8 +3,10 @@
 import os
 import select
 import signal
+import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
@@ -17,6 +19,11 @@ log = structlog.get_logger()
 
 # How long a worker rests when no job found anything: the longest that work waits to be seen.
 IDLE_S: Final = 1.0
+
+# The longest that a job which fails again and again is left alone: after the fault's end it is taken up this soon.
+LONGEST_WAIT_S: Final = 10.0
+# 2^20 s is far above the longest wait; it only keeps the number small.
+_MOST_DOUBLINGS: Final = 20
 
 Job = Callable[[], int]
 
@@ -56,21 +63,53 @@ def _close(*ends: int) -> None:
         os.close(end)
 
 
-def run(jobs: Sequence[tuple[str, Job]], *, stop: Stop, idle_s: float = IDLE_S) -> None:
-    """Run the named jobs in turn until asked to stop. Each returns how much it did; a round of nothing is a rest."""
+def run(
+    jobs: Sequence[tuple[str, Job]],
+    *,
+    stop: Stop,
+    idle_s: float = IDLE_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Run the named jobs in turn until asked to stop. Each returns how much it did; a round of nothing is a rest.
+
+    A job that fails is left out for twice as long each time, for whatever it needs may be away for a while.
+    """
     sqlite.never_create()
-    log.info("worker.started", jobs=[name for name, _ in jobs])
+    turns = [_Turn(name, job) for name, job in jobs]
+    log.info("worker.started", jobs=[turn.name for turn in turns])
     while not stop.asked():
-        done = sum(_run_job(name, job) for name, job in jobs if not stop.asked())
+        done = sum(turn.take(idle_s, clock) for turn in turns if not stop.asked())
         if not done:
             stop.wait(idle_s)
     log.info("worker.stopped")
 
 
-def _run_job(name: str, job: Job) -> int:
+@dataclass
+class _Turn:
+    """One job, and since when it fails."""
+
+    name: str
+    job: Job
+    failures: int = 0
+    not_before: float = 0.0
+
+    def take(self, idle_s: float, clock: Callable[[], float]) -> int:
+        if self.failures and clock() < self.not_before:
+            return 0
+        done = _run_job(self.name, self.job)
+        if done is None:
+            self.not_before = clock() + min(LONGEST_WAIT_S, idle_s * 2.0 ** min(self.failures, _MOST_DOUBLINGS))
+            self.failures += 1
+            return 0
+        self.failures = 0
+        return done
+
+
+def _run_job(name: str, job: Job) -> int | None:
+    """How much the job did; None when it failed."""
     close_old_connections()
     try:
         return job()
     except Exception:  # the edge of the process: one job's failure must stop neither the others nor the next round
         log.exception("worker.job_failed", job=name)
-        return 0
+        return None

@@ -20,12 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class FakeStop(workers.Stop):
-    """Asks to stop after a number of rests, and remembers them."""
+    """Asks to stop after a number of rests, and remembers them. Time passes only while it rests."""
 
     def __init__(self, *, after_rests: int) -> None:
         super().__init__()
         self.rests: list[float] = []
         self.after_rests = after_rests
+
+    def clock(self) -> float:
+        return sum(self.rests)
 
     def asked(self) -> bool:
         return len(self.rests) >= self.after_rests
@@ -65,11 +68,34 @@ def test_a_job_that_fails_stops_neither_the_others_nor_the_next_round(log_lines:
         calls.append("sound")
         return 0
 
-    workers.run([("broken", broken), ("sound", sound)], stop=FakeStop(after_rests=2))
+    stop = FakeStop(after_rests=2)
+    workers.run([("broken", broken), ("sound", sound)], stop=stop, clock=stop.clock)
     assert calls == ["broken", "sound"] * 2
     failures = [line for line in log_lines() if line["event"] == "worker.job_failed"]
     assert [line["job"] for line in failures] == ["broken", "broken"]
     assert "RuntimeError: boom" in failures[0]["exception"]
+
+
+def test_a_job_that_keeps_failing_is_left_alone_for_longer_each_time() -> None:
+    """As when the disk is full: no spinning, no flood of log lines, and soon there again when it works."""
+    stop = FakeStop(after_rests=100)
+    tried: list[float] = []
+    rounds = 0
+
+    def fails_for_forty_seconds() -> int:
+        tried.append(stop.clock())
+        if stop.clock() < 40:
+            raise OSError("disk is full")
+        return 0
+
+    def never_fails() -> int:
+        nonlocal rounds
+        rounds += 1
+        return 0
+
+    workers.run([("a", fails_for_forty_seconds), ("b", never_fails)], stop=stop, idle_s=0.5, clock=stop.clock)
+    assert tried[:10] == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 25.5, 35.5, 45.5, 46.0]
+    assert rounds == 100
 
 
 def test_after_a_stop_no_further_job_of_the_round_begins() -> None:
