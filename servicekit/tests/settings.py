@@ -6,7 +6,7 @@ from pathlib import Path
 
 from environs import Env
 
-from servicekit import conf, logs
+from servicekit import conf, kafka, logs
 from servicekit import env as environment
 
 SERVICE_NAME = "servicekit"
@@ -14,7 +14,7 @@ SECRET_KEY = conf.secret_key(Env())
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 
-INSTALLED_APPS = list(conf.APPS)
+INSTALLED_APPS = [*conf.APPS, "servicekit.inbox"]
 MIDDLEWARE = conf.middleware(cors_origins=[])
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
 CORS_URLS_REGEX = conf.CORS_URLS_REGEX
@@ -45,3 +45,6 @@ SPECTACULAR_SETTINGS = conf.spectacular(title="servicekit", description="Only fo
 
 LOGGING_CONFIG = None
 logs.configure(service=SERVICE_NAME, level="INFO", as_json=True)
+
+KAFKA = kafka.settings(Env(), topic="events")
+CONSUMED_KEPT_DAYS = 14.0

@@ -1,0 +1,52 @@
+"""What the management commands of all consumers have in common."""
+
+from abc import abstractmethod
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from servicekit import exposition, workers
+from servicekit.inbox.connecting import connect
+from servicekit.inbox.receiving import Subscription, replay_once
+from servicekit.inbox.remembering import purge_once
+
+# How long a round waits for a message: the longest that SIGTERM and the other jobs wait.
+IDLE_S: Final = 0.5
+
+
+class ConsumeCommand(BaseCommand):
+    """Consumes until SIGTERM. Several processes may run at once: Kafka shares the partitions out among them."""
+
+    @abstractmethod
+    def subscription(self) -> Subscription:
+        """What is consumed."""
+
+    @abstractmethod
+    def jobs(self) -> Sequence[tuple[str, workers.Job]]:
+        """What is done in turn with consuming: each takes a batch and returns how much it did."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds to wait for a message")
+        parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
+
+    def handle(self, *_: Any, idle: float, metrics_port: int | None, **__: Any) -> None:
+        if not settings.KAFKA:
+            raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to consume from")
+        if metrics_port is not None:
+            exposition.serve(metrics_port)
+        stop = workers.Stop().listen()
+        subscription = self.subscription()
+        consumer = connect(settings.KAFKA, subscription, idle_s=idle)
+        own: list[tuple[str, workers.Job]] = [
+            ("consume", consumer.consume_once),
+            ("replay", partial(replay_once, subscription)),
+            ("purge", partial(purge_once, settings.CONSUMED_KEPT_DAYS)),
+        ]
+        try:
+            workers.run([*own, *self.jobs()], stop=stop, idle_s=0)  # consuming waits
+        finally:
+            consumer.close()
