@@ -7,7 +7,8 @@ Bodies, tokens and card data are never passed to a logger.
 import logging
 import logging.config
 import sys
-from typing import Any, Final
+from contextlib import suppress
+from typing import IO, Any, BinaryIO, Final, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -15,6 +16,25 @@ from structlog.typing import Processor
 from servicekit import exactjson
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class BestEffort:
+    """A file that loses what it cannot take.
+
+    Where the log shares a full disk with the database, or its reader is gone, what was done must still be answered.
+    """
+
+    def __init__(self, file: IO[Any]) -> None:
+        self._file = file
+
+    def write(self, line: Any) -> int:
+        with suppress(OSError):
+            return self._file.write(line)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def _encode(event: Any, **_: Any) -> bytes:
@@ -43,9 +63,9 @@ def configure(*, service: str, level: str, as_json: bool) -> None:
             structlog.processors.JSONRenderer(serializer=_encode) if as_json else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer)
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", BestEffort(sys.stdout.buffer)))
         if as_json
-        else structlog.WriteLoggerFactory(sys.stdout),
+        else structlog.WriteLoggerFactory(cast("TextIO", BestEffort(sys.stdout))),
         cache_logger_on_first_use=False,
     )
     logging.config.dictConfig(_for_libraries(shared, as_json=as_json))
