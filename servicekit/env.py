@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from environs import Env, EnvError
 
+from servicekit import databases
+
 SQLITE: Final = "django.db.backends.sqlite3"
 # Django's backend, on a connection that notices when its file is moved away.
 _OUR_SQLITE: Final = "servicekit.sqlite"
@@ -72,6 +74,9 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
     `SQLITE_SYNCHRONOUS` is NORMAL unless set: kill -9 loses nothing, a power cut may lose the last moments (never the
     file's consistency). FULL survives that too, at a third of the throughput. `SQLITE_BUSY_TIMEOUT_S` is how long a
     write waits for another process's lock before the answer is 503.
+
+    PostgreSQL, MySQL and MariaDB are in `databases.py`; their database has the name of the service's folder unless
+    `DB_NAME` says otherwise.
     """
     engine = env.str("DB_ENGINE", default=SQLITE)
     if engine == SQLITE:
@@ -89,13 +94,13 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
                 "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
             },
         }
+    if engine not in databases.SERVERS:
+        raise EnvError(f'Environment variable "DB_ENGINE" must be one of {(SQLITE, *databases.SERVERS)}')
     return {
-        "ENGINE": engine,
-        "NAME": env.str("DB_NAME"),
+        "NAME": env.str("DB_NAME", default=default_sqlite.parent.name),
         "USER": env.str("DB_USER", default=""),
         "PASSWORD": secret(env, "DB_PASSWORD"),
         "HOST": env.str("DB_HOST", default=""),
         "PORT": env.str("DB_PORT", default=""),
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
+        **databases.SERVERS[engine](env),
     }

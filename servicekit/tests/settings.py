@@ -14,7 +14,7 @@ SECRET_KEY = conf.secret_key(Env())
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 
-INSTALLED_APPS = [*conf.APPS, "servicekit.inbox"]
+INSTALLED_APPS = [*conf.APPS, "servicekit.inbox", "servicekit.tests"]
 MIDDLEWARE = conf.middleware(cors_origins=[])
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
 CORS_URLS_REGEX = conf.CORS_URLS_REGEX
@@ -27,12 +27,11 @@ WHITENOISE_USE_FINDERS = True
 
 # A file, as in production: SQLite in memory knows no waiting for a lock, so threads could not be tested.
 TEST_DATABASE = Path(tempfile.gettempdir()) / f"servicekit-tests-{os.getpid()}.sqlite3"
-DATABASES = {
-    "default": {
-        **environment.database(Env(), default_sqlite=TEST_DATABASE),
-        "TEST": {"NAME": TEST_DATABASE},
-    }
-}
+DATABASES = {"default": environment.database(Env(), default_sqlite=TEST_DATABASE)}
+if Env().str("DB_ENGINE", default=environment.SQLITE) == environment.SQLITE:
+    DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
+else:
+    DATABASES["default"]["NAME"] = SERVICE_NAME
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

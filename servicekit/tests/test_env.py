@@ -106,31 +106,6 @@ def test_sqlites_durability_can_be_chosen(tmp_path: Path, no_database: pytest.Mo
         environment.database(env, default_sqlite=tmp_path / "db")
 
 
-def test_another_database_is_taken_from_the_variables(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
-    """Django's dotted engine names; the password may be a mounted secret."""
-    (tmp_path / "password").write_text("s3cret\n")
-    for name, value in {
-        "DB_ENGINE": "django.db.backends.postgresql",
-        "DB_NAME": "orders",
-        "DB_USER": "app",
-        "DB_PASSWORD_FILE": str(tmp_path / "password"),
-        "DB_HOST": "db",
-        "DB_PORT": "5432",
-    }.items():
-        no_database.setenv(name, value)
-    database = environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
-    names = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
-    expected = ("django.db.backends.postgresql", "orders", "app", "s3cret", "db", "5432")
-    assert tuple(database[name] for name in names) == expected
-
-
-def test_another_database_needs_a_name(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
-    """The missing variable is named."""
-    no_database.setenv("DB_ENGINE", "django.db.backends.postgresql")
-    with pytest.raises(EnvError, match="DB_NAME"):
-        environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
-
-
 @pytest.mark.parametrize(
     ("given", "origins"),
     [

@@ -46,5 +46,6 @@ class Migration(migrations.Migration):
             name='traceparent',
             field=models.CharField(max_length=55, null=True),
         ),
-        migrations.RunPython(index_the_unpublished, migrations.RunPython.noop),
+        # Not in a transaction: MySQL has none for changes of a schema, and Django refuses to pretend.
+        migrations.RunPython(index_the_unpublished, migrations.RunPython.noop, atomic=False),
     ]
