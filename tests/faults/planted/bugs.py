@@ -1,0 +1,210 @@
+"""Bugs that a real team could have written: each takes one rule away from one function of a service.
+
+A bug has the arguments of the function whose place it takes, with that function in front. It runs inside the service. A
+file with its name wakes it up, so that one running stack can be had with it and without.
+"""
+
+import functools
+import importlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+FOLDER: Final = "PLANTED_BUGS"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is wrong, and where: `attribute` of a module, dotted where it is a method."""
+
+    module: str
+    attribute: str
+    wrong: Callable[..., Any]
+
+    def plant(self, module: ModuleType) -> None:
+        *way, name = self.attribute.split(".")
+        owner = functools.reduce(getattr, way, module)
+        right = getattr(owner, name)
+
+        @functools.wraps(right)
+        def either(*args: Any, **kwargs: Any) -> Any:
+            if is_awake(self.wrong.__name__):
+                return self.wrong(right, *args, **kwargs)
+            return right(*args, **kwargs)
+
+        setattr(owner, name, either)
+
+
+def is_awake(name: str) -> bool:
+    return Path(os.environ[FOLDER], name).exists()
+
+
+BUGS: Final[dict[str, Bug]] = {}
+
+
+def bug(module: str, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(wrong: Callable[..., Any]) -> Callable[..., Any]:
+        BUGS[wrong.__name__] = Bug(module, attribute, wrong)
+        return wrong
+
+    return register
+
+
+def of(module: str) -> Any:
+    """A module of the service, which is loaded by now."""
+    return importlib.import_module(module)
+
+
+# ---- money
+
+
+@bug("payment_service.payments.processing.charging", "charge_key")
+def random_gateway_key(right: Any, order_id: str, *, attempt: int) -> str:
+    """A new key each time that the gateway is asked, so that a repeat is another charge."""
+    return str(right(order_id, attempt=int.from_bytes(os.urandom(4), "big")))
+
+
+@bug("payment_service.payments.services.refunds", "book_refund")
+def refund_checked_then_written(right: Any, payment_number: int, *, uid: Any, amount: Any, reason: str) -> Any:
+    """Whether it fits is looked up first and written afterwards, by whatever was seen."""
+    refunds, models, clock = (
+        of("payment_service.payments.services.refunds"),
+        of("payment_service.payments.models"),
+        of("servicekit.clock"),
+    )
+    payment = models.Payment.objects.get(pk=payment_number)
+    wanted = payment.refundable if amount is None else amount
+    if not 0 < wanted <= payment.refundable:
+        raise refunds.RefundExceedsCaptured(requested=wanted, refundable=payment.refundable)
+    time.sleep(0.1)
+    models.Payment.objects.filter(pk=payment.pk).update(booked=payment.booked + wanted)
+    refund = models.Refund(uid=uid, payment=payment, amount=wanted, reason=reason, status="PENDING")
+    refund.due_at = clock.seconds_from_now(30)
+    refund.save(force_insert=True)
+    return refunds.Booking(models.Refund.objects.select_related("payment").get(pk=refund.pk), is_new=True)
+
+
+@bug("payment_service.payments.services.moves", "move")
+def move_without_fence(right: Any, payment: Any, *, to: Any, told: Any = None, **changes: Any) -> Any:
+    """The UPDATE asks neither for the version that was read, nor where the payment may come from."""
+    moves, states = of("payment_service.payments.services.moves"), of("payment_service.payments.states")
+    changes.setdefault("due_at", None)
+    changes |= {"status": to.value, "taken": states.TAKEN[to], "version": payment.version + 1, "tries": 0}
+    type(payment).objects.filter(pk=payment.pk).update(**changes)
+    moved = type(payment).objects.get(pk=payment.pk)
+    moves.tell(moved, told)
+    return moved
+
+
+@bug("payment_service.payments.services.attempts", "open_voided")
+def no_tombstone(right: Any, order_id: str) -> Any:
+    """Where there is no payment yet, a void has nothing to do."""
+    models = of("payment_service.payments.models")
+    if models.Payment.objects.filter(order_id=order_id).exists():
+        return None
+    now = of("django.utils.timezone").now()
+    return models.Payment(
+        order_id=order_id, amount=models.NOTHING, currency="USD", status="VOIDED", created_at=now, updated_at=now
+    )
+
+
+@bug("payment_service.payments.services.closing", "request_void")
+def failed_payment_left_open(right: Any, payment: Any) -> Any:
+    """A payment that failed holds nothing, so its void has nothing to do either."""
+    return payment if payment.status == "FAILED" else right(payment)
+
+
+@bug("order_service.orders.saga", "void_payment")
+def money_kept(right: Any, order: Any, run: Any) -> None:
+    """A cancelled order gives its stock back, and that is all."""
+
+
+@bug("order_service.orders.ports", "PaymentSeen.holds")
+def amount_not_looked_at(right: Any, seen: Any, amount: Any, currency: str) -> bool:
+    """Paid is paid."""
+    return bool(seen.status == "COMPLETED")
+
+
+# ---- stock
+
+
+@bug("product_stub.catalog.services", "release")
+def released_twice(right: Any, reservation_id: str, *, return_sold: bool) -> None:
+    """Each release puts the units back."""
+    services, selectors = of("product_stub.catalog.services"), of("product_stub.catalog.selectors")
+    reservation = selectors.find_reservation(reservation_id)
+    if reservation is not None and reservation.status == "RELEASED":
+        with of("django.db.transaction").atomic():
+            services._shift(reservation.lines, source="reserved", target="stock")
+        return
+    right(reservation_id, return_sold=return_sold)
+
+
+@bug("order_service.orders.saga", "release_stock")
+def stock_kept(right: Any, order: Any, run: Any) -> None:
+    """A cancelled order gives its money back, and that is all."""
+
+
+# ---- events
+
+
+@bug("order_service.orders.services", "_record")
+def change_without_event(right: Any, order: Any, event: str, data: Any) -> None:
+    """One of the changes tells nobody."""
+    if event != "order.closed":
+        right(order, event, data)
+
+
+@bug("payment_service.payments.services.moves", "tell")
+def event_of_the_row_before(right: Any, payment: Any, told: Any = None) -> None:
+    """The event says what the amounts were when the payment was read."""
+    before = copy(payment)
+    before.captured = before.captured * 0
+    right(before, told)
+
+
+@bug("servicekit.events.trail", "append")
+def event_after_the_commit(right: Any, *args: Any, **kwargs: Any) -> None:
+    """The event is written when the change is safe, in a transaction of its own."""
+
+    def later() -> None:
+        time.sleep(0.5)
+        right(*args, **kwargs)
+        of("django.db").connection.close()
+
+    of("django.db.transaction").on_commit(lambda: threading.Thread(target=later, daemon=True).start())
+
+
+# ---- work that is left
+
+
+@bug("payment_service.payments.services.moves", "leave_unknown")
+def nobody_takes_it_up(right: Any, payment: Any) -> Any:
+    """An answer is lost, and the row says to nobody that it waits for one."""
+    type(payment).objects.filter(pk=payment.pk, version=payment.version).update(due_at=None)
+    return type(payment).objects.get(pk=payment.pk)
+
+
+# ---- answers
+
+
+@bug("payment_service.payments.services.attempts", "_insert")
+def answered_before_written(right: Any, payment: Any, *, durable: bool = False) -> bool:
+    """The client hears of a payment that is yet to be written."""
+    attempts = of("payment_service.payments.services.attempts")
+    payment.pk, payment.reference = 1, attempts._draw_reference(payment.created_at)
+    return True
+
+
+@bug("servicekit.idempotency.keys", "_row")
+def key_not_unique(right: Any, scope: str, key: str, fingerprint: str) -> Any:
+    """The same key can be taken twice."""
+    row = right(scope, key, fingerprint)
+    row.digest = os.urandom(32).hex()
+    return row

@@ -1,0 +1,250 @@
+"""The proof can fail: each invariant is seen to be violated with one rule taken away, and the same scenario is clean
+without.
+
+The bugs are in `planted/bugs.py`. They sleep in the services of one stack, and are woken up one at a time.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from tests.client import Http, Reply
+from tests.faults.checking import Checker, Violation, checking
+from tests.stack import ROOT, SERVICES, Stack, wait_until
+
+MakeStack = Callable[..., Stack]
+FOLDER: Final = Path(__file__).parent / "planted"
+QUIET_WITHIN_S: Final = 30.0
+CAUGHT_WITHIN_S: Final = 15.0
+AMOUNT: Final = "40.00"
+ITEMS: Final = [{"product_id": 2, "quantity": 2}]  # which cost as much
+
+SETTINGS: Final[Mapping[str, str]] = {
+    # Every answer of the gateway comes later than the lease lasts, so a worker takes each payment and refund up while
+    # the request is still at it: all of them are seen to by two at once.
+    "PAYMENT_LEASE_S": "0.1",
+    "GATEWAY_DELAY_MS": "250-250",
+    "GATEWAY_SUCCESS_RATE": "1",
+    "GATEWAY_TIMEOUT_S": "0.3",
+    "GATEWAY_SLOW_S": "0.4",
+    "PAYMENT_SETTLE_S": "1",
+}
+
+
+class Scene(NamedTuple):
+    """A stack in which bugs can be woken up."""
+
+    stack: Stack
+    checker: Checker
+    awake: Path
+
+
+@pytest.fixture(scope="module")
+def scene(make_module_stack: MakeStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    awake = tmp_path_factory.mktemp("awake")
+    planted = {"PYTHONPATH": os.pathsep.join([str(FOLDER), str(ROOT)]), "PLANTED_BUGS": str(awake)}
+    settings = {name: planted | (SETTINGS if name == "payment_service" else {}) for name in SERVICES}
+    stack = make_module_stack(settings=settings)
+    stack.start_worker("order_service")
+    stack.start_worker("payment_service")
+    with checking(stack) as checker:
+        yield Scene(stack, checker, awake)
+
+
+# ---- scenarios: what a client does. Each returns the ids that its findings are about.
+
+
+def card(token: str = "tok_ok") -> dict[str, Any]:
+    return {"payment_method": "CARD", "payment_method_details": {"token": token}}
+
+
+def order(stack: Stack, **more: Any) -> Any:
+    return stack.orders.post("/api/orders/", {"customer_name": "Alice", "items": ITEMS, **more}).json
+
+
+def charge(stack: Stack, order_id: str, *, token: str = "", amount: str = AMOUNT, key: str | None = None) -> Reply:
+    """By the simulated bank where there is a token, else at once."""
+    at_the_bank = {"method": "CARD", "payment_method_details": {"token": token}} if token else {}
+    return stack.payments.post("/api/payments/", {"order_id": order_id, "amount": amount, **at_the_bank}, key=key)
+
+
+def is_taken(stack: Stack, order_id: str) -> str:
+    """Wait for a charge whose request had lost its lease; the transaction."""
+
+    def transaction() -> Any:
+        found = stack.payments.get(f"/api/v1/payments/order/{order_id}").json
+        return found["status"] == "captured" and found["transaction_id"]
+
+    return str(wait_until(transaction, what="the charge is known"))
+
+
+def a_reply_is_lost(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_charge_then_lose_reply")
+    return [order_id]
+
+
+def a_request_is_lost(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_lose_request")
+    return [order_id]
+
+
+def a_card_is_charged(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_ok")
+    return [order_id]
+
+
+def two_refunds_at_once(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_ok")
+    transaction = is_taken(stack, order_id)
+
+    def refund(_: int) -> Reply:
+        return Http(stack.services["payment_service"].url).post(
+            "/api/v1/payments/refund", {"transaction_id": transaction, "amount": "12.00"}
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(refund, range(2)))
+    return [order_id]
+
+
+def a_charge_comes_after_the_cancellation(stack: Stack) -> list[str]:
+    order_id = order(stack, payment="later")["id"]
+    stack.orders.post(f"/api/orders/{order_id}/cancel/", {})
+    charge(stack, order_id)
+    return [order_id]
+
+
+def another_card_comes_after_the_decline(stack: Stack) -> list[str]:
+    order_id = order(stack, **card("tok_card_declined"))["id"]
+    charge(stack, order_id, token="tok_ok")
+    return [order_id]
+
+
+def a_paid_order_is_cancelled_before_it_knows(stack: Stack) -> list[str]:
+    order_id = order(stack, payment="later")["id"]
+    charge(stack, order_id)
+    stack.orders.post(f"/api/orders/{order_id}/cancel/", {})
+    return [order_id]
+
+
+def too_little_is_paid(stack: Stack) -> list[str]:
+    order_id = order(stack, payment="later")["id"]
+    charge(stack, order_id, amount="5.00")
+    stack.orders.post(f"/api/orders/{order_id}/payment/", {})
+    return [order_id]
+
+
+def a_release_is_repeated(stack: Stack) -> list[str]:
+    order_id, _ = (order(stack, payment="later")["id"] for _ in range(2))
+    stack.orders.post(f"/api/orders/{order_id}/cancel/", {})
+    stack.products.request("DELETE", f"/api/reservations/{order_id}/")
+    return ["product 2"]
+
+
+def an_order_is_cancelled(stack: Stack) -> list[str]:
+    order_id = order(stack, payment="later")["id"]
+    stack.orders.post(f"/api/orders/{order_id}/cancel/", {})
+    return [order_id]
+
+
+def an_order_is_paid(stack: Stack) -> list[str]:
+    return [order(stack)["id"]]
+
+
+def killed_after_the_answer(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id)
+    stack.services["payment_service"].kill()
+    stack.restart("payment_service")
+    return [order_id]
+
+
+def a_charge_has_a_key(stack: Stack) -> list[str]:
+    charge(stack, str(uuid4()), key=str(uuid4()))
+    return [""]
+
+
+def a_key_comes_twice(stack: Stack) -> list[str]:
+    key, order_id = str(uuid4()), str(uuid4())
+    for _ in range(2):
+        charge(stack, order_id, key=key)
+    return [""]
+
+
+class Plant(NamedTuple):
+    """A bug, where it shows, and as a violation of what."""
+
+    bug: str
+    scenario: Callable[[Stack], list[str]]
+    number: str
+    caught_as: str
+
+
+PLANTS: Final = (
+    Plant("random_gateway_key", a_reply_is_lost, "I1", "one_charge_for_an_order_at_the_gateway"),
+    Plant("refund_checked_then_written", two_refunds_at_once, "I2", "refunds_add_up"),
+    Plant("no_tombstone", a_charge_comes_after_the_cancellation, "I3", "cancelled_holds_no_money"),
+    Plant("failed_payment_left_open", another_card_comes_after_the_decline, "I3", "cancelled_holds_no_money"),
+    Plant("money_kept", a_paid_order_is_cancelled_before_it_knows, "I3", "cancelled_holds_no_money"),
+    Plant("amount_not_looked_at", too_little_is_paid, "I3", "paid_is_captured_in_full"),
+    Plant("released_twice", a_release_is_repeated, "I4", "counters_follow_the_reservations"),
+    Plant("stock_kept", an_order_is_cancelled, "I4", "stock_follows_the_order"),
+    Plant("change_without_event", an_order_is_paid, "I5", "every_change_has_its_event"),
+    Plant("event_after_the_commit", killed_after_the_answer, "I5", "every_change_has_its_event"),
+    Plant("nobody_takes_it_up", a_request_is_lost, "I6", "no_payment_is_left_unfinished"),
+    Plant("move_without_fence", a_card_is_charged, "I7", "status_never_goes_back"),
+    Plant("answered_before_written", a_charge_has_a_key, "I8", "what_was_answered_is_kept"),
+    Plant("key_not_unique", a_key_comes_twice, "I9", "a_key_has_one_answer"),
+    Plant("event_of_the_row_before", a_card_is_charged, "I10", "payment_follows_from_its_events"),
+)
+SCENARIOS: Final = {plant.scenario.__name__: plant.scenario for plant in PLANTS}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_without_a_bug_nothing_is_violated(scenario: Callable[[Stack], list[str]], scene: Scene) -> None:
+    """What the bugs are caught in is clean by itself."""
+    scenario(scene.stack)
+    assert scene.checker.settle(within_s=QUIET_WITHIN_S) == []
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.number}-{plant.bug}")
+def test_a_planted_bug_is_caught(plant: Plant, scene: Scene, evidence: Callable[..., None]) -> None:
+    """One rule is taken away: the checker names the invariant, and the order or row."""
+    before = scene.checker.violations()
+    awake = scene.awake / plant.bug
+    awake.touch()
+    try:
+        about = plant.scenario(scene.stack)
+
+        def caught() -> list[Violation]:
+            found = scene.checker.violations(known=before)
+            return [each for each in found if each.name == plant.caught_as and _is_about(each, about)]
+
+        (first, *_) = wait_until(caught, within_s=CAUGHT_WITHIN_S, what=f"{plant.bug} is caught")
+    finally:
+        awake.unlink()
+    assert first.number == plant.number
+    evidence(
+        f"Planted bug: {plant.bug.replace('_', ' ')}",
+        injected=plant.scenario.__name__.replace("_", " "),
+        times=1,
+        checks=f"caught as {first.number} {first.name}",
+    )
+
+
+def test_every_invariant_has_a_planted_bug() -> None:
+    """None of the ten is only believed to be checked."""
+    assert {plant.number for plant in PLANTS} == {f"I{n}" for n in range(1, 11)}
+
+
+def _is_about(violation: Violation, ids: list[str]) -> bool:
+    return any(each in f"{violation.subject} {violation.message}" for each in ids)
