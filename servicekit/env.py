@@ -16,6 +16,9 @@ SQLITE: Final = "django.db.backends.sqlite3"
 _OUR_SQLITE: Final = "servicekit.sqlite"
 # Longer than any write of ours takes, shorter than a client's patience.
 SQLITE_BUSY_TIMEOUT_S: Final = 20
+# Pages of 4 KiB that the write-ahead log may grow to before they are carried into the file, which waits for the disk
+# twice. SQLite's own 1,000 are two dozen orders; at 10,000 a page that changes often is carried once, not ten times.
+SQLITE_CHECKPOINT_PAGES: Final = 10_000
 _SQLITE_SYNCHRONOUS: Final = ("NORMAL", "FULL")
 
 
@@ -91,7 +94,10 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
             "OPTIONS": {
                 "timeout": env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
                 "transaction_mode": "IMMEDIATE",
-                "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
+                "init_command": (
+                    f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; "
+                    f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES};"
+                ),
             },
         }
     if engine not in databases.SERVERS:
