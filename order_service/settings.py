@@ -17,7 +17,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SILENCED_SYSTEM_CHECKS = list(conf.SILENCED_CHECKS)
 
-INSTALLED_APPS = [*conf.APPS, "order_service.orders"]
+INSTALLED_APPS = [*conf.APPS, "servicekit.inbox", "order_service.orders"]
 # Origins whose scripts a browser lets read the answers. Empty: no CORS at all.
 CORS_ALLOWED_ORIGINS = environment.origins(env, "CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
@@ -52,6 +52,11 @@ logs.configure(
 # ---- events
 # Where the relay publishes them. Without KAFKA_BOOTSTRAP_SERVERS they go to the log.
 KAFKA = kafka.settings(env, topic="orders")
+# Where the payment service publishes: what consume_payments reads.
+KAFKA_PAYMENTS_TOPIC = kafka.topic_name(env, "KAFKA_PAYMENTS_TOPIC", default="payments")
+# How long it is remembered which events were consumed. A broker keeps messages for 7 days unless it is told otherwise,
+# and gives all of them again to a group that starts anew: twice that.
+CONSUMED_KEPT_DAYS = env.float("CONSUMED_KEPT_DAYS", default=14.0)
 
 # ---- the services it talks to
 PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", default="http://localhost:8001/api/products/")

@@ -8,11 +8,12 @@ from order_service.orders import metrics
 from order_service.orders.api import urls as orders
 from servicekit import answers, conf, exposition, health
 from servicekit.events.metrics import outbox
+from servicekit.inbox.metrics import parked
 
 urlpatterns = [
     path("", include(orders)),
     *health.routes(service="order_service", version=conf.VERSION),
-    *exposition.routes(outbox, metrics.outcomes, metrics.unfinished),
+    *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.news_of_payments, parked),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),

@@ -133,6 +133,8 @@ def _sums(order: Order, folded: history.Folded) -> Iterator[str]:
 
 def _left(order: Any, told: Sequence[Told], quiet_for: timedelta) -> Iterator[str]:
     now: datetime = order.looked_at
+    if order.ask_at is not None and order.ask_at < now - quiet_for:
+        yield f"there is news of its payment that nobody has looked at for {_seconds(now - order.ask_at)}"
     if order.step == Step.CLOSED:
         if order.due_at is not None:
             yield "it is closed, and a worker is still to take it up"

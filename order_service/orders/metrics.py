@@ -95,6 +95,12 @@ def unfinished() -> Iterator[Metric]:
     )
 
 
+def news_of_payments() -> Iterator[Metric]:
+    """News that came from Kafka and that the payment service was not asked about yet."""
+    waiting = Order.objects.filter(ask_at__isnull=False).order_by()
+    yield gauge("orders_with_payment_news", "Orders to ask the payment service about.", waiting.count())
+
+
 def _in_step_since(moved_at: datetime, postponed: int) -> datetime:
     """When the present step began, at the latest: each postponement moves on the time of the last move."""
     waited_s = sum(services.postponement_s(times) for times in range(postponed - 1))

@@ -45,6 +45,9 @@ class Order(models.Model):
     # When a worker should take the order up: the lease of whoever works on it, the time of the next try, the expiry
     # of an unpaid one. NULL when nothing is left to do. The database's clock.
     due_at = models.DateTimeField(null=True)
+    # When the payment service should be asked about this order, of whose payment there is news; NULL when there is
+    # none. The database's clock.
+    ask_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -70,6 +73,8 @@ class Order(models.Model):
         indexes = [
             # Reader: the worker. Only unfinished orders are in it, so it stays small.
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="order_due"),
+            # Reader: whoever asks about payments of which there is news; mostly empty.
+            models.Index(fields=["ask_at"], condition=models.Q(ask_at__isnull=False), name="order_ask"),
             # Readers: the list's filters, each with the list's own order behind it.
             models.Index(fields=["status", "-number"], name="order_by_status"),
             models.Index(fields=["customer_name", "-number"], name="order_by_customer"),

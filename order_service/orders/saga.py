@@ -56,7 +56,7 @@ def advance(order: Order, run: Run) -> Order:
     The caller holds the order's lease: it has just placed, moved or claimed it.
     """
     try:
-        while (step := Step(order.step)) in _STEPS and not _waits_for_its_customer(order):
+        while (step := Step(order.step)) in _STEPS and not waits_for_its_customer(order):
             order = _STEPS[step](order, run)
     except _Later as later:
         return _postpone(order, later)
@@ -67,7 +67,7 @@ def advance(order: Order, run: Run) -> Order:
 
 def resume(order: Order, run: Run) -> Order:
     """What a worker does with an order that it has claimed. An unpaid one that is due has waited long enough."""
-    if not _waits_for_its_customer(order):
+    if not waits_for_its_customer(order):
         return advance(order, run)
     try:
         return advance(_expire(order, run), run)
@@ -82,12 +82,13 @@ def payment_key(order: Order) -> str:
     return f"order-{order.uid}-pay-{order.attempt}"
 
 
+def waits_for_its_customer(order: Order) -> bool:
+    """Whether only its customer can take the order on, or its expiry."""
+    return order.pay_later and order.step == Step.RESERVED
+
+
 class _Later(Exception):
     """The step cannot be finished now and must be taken up again."""
-
-
-def _waits_for_its_customer(order: Order) -> bool:
-    return order.pay_later and order.step == Step.RESERVED
 
 
 def _postpone(order: Order, later: _Later) -> Order:
@@ -172,7 +173,7 @@ def release_stock(order: Order, run: Run) -> str | None:
 
 def void_payment(order: Order, run: Run) -> str | None:
     """Hold no money; returns what is in the way. A late charge finds the payment service's tombstone."""
-    may_be_charged = order.attempt > 0 or order.expires_at is not None
+    may_be_charged = order.attempt > 0 or order.expires_at is not None or bool(order.payment_status)
     if order.status == Status.REFUNDED or not may_be_charged:
         return None
     try:

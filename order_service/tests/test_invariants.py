@@ -157,6 +157,7 @@ PLANTED: list[tuple[str, Plant]] = [
     ("events_are_in_order", lambda order: Event.objects.filter(pk=events_of(order)[0].pk).update(payload="[")),
     ("no_order_is_left_unfinished", lambda order: row(order, due_at=timezone.now())),
     ("no_order_is_left_unfinished", lambda order: row(order, step=Step.SETTLED.value)),
+    ("no_order_is_left_unfinished", lambda order: row(order, ask_at=seconds_from_now(-181))),
     ("status_never_goes_back", lambda order: tell(order, "order.reserved", order.version)),
     ("status_never_goes_back", lambda order: events_of(order)[1].delete()),
     ("order_follows_from_its_events", lambda order: row(order, status=Status.REFUNDED.value)),

@@ -184,3 +184,13 @@ def test_showing_an_order_falls_back_to_the_last_known_payment_status(shop: Shop
     shop.payments.statuses[order.uid] = "REFUNDED"
     shop.payments.fail("glance", Fault.OUTAGE_BEFORE)
     assert actions.show_order(str(order.uid), shop.run()).payment_status == "PARTIALLY_REFUNDED"
+
+
+def test_money_for_an_order_that_never_was_to_be_paid_goes_back(shop: Shop) -> None:
+    """Cancelled before any attempt, then charged all the same through another door: its money is not kept."""
+    shop.products.refuse_with = "Product 1 is out of stock"
+    order = shop.place()
+    assert (order.status, order.step, order.attempt) == ("CANCELLED", "closed", 0)
+    shop.payments.pay(order.uid, TOTAL)
+    assert actions.look_again(str(order.uid), shop.run()).step == "closed"
+    assert shop.payments.statuses[order.uid] == "REFUNDED"

@@ -14,8 +14,9 @@ from servicekit.inbox.connecting import connect
 from servicekit.inbox.receiving import Subscription, replay_once
 from servicekit.inbox.remembering import purge_once
 
-# How long a round waits for a message: the longest that SIGTERM and the other jobs wait.
-IDLE_S: Final = 0.5
+# How long a consumer rests when nothing has come: the longest that a message waits. A round of nothing is a few
+# look-ups in small indexes.
+IDLE_S: Final = 0.2
 
 
 class ConsumeCommand(BaseCommand):
@@ -30,7 +31,7 @@ class ConsumeCommand(BaseCommand):
         """What is done in turn with consuming: each takes a batch and returns how much it did."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds to wait for a message")
+        parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds to rest when nothing has come")
         parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
 
     def handle(self, *_: Any, idle: float, metrics_port: int | None, **__: Any) -> None:
@@ -40,13 +41,13 @@ class ConsumeCommand(BaseCommand):
             exposition.serve(metrics_port)
         stop = workers.Stop().listen()
         subscription = self.subscription()
-        consumer = connect(settings.KAFKA, subscription, idle_s=idle)
+        consumer = connect(settings.KAFKA, subscription)
         own: list[tuple[str, workers.Job]] = [
             ("consume", consumer.consume_once),
             ("replay", partial(replay_once, subscription)),
             ("purge", partial(purge_once, settings.CONSUMED_KEPT_DAYS)),
         ]
         try:
-            workers.run([*own, *self.jobs()], stop=stop, idle_s=0)  # consuming waits
+            workers.run([*own, *self.jobs()], stop=stop, idle_s=idle)
         finally:
             consumer.close()

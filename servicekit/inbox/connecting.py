@@ -30,7 +30,7 @@ _DEFAULTS: Final = {
 _FIXED: Final = {"enable.auto.commit": False, "enable.auto.offset.store": False}
 
 
-def connect(kafka: KafkaSettings, subscription: Subscription, *, idle_s: float) -> Consumer:
+def connect(kafka: KafkaSettings, subscription: Subscription) -> Consumer:
     """Join the subscription's group. Whether a broker can be reached shows later: then the client goes on trying."""
     members: list[Consumer] = []
 
@@ -52,7 +52,7 @@ def connect(kafka: KafkaSettings, subscription: Subscription, *, idle_s: float) 
         },
         logger=logging.getLogger("servicekit.inbox.kafka"),
     )
-    members.append(Consumer(client, subscription, idle_s=idle_s))
+    members.append(Consumer(client, subscription))
     return members[0]
 
 

@@ -56,17 +56,10 @@ class Consumer:
     """One member of a consumer group. Not for several threads: the client's callbacks run within its own calls."""
 
     def __init__(
-        self,
-        client: Client,
-        subscription: Subscription,
-        *,
-        idle_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, client: Client, subscription: Subscription, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`idle_s`: how long one round waits for a message to come."""
         self._client = client
         self._subscription = subscription
-        self._idle_s = idle_s
         self._clock = clock
         self._in_hand: deque[Message] = deque()
         # The next offset of each partition, until the broker has noted it.
@@ -77,7 +70,7 @@ class Consumer:
         client.subscribe(list(subscription.topics), on_revoke=self._revoked, on_lost=self._lost)
 
     def consume_once(self) -> int:
-        """Take what there is, up to a batch, waiting a little for the first; returns how many messages are done."""
+        """Take what the client has fetched, up to a batch, without waiting; returns how many messages are done."""
         if self._in_hand:
             self._rest()
         else:
@@ -110,7 +103,7 @@ class Consumer:
         log.info("consumer.closed", consumer=self._subscription.consumer)
 
     def _fetch(self) -> None:
-        first = self._client.poll(self._idle_s)
+        first = self._client.poll(0)
         if first is not None:
             for message in [first, *self._client.consume(BATCH - 1, 0)]:
                 self._put_in_hand(message)
@@ -120,7 +113,7 @@ class Consumer:
         it may have.
         """
         self._client.pause(self._client.assignment())
-        message = self._client.poll(max(0.0, min(self._idle_s, self._retry_at - self._clock())))
+        message = self._client.poll(0)
         if message is not None:
             self._put_in_hand(message)
 

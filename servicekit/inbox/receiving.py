@@ -15,6 +15,7 @@ from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
 from servicekit.inbox.metrics import count
 from servicekit.inbox.models import Consumed, Parked
+from servicekit.transactions import in_one_transaction
 
 log = structlog.get_logger()
 
@@ -69,19 +70,19 @@ def take(message: Message, subscription: Subscription) -> str:
     return outcome
 
 
+@in_one_transaction
 def _once(event: CloudEvent, consumer: str, handler: Handler) -> str:
     """The unique row decides, so of two processes that have the same event one waits for the other and does nothing."""
-    with transaction.atomic():
-        try:
-            with transaction.atomic():
-                rows.insert(Consumed(consumer=consumer, source=event.source, event_id=event.id))
-        except IntegrityError:
-            return DUPLICATE
-        try:
-            return handler(event)
-        except (DataError, IntegrityError) as problem:
-            # Not the database's health but what is in the event: the next time would be the same.
-            raise Refused("does_not_fit", type(problem).__name__) from problem
+    try:
+        with transaction.atomic():
+            rows.insert(Consumed(consumer=consumer, source=event.source, event_id=event.id))
+    except IntegrityError:
+        return DUPLICATE
+    try:
+        return handler(event)
+    except (DataError, IntegrityError) as problem:
+        # Not the database's health but what is in the event: the next time would be the same.
+        raise Refused("does_not_fit", type(problem).__name__) from problem
 
 
 def replay_once(subscription: Subscription, *, batch: int = REPLAY_BATCH) -> int:
