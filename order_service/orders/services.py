@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from order_service.orders.ports import LineAsked, LineFound
 from order_service.orders.states import Status, Step
 from servicekit import clock, money, rows
 from servicekit.events import trail
+from servicekit.transactions import in_one_transaction
 
 AGGREGATE: Final = "order"
 # What the line's column holds; a longer name is cut, the product id is what counts.
@@ -33,7 +34,7 @@ FIRST_POSTPONEMENT_S: Final = 1.0
 LONGEST_POSTPONEMENT_S: Final = 30.0
 
 
-@transaction.atomic
+@in_one_transaction
 def place_order(
     order_id: UUID,
     *,
@@ -49,6 +50,7 @@ def place_order(
     Raises IntegrityError when there is an order with this id.
     """
     asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
+    data = {"customer_name": customer_name, "currency": currency, "items": asked}
     order = Order(
         uid=order_id,
         customer_name=customer_name,
@@ -60,7 +62,7 @@ def place_order(
         due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
     )
     rows.insert(order)
-    _record(order, "order.created", {"customer_name": customer_name, "currency": currency, "items": asked})
+    trail.append("order.created", aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=1, data=data)
     return order
 
 
@@ -144,8 +146,7 @@ def postpone(order: Order, *, why: str) -> Order:
     """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
     wait_s = postponement_s(order.postponed)
     data = {"step": order.step, "why": why}
-    postponed = min(order.postponed + 1, 1000)
-    return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=postponed)
+    return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=min(order.postponed + 1, 1000))
 
 
 def postponement_s(times: int) -> float:
@@ -212,26 +213,26 @@ def _move(
         written["status"] = status.value
     lease_s = settings.ORDER_LEASE_S if due_in_s == _LEASE else due_in_s
     due_at = None if lease_s is None else clock.seconds_from_now(lease_s)
-    with transaction.atomic():
-        seen = {"number": order.number, "version": order.version}
-        if rows.compare_and_set(Order, where=seen, among=sources, written={**written, "due_at": due_at}) != 1:
-            raise OrderMoved
-        for name, value in written.items():
-            setattr(order, name, value)
-        _freeze(order, found)
-        _record(order, event, data)
+    frozen = _lines(order, found)
+    _write_move(order, event, data, sources=sources, written={**written, "due_at": due_at}, frozen=frozen)
+    vars(order).update(written)
+    order.frozen = frozen or order.frozen
     return order
 
 
-def _record(order: Order, event: str, data: dict[str, Any]) -> None:
-    trail.append(event, aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=order.version, data=data)
+@in_one_transaction
+def _write_move(
+    order: Order, event: str, data: dict[str, Any], *, sources: Any, written: dict[str, Any], frozen: list[OrderLine]
+) -> None:
+    seen = {"number": order.number, "version": order.version}
+    if rows.compare_and_set(Order, where=seen, among=sources, written=written) != 1:
+        raise OrderMoved
+    rows.insert_many(frozen)
+    trail.append(event, aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=written["version"], data=data)
 
 
-def _freeze(order: Order, found: Sequence[LineFound]) -> None:
-    """Keep the lines that were found, with name and price as they are now."""
-    if not found:
-        return
-    order.frozen = [
+def _lines(order: Order, found: Sequence[LineFound]) -> list[OrderLine]:
+    return [
         OrderLine(
             order=order,
             position=n,
@@ -242,7 +243,6 @@ def _freeze(order: Order, found: Sequence[LineFound]) -> None:
         )
         for n, line in enumerate(found, start=1)
     ]
-    rows.insert_many(order.frozen)
 
 
 def _lines_data(lines: Sequence[LineFound], total: Decimal) -> dict[str, Any]:

@@ -2,15 +2,34 @@
 what a bank has booked stays booked, whatever becomes of the caller."""
 
 import secrets
-from contextlib import suppress
+from collections.abc import Callable
 from decimal import Decimal
+from functools import wraps
+from typing import ParamSpec
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from payment_service.bank.models import NOTHING, Entry, Hold, TokenUse
 from servicekit import clock
+from servicekit.transactions import in_one_transaction
+
+P = ParamSpec("P")
+
+
+def _booked_once(book: Callable[P, None]) -> Callable[P, None]:
+    """Book it in a transaction; nothing happens when the key is in the books already."""
+    booked = in_one_transaction(durable=True)(book)
+
+    @wraps(book)
+    def book_once(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            booked(*args, **kwargs)
+        except IntegrityError:
+            return
+
+    return book_once
 
 
 def find(key: str) -> Entry | None:
@@ -24,60 +43,60 @@ def knows(key: str) -> bool:
     return Entry.objects.filter(key=key).exists()
 
 
+@_booked_once
 def charge(
     key: str, *, amount: Decimal, currency: str, capture: bool, token: str, decline_code: str, late_s: float = 0.0
 ) -> None:
     """Set money aside, and take it when `capture`; or book the refusal."""
-    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
-        hold = None
-        if not decline_code:
-            hold = Hold.objects.create(
-                transaction_id=f"txn_{secrets.token_hex(12)}",
-                payment_intent_id=f"pi_{secrets.token_hex(12)}",
-                currency=currency,
-                token=token,
-                authorized=amount,
-                captured=amount if capture else NOTHING,
-            )
-        _enter(key, "charge", amount, hold=hold, decline_code=decline_code, late_s=late_s)
+    hold = None
+    if not decline_code:
+        hold = Hold.objects.create(
+            transaction_id=f"txn_{secrets.token_hex(12)}",
+            payment_intent_id=f"pi_{secrets.token_hex(12)}",
+            currency=currency,
+            token=token,
+            authorized=amount,
+            captured=amount if capture else NOTHING,
+        )
+    _enter(key, "charge", amount, hold=hold, decline_code=decline_code, late_s=late_s)
 
 
+@_booked_once
 def capture(key: str, *, transaction_id: str, amount: Decimal, decline_code: str = "") -> None:
     """Take a part of what is set aside, or all of it, and release the rest."""
-    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
-        hold = _lock(transaction_id)
-        if hold is None or hold.is_released or hold.captured > 0:
-            decline_code = decline_code or "nothing_set_aside"
-        elif amount > hold.authorized:
-            decline_code = decline_code or "amount_too_large"
-        elif not decline_code:
-            hold.captured = amount
-            hold.save()
-        _enter(key, "capture", amount, hold=hold, decline_code=decline_code)
+    hold = _lock(transaction_id)
+    if hold is None or hold.is_released or hold.captured > 0:
+        decline_code = decline_code or "nothing_set_aside"
+    elif amount > hold.authorized:
+        decline_code = decline_code or "amount_too_large"
+    elif not decline_code:
+        hold.captured = amount
+        hold.save()
+    _enter(key, "capture", amount, hold=hold, decline_code=decline_code)
 
 
+@_booked_once
 def release(key: str, *, transaction_id: str, decline_code: str = "") -> None:
     """Give back all that is set aside."""
-    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
-        hold = _lock(transaction_id)
-        if hold is None or hold.is_released or hold.captured > 0:
-            decline_code = decline_code or "nothing_set_aside"
-        elif not decline_code:
-            hold.is_released = True
-            hold.save()
-        _enter(key, "void", hold.authorized if hold else NOTHING, hold=hold, decline_code=decline_code)
+    hold = _lock(transaction_id)
+    if hold is None or hold.is_released or hold.captured > 0:
+        decline_code = decline_code or "nothing_set_aside"
+    elif not decline_code:
+        hold.is_released = True
+        hold.save()
+    _enter(key, "void", hold.authorized if hold else NOTHING, hold=hold, decline_code=decline_code)
 
 
+@_booked_once
 def refund(key: str, *, transaction_id: str, amount: Decimal, decline_code: str = "") -> None:
     """Give back a part of what was taken."""
-    with suppress(IntegrityError), transaction.atomic(durable=True):  # the key is in the books already
-        hold = _lock(transaction_id)
-        if hold is None or amount > hold.captured - hold.refunded:
-            decline_code = decline_code or "amount_too_large"
-        elif not decline_code:
-            hold.refunded += amount
-            hold.save()
-        _enter(key, "refund", amount, hold=hold, decline_code=decline_code)
+    hold = _lock(transaction_id)
+    if hold is None or amount > hold.captured - hold.refunded:
+        decline_code = decline_code or "amount_too_large"
+    elif not decline_code:
+        hold.refunded += amount
+        hold.save()
+    _enter(key, "refund", amount, hold=hold, decline_code=decline_code)
 
 
 def token_of(transaction_id: str) -> str:
@@ -90,12 +109,12 @@ def has_declined_refund(transaction_id: str) -> bool:
     return Entry.objects.filter(kind="refund", hold__transaction_id=transaction_id).exclude(decline_code="").exists()
 
 
+@in_one_transaction(durable=True)
 def count_use(order_id: str, token: str) -> int:
     """How often this order has come with this token, this time included."""
-    with transaction.atomic(durable=True):
-        TokenUse.objects.get_or_create(order_id=order_id, token=token)
-        TokenUse.objects.filter(order_id=order_id, token=token).update(uses=F("uses") + 1)
-        return TokenUse.objects.values_list("uses", flat=True).get(order_id=order_id, token=token)
+    TokenUse.objects.get_or_create(order_id=order_id, token=token)
+    TokenUse.objects.filter(order_id=order_id, token=token).update(uses=F("uses") + 1)
+    return TokenUse.objects.values_list("uses", flat=True).get(order_id=order_id, token=token)
 
 
 def _lock(transaction_id: str) -> Hold | None:

@@ -8,11 +8,12 @@ conditional UPDATE; whatever was read before is only a hint, and is read again w
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -29,6 +30,7 @@ from product_stub.catalog.lines import Line
 from product_stub.catalog.models import MAX_SUPPLIED, Product, Reservation, Restock
 from product_stub.catalog.states import COUNTER, Status, may_move
 from servicekit import rows
+from servicekit.transactions import in_one_transaction
 
 log = structlog.get_logger()
 
@@ -127,9 +129,9 @@ def release(reservation_id: str, *, return_sold: bool) -> None:
 
 def create_product(uid: uuid.UUID, *, name: str, price: Decimal, stock: int) -> Product:
     """Add a product to the catalogue. Safe to repeat with the same `uid`."""
+    create = in_one_transaction(Product.objects.create)
     try:
-        with transaction.atomic():
-            product = Product.objects.create(uid=uid, name=name, price=price, stock=stock, supplied=stock)
+        product = create(uid=uid, name=name, price=price, stock=stock, supplied=stock)
     except IntegrityError:
         return Product.objects.get(uid=uid)
     log.info("product.created", product_id=product.pk, stock=stock)
@@ -145,9 +147,7 @@ def restock(product_id: int, *, uid: uuid.UUID, quantity: int) -> Product:
     """
     selectors.get_product(product_id)
     try:
-        with transaction.atomic():
-            Restock.objects.create(uid=uid, product_id=product_id, quantity=quantity)
-            _supply(product_id, quantity)
+        _supply(product_id, uid=uid, quantity=quantity)
     except IntegrityError:
         return Restock.objects.select_related("product").get(uid=uid).product
     log.info("product.restocked", product_id=product_id, quantity=quantity)
@@ -169,14 +169,18 @@ def _refusal(
 
 def _hold(reservation_id: str, held: Sequence[Line]) -> Reservation:
     reservation = Reservation(uid=reservation_id, status=Status.HELD.value, lines_text=lines.dump(held))
-    with transaction.atomic():
-        try:
-            rows.insert(reservation)
-        except IntegrityError as problem:
-            raise _IdTaken from problem
-        _shift(held, source=COUNTER[Status.RELEASED], target=COUNTER[Status.HELD])
+    _write_hold(reservation, held)
     log.info(_EVENTS[Status.HELD], reservation_id=reservation_id)
     return reservation
+
+
+@in_one_transaction
+def _write_hold(reservation: Reservation, held: Sequence[Line]) -> None:
+    try:
+        rows.insert(reservation)
+    except IntegrityError as problem:
+        raise _IdTaken from problem
+    _shift(held, source=COUNTER[Status.RELEASED], target=COUNTER[Status.HELD])
 
 
 def _find_again(reservation_id: str, wanted: Mapping[int, int]) -> Reservation:
@@ -194,17 +198,19 @@ def _move(reservation: Reservation, *, to: Status) -> bool:
     seen, now = Status(reservation.status), timezone.now()
     if not may_move(seen, to):
         raise ValueError(f"no way from {seen} to {to}")
-    with transaction.atomic():
-        if not rows.compare_and_set(
-            Reservation,
-            where={"number": reservation.pk, "status": seen.value},
-            among={},
-            written={"status": to.value, "updated_at": now},
-        ):
-            return False
-        _shift(reservation.lines, source=COUNTER[seen], target=COUNTER[to])
+    if not _write_move(reservation, seen, to, now):
+        return False
     reservation.status, reservation.updated_at = to.value, now
     log.info(_EVENTS[to], reservation_id=reservation.uid)
+    return True
+
+
+@in_one_transaction
+def _write_move(reservation: Reservation, seen: Status, to: Status, now: datetime) -> bool:
+    as_seen, written = {"number": reservation.pk, "status": seen.value}, {"status": to.value, "updated_at": now}
+    if not rows.compare_and_set(Reservation, where=as_seen, among={}, written=written):
+        return False
+    _shift(reservation.lines, source=COUNTER[seen], target=COUNTER[to])
     return True
 
 
@@ -226,16 +232,18 @@ def _shift(moved: Sequence[Line], *, source: str, target: str) -> None:
 
 def _bury(reservation_id: str) -> bool:
     """Leave a tombstone. False: somebody else used the id meanwhile."""
+    bury = in_one_transaction(Reservation.objects.create)
     try:
-        with transaction.atomic():
-            Reservation.objects.create(uid=reservation_id, status=Status.RELEASED.value, lines_text=lines.dump([]))
+        bury(uid=reservation_id, status=Status.RELEASED.value, lines_text=lines.dump([]))
     except IntegrityError:
         return False
     log.info(_EVENTS[Status.RELEASED], reservation_id=reservation_id)
     return True
 
 
-def _supply(product_id: int, quantity: int) -> None:
+@in_one_transaction
+def _supply(product_id: int, *, uid: uuid.UUID, quantity: int) -> None:
+    Restock.objects.create(uid=uid, product_id=product_id, quantity=quantity)
     room = Product.objects.filter(pk=product_id, supplied__lte=MAX_SUPPLIED - quantity)
     if not room.update(stock=F("stock") + quantity, supplied=F("supplied") + quantity):
         raise StockLimitReached(product_id, limit=MAX_SUPPLIED)

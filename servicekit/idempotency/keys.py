@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, Final, TypeVar
 
 import msgspec
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q
 from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from servicekit import clock, errors, exactjson, rows
 from servicekit.idempotency.models import IdempotencyKey
+from servicekit.transactions import in_one_transaction
 
 MAX_KEY_LENGTH: Final = 255
 # Longer than any request may take; after it a crashed request's key can be used again.
@@ -87,7 +88,8 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
 
     Args:
         attempt: Tries to handle a request by writing to this database alone. Runs in a transaction that is rolled back
-            when the key turns out to be taken; None, having written nothing, when the request needs the long way.
+            when the key turns out to be taken, and run again when the database undid it; None, having written nothing,
+            when the request needs the long way.
     """
 
     def decorate(handler: View) -> View:
@@ -109,15 +111,15 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
     return decorate
 
 
+@in_one_transaction
 def _at_once(attempt: Callable[[Request], Response | None], request: Request, key: str) -> Response | None:
     claim = Claim(uuid.uuid4())
     request.META[_CREATION_ID] = claim.id
-    with transaction.atomic():
-        response = attempt(request)
-        if response is not None:
-            row = _row(_scope_of(request), key, _fingerprint(request.data))
-            row.id, row.status_code, row.body = claim.id, response.status_code, exactjson.encode(response.data).decode()
-            rows.insert(row)
+    response = attempt(request)
+    if response is not None:
+        row = _row(_scope_of(request), key, _fingerprint(request.data))
+        row.id, row.status_code, row.body = claim.id, response.status_code, exactjson.encode(response.data).decode()
+        rows.insert(row)
     return response
 
 
@@ -163,13 +165,15 @@ def _fingerprint(body: object) -> str:
 def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
     """Take the key, by a unique insert, or answer for the request that has it."""
     row = _row(scope, key, fingerprint)
+    row.locked_until = clock.seconds_from_now(LOCK_S)
     try:
-        with transaction.atomic():
-            row.locked_until = clock.seconds_from_now(LOCK_S)
-            rows.insert(row)
+        _insert(row)
         return Claim(row.id)
     except IntegrityError:
         return _claim_again(row.digest, fingerprint)
+
+
+_insert: Final = in_one_transaction(rows.insert)
 
 
 def _row(scope: str, key: str, fingerprint: str) -> IdempotencyKey:

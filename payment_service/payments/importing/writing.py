@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.core.management.color import no_style
-from django.db import connection, transaction
+from django.db import connection
 
 from payment_service.payments import states
 from payment_service.payments.importing.rows import Row
@@ -19,6 +19,7 @@ from payment_service.payments.models import NOTHING, Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
 from servicekit import rows as statements
 from servicekit.events import trail
+from servicekit.transactions import in_one_transaction
 
 EVENT: Final = "payment.imported"
 # The money was taken elsewhere and no gateway here has heard of it: what happens to it from now on is only booked.
@@ -92,7 +93,7 @@ class Writer:
         self._names = _VARYING + tuple(field.name for field in fields)
         self._constants = tuple(field.get_db_prep_save(getattr(defaults, field.name), connection) for field in fields)
 
-    @transaction.atomic(durable=True)
+    @in_one_transaction(durable=True)
     def write(self, rows: Sequence[Row]) -> None:
         """Book the rows, all or none.
 

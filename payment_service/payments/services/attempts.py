@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,6 +23,7 @@ from payment_service.payments.models import MAX_MESSAGE_LENGTH, NOTHING, Payment
 from payment_service.payments.services.moves import move, tell
 from payment_service.payments.states import Status
 from servicekit import clock, rows
+from servicekit.transactions import in_one_transaction
 
 # References are drawn from 2^32 a day, so with 100,000 payments a day one in 40,000 is drawn twice; five times never.
 REFERENCE_DRAWS: Final = 5
@@ -79,7 +80,7 @@ def open_voided(order_id: str) -> Payment | None:
     return payment if _insert(payment) else None
 
 
-@transaction.atomic(durable=True)
+@in_one_transaction(durable=True)
 def start_attempt(payment: Payment, asked: Asked, *, gateway: str) -> Payment:
     """Record the intent to try a FAILED payment again, as it is asked for now.
 
@@ -108,7 +109,7 @@ def start_attempt(payment: Payment, asked: Asked, *, gateway: str) -> Payment:
     )
 
 
-@transaction.atomic
+@in_one_transaction
 def finish_attempt(payment: Payment, outcome: Outcome) -> Payment:
     """Record what became of the running attempt.
 
@@ -139,12 +140,11 @@ def _row(asked: Asked, *, gateway: str, status: Status) -> Payment:
 
 def _insert(payment: Payment, *, durable: bool = False) -> bool:
     """Insert a new payment and its event; False when its order has one already. The unique order id decides."""
+    insert = in_one_transaction(durable=durable)(_insert_and_tell)
     for draw in range(1, REFERENCE_DRAWS + 1):
         payment.reference = _draw_reference(payment.created_at)
         try:
-            with transaction.atomic(durable=durable):
-                rows.insert(payment)
-                tell(payment)
+            insert(payment)
         except IntegrityError:
             payment.pk = None
             if Payment.objects.filter(order_id=payment.order_id).exists():
@@ -154,6 +154,11 @@ def _insert(payment: Payment, *, durable: bool = False) -> bool:
         else:
             return True
     return False
+
+
+def _insert_and_tell(payment: Payment) -> None:
+    rows.insert(payment)
+    tell(payment)
 
 
 def _draw_reference(moment: datetime) -> str:

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -21,9 +20,10 @@ from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment
 from payment_service.payments.services.moves import due_when_void_requested, move
 from payment_service.payments.states import Status
 from servicekit import clock
+from servicekit.transactions import in_one_transaction
 
 
-@transaction.atomic
+@in_one_transaction
 def request_void(payment: Payment) -> Payment:
     """Remember that no money may be held for this order. Safe to repeat, whoever has the payment at the moment.
 
@@ -40,7 +40,7 @@ def request_void(payment: Payment) -> Payment:
     return Payment.objects.get(pk=payment.pk)
 
 
-@transaction.atomic
+@in_one_transaction
 def finish_void(payment: Payment, outcome: Outcome) -> Payment:
     """Record the answer to a void of money that was set aside; a refusal leaves the payment as it is.
 
@@ -52,7 +52,7 @@ def finish_void(payment: Payment, outcome: Outcome) -> Payment:
     return move(payment, to=Status.VOIDED, voided_at=timezone.now(), failure_code="", error_message="")
 
 
-@transaction.atomic(durable=True)
+@in_one_transaction(durable=True)
 def start_capture(payment: Payment, *, amount: Decimal) -> Payment:
     """Record the intent to take money that was set aside.
 
@@ -79,7 +79,7 @@ def start_capture(payment: Payment, *, amount: Decimal) -> Payment:
     return Payment.objects.get(pk=payment.pk)
 
 
-@transaction.atomic
+@in_one_transaction
 def finish_capture(payment: Payment, outcome: Outcome) -> Payment:
     """Record the answer to a capture; a refusal leaves the money set aside.
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -15,6 +14,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
 from servicekit import clock, money
 from servicekit.events import trail
+from servicekit.transactions import in_one_transaction
 
 # The first wait after a failure, and the longest: what is stuck is settled soon after whatever was down is back.
 FIRST_WAIT_S: Final = 1.0
@@ -75,7 +75,7 @@ def tell(payment: Payment, told: Mapping[str, Any] | None = None) -> None:
     )
 
 
-@transaction.atomic(durable=True)
+@in_one_transaction(durable=True)
 def claim(payment: Payment) -> Payment | None:
     """Take a payment that is due, for as long as a lease lasts; None when it is not due, or somebody was faster."""
     if payment.due_at is None:
@@ -86,7 +86,7 @@ def claim(payment: Payment) -> Payment | None:
     return Payment.objects.get(pk=payment.pk)
 
 
-@transaction.atomic
+@in_one_transaction
 def postpone(payment: Payment, *, longest_wait_s: float = LONGEST_WAIT_S) -> Payment:
     """Give a claimed payment back for later, each time a little later. Nothing happens when the claim is lost."""
     wait_s = min(longest_wait_s, FIRST_WAIT_S * 2 ** min(payment.tries, 20))
@@ -96,14 +96,14 @@ def postpone(payment: Payment, *, longest_wait_s: float = LONGEST_WAIT_S) -> Pay
     return Payment.objects.get(pk=payment.pk)
 
 
-@transaction.atomic
+@in_one_transaction
 def leave_unknown(payment: Payment) -> Payment:
     """Give a payment back whose answer was lost: whoever comes next may find out at once."""
     Payment.objects.filter(pk=payment.pk, version=payment.version).update(due_at=Now())
     return Payment.objects.get(pk=payment.pk)
 
 
-@transaction.atomic
+@in_one_transaction
 def rest(payment: Payment) -> Payment:
     """Nothing is left to do for a claimed payment; a void that came in since it was read keeps it due."""
     rows = Payment.objects.filter(pk=payment.pk, version=payment.version, void_requested=payment.void_requested)

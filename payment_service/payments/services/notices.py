@@ -2,24 +2,24 @@
 
 from typing import Final
 
-from django.db import transaction
 from django.db.models import F
 
 from payment_service.payments.models import Payment
 from payment_service.payments.services.moves import FIRST_WAIT_S, LONGEST_WAIT_S
 from servicekit import clock
+from servicekit.transactions import in_one_transaction
 
 # 2^20 s is far above the longest wait; it only keeps the number small.
 _MOST_DOUBLINGS: Final = 20
 
 
-@transaction.atomic
+@in_one_transaction
 def acknowledge(payment: Payment) -> None:
     """The order service has heard. What happened to the payment since it was read has a notice of its own to come."""
     Payment.objects.filter(pk=payment.pk, version=payment.version).update(notice_due_at=None, notice_tries=0)
 
 
-@transaction.atomic
+@in_one_transaction
 def postpone_notice(payment: Payment) -> None:
     """Tell it later, each time a little later."""
     wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(payment.notice_tries, _MOST_DOUBLINGS))

@@ -5,7 +5,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -17,6 +16,7 @@ from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment, Refund
 from payment_service.payments.services.moves import FIRST_WAIT_S, LONGEST_WAIT_S, move
 from payment_service.payments.states import RefundStatus, Status
 from servicekit import clock, money
+from servicekit.transactions import in_one_transaction
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Booking:
     is_new: bool
 
 
-@transaction.atomic(durable=True)
+@in_one_transaction(durable=True)
 def book_refund(payment_number: int, *, uid: UUID, amount: Decimal | None, reason: str) -> Booking:
     """Book a refund on its payment, before the gateway is asked. Takes the payment's row lock. Safe to repeat by `uid`.
 
@@ -56,7 +56,7 @@ def book_refund(payment_number: int, *, uid: UUID, amount: Decimal | None, reaso
     return Booking(_fresh(refund), is_new=True)
 
 
-@transaction.atomic
+@in_one_transaction
 def finish_refund(refund: Refund, outcome: Outcome) -> Refund:
     """Record the answer to a refund: money back moves the payment, a refusal gives the booked amount back.
 
@@ -93,7 +93,7 @@ def finish_refund(refund: Refund, outcome: Outcome) -> Refund:
     return _fresh(refund)
 
 
-@transaction.atomic(durable=True)
+@in_one_transaction(durable=True)
 def claim_refund(refund: Refund) -> Refund | None:
     """Take a refund that is due, for as long as a lease lasts; None when somebody was faster."""
     rows = Refund.objects.filter(pk=refund.pk, version=refund.version, due_at__lte=Now())
@@ -102,7 +102,7 @@ def claim_refund(refund: Refund) -> Refund | None:
     return _fresh(refund)
 
 
-@transaction.atomic
+@in_one_transaction
 def postpone_refund(refund: Refund) -> Refund:
     """Give a refund back for later, each time a little later. Nothing happens when the claim is lost."""
     wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(refund.tries, 20))
