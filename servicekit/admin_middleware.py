@@ -1,4 +1,4 @@
-"""Sessions, users, messages and the browser's security headers for the admin's pages only.
+"""Sessions, users, messages, forms and the browser's security headers for the admin's pages only.
 
 An API request has none of them, and looking for them costs as much as everything else that surrounds a view.
 """
@@ -11,6 +11,7 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 
 ADMIN_PATH: Final = "/admin/"
@@ -28,6 +29,10 @@ class _AdminOnly:
 
 
 class AdminSecurityMiddleware(_AdminOnly, SecurityMiddleware):
+    pass
+
+
+class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
     pass
 
 

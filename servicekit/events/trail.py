@@ -1,5 +1,6 @@
 """Writing and reading events."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -13,16 +14,9 @@ from servicekit.events.models import Event
 
 log = structlog.get_logger()
 
-_KEPT: Final = (
-    "event_id",
-    "aggregateid",
-    "sequence",
-    "payload",
-    "aggregatetype",
-    "type",
-    "created_at",
-    "published_at",
-)
+_WRITTEN: Final = ("event_id", "aggregateid", "sequence", "payload", "aggregatetype", "type", "created_at")
+_APPENDED: Final = (*_WRITTEN, "traceparent")
+_KEPT: Final = (*_WRITTEN, "published_at")
 
 
 class Fact(NamedTuple):
@@ -41,16 +35,10 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
         sequence: The aggregate's version after the change.
         data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is stored and published.
     """
-    rows.insert(
-        Event(
-            type=event_type,
-            aggregatetype=aggregate_type,
-            aggregateid=aggregate_id,
-            sequence=sequence,
-            payload=exactjson.encode(data).decode(),
-            traceparent=tracing.current(),
-        )
-    )
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    payload = exactjson.encode(data).decode()
+    values = (uuid.uuid4().hex, aggregate_id, sequence, payload, aggregate_type, event_type, now, tracing.current())
+    rows.insert_prepared(Event, _APPENDED, [values])
     transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
 
 
