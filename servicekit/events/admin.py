@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from servicekit.events.models import Event
+from servicekit.events.models import DeadLetter, Event
 from servicekit.readonly_admin import ReadOnly
 
 
@@ -12,3 +12,10 @@ class EventAdmin(ReadOnly, admin.ModelAdmin[Event]):
     list_filter = ("type", "created_at")
     search_fields = ("aggregateid", "=event_id")
     show_full_result_count = False
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnly, admin.ModelAdmin[DeadLetter]):
+    list_display = ("event", "error", "died_at", "given_up_at")
+    list_select_related = ("event",)
+    search_fields = ("event__aggregateid",)

@@ -33,7 +33,8 @@ EVENTS_ARE_PUBLISHED: Final = Invariant(
     "I6",
     "events_are_published",
     "No committed event waits longer than --quiet-for to be published.",
-    "The relay does not run or cannot reach its broker: start the worker (manage.py worker) and read its log.",
+    "The relay does not run or cannot reach its broker: start the worker (manage.py worker) and read its log. Or the "
+    "broker refuses it for good: manage.py dead_letters.",
 )
 
 # Gives those of the ids that there are.

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from servicekit import clock, exactjson
 from servicekit.events.models import Event, Tally
+from servicekit.events.outbox import dead_and_held, sendable
 from servicekit.metrics import age_s, gauge
 
 log = structlog.get_logger()
@@ -67,12 +68,15 @@ def count(counters: Iterable[EventCounter]) -> Iterator[Metric]:
 
 
 def outbox() -> Iterator[Metric]:
-    """How far publishing is behind."""
-    waiting = Event.objects.filter(published_at=None).order_by("position")
+    """How far publishing is behind, and what it cannot publish."""
+    waiting = sendable().order_by("position")
     oldest = waiting.values_list("created_at", flat=True).first()
-    yield gauge("events_oldest_unsent_age_seconds", "Age of the oldest event that is not published yet.", age_s(oldest))
+    yield gauge("events_oldest_unsent_age_seconds", "Age of the oldest event that is to be published.", age_s(oldest))
     how_many = waiting.values("position")[:MOST_AT_ONCE].count()
-    yield gauge("events_unsent", f"Events that are not published yet, up to {MOST_AT_ONCE}.", how_many)
+    yield gauge("events_unsent", f"Events that are to be published, up to {MOST_AT_ONCE}.", how_many)
+    found = dead_and_held(at_most=MOST_AT_ONCE)
+    yield gauge("events_dead", "Events that the broker refused for good and nobody has decided about.", found.dead)
+    yield gauge("events_held", "Events that wait behind a dead one.", found.held)
 
 
 def _count_all(counters: tuple[EventCounter, ...]) -> Counter[Key]:

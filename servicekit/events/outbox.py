@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -40,8 +40,7 @@ def sendable() -> QuerySet[Event]:
     # Asked for itself, because there is mostly none: the condition would cost something for each row.
     if not dead.exists():
         return waiting
-    same = {"event__aggregatetype": OuterRef("aggregatetype"), "event__aggregateid": OuterRef("aggregateid")}
-    return waiting.exclude(Exists(dead.filter(**same)))
+    return waiting.exclude(_same_as(dead))
 
 
 def read(*, after: int, limit: int) -> list[Waiting]:
@@ -63,12 +62,28 @@ def bury(errors: Mapping[int, str]) -> None:
     DeadLetter.objects.bulk_create(letters, ignore_conflicts=True)
 
 
-def counts(*, at_most: int) -> dict[str, int]:
-    """How many are dead, and how many of the others wait behind those."""
+class DeadAndHeld(NamedTuple):
+    """How many events are dead, and how many others wait behind those."""
+
+    dead: int
+    held: int
+
+
+def dead_and_held(*, at_most: int) -> DeadAndHeld:
+    """Each counted up to `at_most`."""
     dead = DeadLetter.objects.filter(given_up_at=None)
-    many: dict[str, Any] = {"dead": dead.values("pk")[:at_most].count(), "held": 0}
-    if many["dead"]:
-        same = {"event__aggregatetype": OuterRef("aggregatetype"), "event__aggregateid": OuterRef("aggregateid")}
-        behind = Event.objects.filter(Exists(dead.filter(**same)), published_at=None, deadletter=None)
-        many["held"] = behind.values("pk")[:at_most].count()
-    return many
+    how_many = dead.values("pk")[:at_most].count()
+    if not how_many:
+        return DeadAndHeld(0, 0)
+    return DeadAndHeld(how_many, behind(dead).values("pk")[:at_most].count())
+
+
+def behind(dead: QuerySet[DeadLetter]) -> QuerySet[Event]:
+    """What waits behind these."""
+    return Event.objects.filter(_same_as(dead), published_at=None, deadletter=None)
+
+
+def _same_as(dead: QuerySet[DeadLetter]) -> Exists:
+    """Events of an aggregate that one of these is of, too."""
+    same = {"event__aggregatetype": OuterRef("aggregatetype"), "event__aggregateid": OuterRef("aggregateid")}
+    return Exists(dead.filter(**same))

@@ -252,7 +252,7 @@ def test_the_later_events_of_a_dead_ones_aggregate_wait_behind_it(broker: FakeBr
     tell("first.3", sequence=3)
     relays.run_after(1)
     assert (broker.taken, unpublished()) == (["second.1", "second.2"], ["first.1", "first.2", "first.3"])
-    assert outbox.counts(at_most=100) == {"dead": 1, "held": 2}
+    assert outbox.dead_and_held(at_most=100) == (1, 2)
 
 
 def test_when_many_are_dead_the_others_are_still_found(broker: FakeBroker) -> None:
