@@ -9,7 +9,7 @@ PYTHON ?=
 # The engine that the tests run on; a server of it is started for them, and ends with them. Empty: SQLite.
 DB ?=
 BIN := .venv/bin
-SERVICES := order_service payment_service product_stub
+SERVICES := order_service payment_service product_stub notify_service
 UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 

@@ -55,7 +55,7 @@ def test_an_expression_that_selects_nothing_says_so() -> None:
     assert (status, lines[-1]) == (pytest.ExitCode.NO_TESTS_COLLECTED, "0 passed, 0 failed")
 
 
-@pytest.mark.parametrize("suite", ["order_service", "payment_service", "product_stub", "servicekit"])
+@pytest.mark.parametrize("suite", ["notify_service", "order_service", "payment_service", "product_stub", "servicekit"])
 def test_a_suite_runs_from_its_own_folder(suite: str) -> None:
     """With its own settings, whatever the environment says."""
     status, lines = run_pytest("-q", "--collect-only", folder=ROOT / suite)

@@ -1,0 +1,80 @@
+"""Sending mails: each at least once.
+
+A mail server cannot be made part of a transaction. A process that dies between its answer and our note of it has the
+mail sent again, under the same Message-ID, by which a mailbox can tell.
+"""
+
+import smtplib
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import F
+from django.db.models.functions import Now
+
+from notify_service.mailing.models import Mail
+from servicekit import clock
+
+log = structlog.get_logger()
+
+# One round: few enough to stop soon when asked to.
+BATCH: Final = 20
+# One purge statement's size, so that it never holds the write lock for long.
+PURGE_BATCH: Final = 500
+# Waits after a mail server that refused or was away: 1, 2, 4 ... seconds.
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 3600.0
+# After some two days a mail is no news any more.
+MOST_TRIES: Final = 60
+# By RFC 2606 nobody's domain, so no other mail has the same Message-ID.
+MESSAGE_ID: Final = "<{uid}@notify.invalid>"
+
+
+def send_once(*, batch: int = BATCH) -> int:
+    """Send mails that are due, oldest first; return how many were sent. Ends at the first that the server refuses."""
+    sent = 0
+    for mail in Mail.objects.filter(due_at__lte=Now()).order_by("due_at", "number")[:batch]:
+        if not _claim(mail):
+            continue
+        try:
+            _message(mail).send()
+        except (smtplib.SMTPException, OSError) as problem:
+            _put_off(mail, problem)
+            break
+        Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), due_at=None)
+        log.info("mail.sent", number=mail.number)
+        sent += 1
+    return sent
+
+
+def purge_once() -> int:
+    """Forget mails that were sent longer ago than their events are remembered; return how many."""
+    moment = clock.seconds_from_now(-timedelta(days=settings.CONSUMED_KEPT_DAYS).total_seconds())
+    doomed = list(Mail.objects.filter(sent_at__lt=moment).order_by().values_list("pk", flat=True)[:PURGE_BATCH])
+    Mail.objects.filter(pk__in=doomed).delete()
+    return len(doomed)
+
+
+def _claim(mail: Mail) -> bool:
+    """Take a mail for as long as a lease lasts; the number of tries fences out whoever had it before."""
+    taken = Mail.objects.filter(pk=mail.pk, tries=mail.tries, due_at__lte=Now()).update(
+        tries=F("tries") + 1, due_at=clock.seconds_from_now(settings.MAIL_LEASE_S)
+    )
+    mail.tries += taken
+    return bool(taken)
+
+
+def _message(mail: Mail) -> EmailMessage:
+    headers = {"Message-ID": MESSAGE_ID.format(uid=mail.uid)}
+    return EmailMessage(mail.subject, mail.body, to=settings.MAIL_TO, headers=headers)
+
+
+def _put_off(mail: Mail, problem: Exception) -> None:
+    """Send it later, each time a little later; some day never."""
+    wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(mail.tries - 1, 20))
+    due_at = None if mail.tries >= MOST_TRIES else clock.seconds_from_now(wait_s)
+    Mail.objects.filter(pk=mail.pk, tries=mail.tries, sent_at=None).update(due_at=due_at)
+    event = "mail.given_up" if due_at is None else "mail.put_off"
+    log.warning(event, number=mail.number, tries=mail.tries, problem=type(problem).__name__)

@@ -1,0 +1,79 @@
+"""What a mail says of an event. Pure: an event in, words out."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from servicekit.inbox.cloudevents import CloudEvent
+from servicekit.inbox.errors import Refused
+
+# A subject is one line, however long somebody's order number is.
+MAX_REFERENCE_LENGTH: Final = 64
+
+
+class Written(NamedTuple):
+    """A mail's words."""
+
+    subject: str
+    body: str
+
+
+class Told(msgspec.Struct):
+    """What mails need of a payment's event; the rest is not looked at. Amounts in major units."""
+
+    order_id: str
+    amount: Decimal
+    captured: Decimal
+    currency: str
+    failure_code: str = ""
+    refund_amount: Decimal | None = None
+
+
+def write(event: CloudEvent) -> Written:
+    """The mail about a payment.
+
+    Raises Refused for a payload that does not say what a mail needs.
+    """
+    try:
+        told = msgspec.convert(event.data, Told)
+    except msgspec.ValidationError as problem:
+        raise Refused("unknown_schema", str(problem)) from problem
+    return WRITERS[event.type](told)
+
+
+def _received(told: Told) -> Written:
+    order = _order(told)
+    return Written(f"Payment received for {order}", f"{told.captured} {told.currency} was taken for {order}.\n")
+
+
+def _failed(told: Told) -> Written:
+    order = _order(told)
+    why = f" ({_line(told.failure_code)})" if told.failure_code else ""
+    body = f"{told.amount} {told.currency} could not be taken for {order}{why}. Nothing was charged.\n"
+    return Written(f"Payment failed for {order}", body)
+
+
+def _refunded(told: Told) -> Written:
+    if told.refund_amount is None:
+        raise Refused("unknown_schema", "a refund without refund_amount")
+    order = _order(told)
+    return Written(f"Refund for {order}", f"{told.refund_amount} {told.currency} was given back for {order}.\n")
+
+
+# What the payment service of seed 004 has its notification service tell of.
+WRITERS: Final[Mapping[str, Callable[[Told], Written]]] = {
+    "payment.successful": _received,
+    "payment.failed": _failed,
+    "payment.refunded": _refunded,
+}
+
+
+def _order(told: Told) -> str:
+    return f"order {_line(told.order_id)[:MAX_REFERENCE_LENGTH]}"
+
+
+def _line(text: str) -> str:
+    """Without line breaks, which in a subject would begin another header."""
+    return " ".join(text.split())

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""The notify service's command line: `python notify_service/manage.py help`, from any folder."""
+
+import os
+import sys
+from pathlib import Path
+
+from django.core.management import execute_from_command_line
+
+
+def main() -> None:
+    # The repository's root in place of this folder, so that each module has one name wherever this is started.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notify_service.settings")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Settings of the notify service. The only module that reads its environment; see .env.example for every variable."""
+
+from pathlib import Path
+
+from servicekit import conf, kafka, logs
+from servicekit import env as environment
+
+HERE = Path(__file__).resolve().parent
+env = environment.read(HERE)
+
+SERVICE_NAME = "notify_service"
+SECRET_KEY = conf.secret_key(env)  # signs nothing: there is no HTTP
+DEBUG = False
+
+INSTALLED_APPS = ["servicekit.inbox", "notify_service.mailing"]
+# W003 and W020 look for what protects an HTTP service, which this is not.
+SILENCED_SYSTEM_CHECKS = [*conf.SILENCED_CHECKS, "security.W003", "security.W020"]
+
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+METRICS_DIRECTORY = conf.metrics_directory(env)
+LOGGING_CONFIG = None
+logs.configure(
+    service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
+)
+
+# ---- events
+KAFKA = kafka.settings(env, topic="payments")
+# How long it is remembered which events were consumed. A broker keeps messages for 7 days unless it is told otherwise,
+# and gives all of them again to a group that starts anew: twice that.
+CONSUMED_KEPT_DAYS = env.float("CONSUMED_KEPT_DAYS", default=14.0)
+
+# ---- mail
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = environment.secret(env, "EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+# Seconds that each step of talking to the mail server may take.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="Shop <shop@localhost>")
+# Orders have no address, so all mails go to these.
+MAIL_TO: list[str] = env.list("MAIL_TO", default=["orders@localhost"])
+# Seconds. A process that has not sent a mail for this long has lost it to the next one; above EMAIL_TIMEOUT several
+# times, because a mail takes several steps.
+MAIL_LEASE_S = env.float("MAIL_LEASE_S", default=120.0)
