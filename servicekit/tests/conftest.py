@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 import structlog
+from django.db import connection
 from django.test import Client
 
 from servicekit import exactjson
+
+# SQLite has no sessions that could wait for each other, be limited or be killed.
+_ONLY_ON = {
+    "test_on_servers.py": ("postgresql", "mysql"),
+    "test_on_postgresql.py": ("postgresql",),
+}
+collect_ignore = [name for name, vendors in _ONLY_ON.items() if connection.vendor not in vendors]
 
 
 class Api:
