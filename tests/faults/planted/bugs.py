@@ -7,6 +7,7 @@ file with its name wakes it up, so that one running stack can be had with it and
 import functools
 import importlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -154,11 +155,11 @@ def stock_kept(right: Any, order: Any, run: Any) -> None:
 # ---- events
 
 
-@bug("order_service.orders.services", "_record")
-def change_without_event(right: Any, order: Any, event: str, data: Any) -> None:
+@bug("servicekit.events.trail", "append")
+def change_without_event(right: Any, event_type: str, **event: Any) -> None:
     """One of the changes tells nobody."""
-    if event != "order.closed":
-        right(order, event, data)
+    if event_type != "order.closed":
+        right(event_type, **event)
 
 
 @bug("payment_service.payments.services.moves", "tell")
@@ -179,6 +180,23 @@ def event_after_the_commit(right: Any, *args: Any, **kwargs: Any) -> None:
         of("django.db").connection.close()
 
     of("django.db.transaction").on_commit(lambda: threading.Thread(target=later, daemon=True).start())
+
+
+@bug("servicekit.events.outbox", "read")
+def marked_before_acknowledged(right: Any, **what: Any) -> Any:
+    """Events count as published as soon as they are read for it."""
+    waiting = right(**what)
+    of("servicekit.events.outbox").mark([event.position for event in waiting])
+    return waiting
+
+
+@bug("servicekit.events.publishers", "LogPublisher.publish_in_order")
+def dies_while_publishing(right: Any, *args: Any, **kwargs: Any) -> Any:
+    """No bug, but what must be survived: the order service's worker is killed, once."""
+    if os.environ["DJANGO_SETTINGS_MODULE"] != "order_service.settings":
+        return right(*args, **kwargs)
+    Path(os.environ[FOLDER], "dies_while_publishing").unlink()
+    return os.kill(os.getpid(), signal.SIGKILL)
 
 
 # ---- work that is left
