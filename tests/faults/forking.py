@@ -1,0 +1,116 @@
+"""Starts the processes of a stack from nurseries, and arms them to die at their points."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tests.stack import ROOT, Process, Service, Stack
+
+LOOK_EVERY_S: Final = 0.005
+
+
+class Nursery:
+    """A service, loaded and ready to be started any number of times."""
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        with service.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.nursery", service.name],
+                env=service.environment,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self._is_ready = False
+
+    def begin(self, process: Process) -> "Forked":
+        """Start a process of this service: its server or a worker, whatever its command line says."""
+        about = {"name": process.name.replace(" ", "-"), "log": str(process.log), "folder": str(self._folder)}
+        return Forked(self, int(self.ask({"do": "start", "argv": process.command, **about})))
+
+    def ask(self, command: dict[str, Any]) -> Any:
+        with self._lock:
+            if not self._is_ready:
+                self._is_ready = self._read() == "ready"
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+            return self._read()
+
+    def close(self) -> None:
+        """End it, and with it whatever of its children still runs."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the nursery has died; the service's log says why")
+        return json.loads(line)
+
+
+class Forked:
+    """A process that a nursery has started; asked as `subprocess.Popen` is."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self.pid = pid
+        self._nursery = nursery
+
+    def poll(self) -> int | None:
+        status: int | None = self._nursery.ask({"do": "poll", "pid": self.pid})
+        return status
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+            time.sleep(LOOK_EVERY_S)
+        return status
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            self._nursery.ask({"do": "terminate", "pid": self.pid})
+
+
+class Nurseries:
+    """One for each service of a stack; give `prepare` to `running_stack`.
+
+    A process goes by its name with hyphens: `order_service`, `order_service-worker`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._nurseries: list[Nursery] = []
+
+    def prepare(self, stack: Stack) -> None:
+        for service in stack.services.values():
+            nursery = Nursery(service, self.folder)
+            self._nurseries.append(nursery)
+            service.begin = nursery.begin
+
+    def close(self) -> None:
+        for nursery in self._nurseries:
+            nursery.close()
+
+    def arm(self, process: str, scenario: str = "") -> None:
+        """From now on the process dies at each point at which none like it has died before."""
+        (self.folder / f"{process}.armed").write_text(scenario)
+
+    def disarm(self, process: str) -> None:
+        (self.folder / f"{process}.armed").unlink(missing_ok=True)
+
+    def kills(self, process: str) -> list[dict[str, Any]]:
+        """Where it has died so far: `kind`, `chain`, `repeat`, `scenario`."""
+        file = self.folder / f"{process}.killed"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
