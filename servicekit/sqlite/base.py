@@ -14,8 +14,8 @@ from typing import Any, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3 import base
 
-# Device and inode; None for a database without a file.
-Identity = tuple[int, int] | None
+# Device, inode and permissions; None for a database without a file.
+Identity = tuple[int, int, int] | None
 
 # Statements differ by their shape, not by their values: a few hundred in a service.
 _KEPT_STATEMENTS: Final = 1024
@@ -74,12 +74,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """After any error but those of the data itself a new connection costs little, and is sure to be good."""
         return not self.errors_occurred and self._present() == self._opened
 
+    def rollback(self) -> None:
+        """Does not make the connection a good one: where the file may only be read, a rollback works as well."""
+        had_errors = self.errors_occurred
+        super().rollback()
+        self.errors_occurred = had_errors
+
     def _present(self) -> Identity:
         try:
             found = self._file.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino, found.st_mode
 
 
 @contextmanager

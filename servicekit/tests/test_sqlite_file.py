@@ -46,6 +46,10 @@ def database(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite.Dat
 def write(database: sqlite.DatabaseWrapper) -> None:
     """What a request does: look at the connection, then use it."""
     database.close_if_unusable_or_obsolete()
+    write_here(database)
+
+
+def write_here(database: sqlite.DatabaseWrapper) -> None:
     with database.cursor() as cursor:
         cursor.execute("INSERT INTO written VALUES (1)")
 
@@ -102,6 +106,28 @@ def test_after_an_error_of_the_database_the_connection_is_made_anew(
     database.connection.execute("PRAGMA query_only = ON")
     with pytest.raises(OperationalError, match="readonly"):
         write(database)
+    write(database)
+    assert count(file) == 2
+
+
+def test_with_other_permissions_it_is_opened_again(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """What could only be read is written as soon as it may be, and no request has to fail first."""
+    write(database)
+    kept = database.connection
+    file.chmod(0o600 if file.stat().st_mode & 0o077 else 0o640)
+    write(database)
+    assert database.connection is not kept
+
+
+def test_a_rollback_does_not_prove_that_the_connection_is_good(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """In a transaction too, where SQLite begins and rolls back what can never be written."""
+    write(database)
+    database.connection.execute("PRAGMA query_only = ON")
+    database.set_autocommit(False)
+    with pytest.raises(OperationalError, match="readonly"):
+        write_here(database)
+    database.rollback()
+    database.set_autocommit(True)
     write(database)
     assert count(file) == 2
 
