@@ -2,7 +2,9 @@
 is over everything goes on by itself."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Final
 from uuid import uuid4
@@ -35,6 +37,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "ORDER_DEADLINE_S": "3",
         "PRODUCT_DEADLINE_S": "2",
         "HTTP_READ_TIMEOUT_S": "2",
+        "ORDER_EXPIRES_AFTER_S": "1",
         "BREAKER_OPEN_S": "0.2",
     },
     "payment_service": {
@@ -238,3 +241,100 @@ def test_a_damaged_database_is_never_taken_for_a_good_one(make_stack: MakeStack,
         checks="no 2xx, JSON errors, /health 503, live 200",
         numbers=27,
     )
+
+
+@pytest.mark.parametrize(("victim", "ends"), [(SERVICES[0], "PAID"), (SERVICES[1], "CANCELLED"), (SERVICES[2], "PAID")])
+def test_a_disk_that_fills_up_while_money_is_taken_costs_nobody_anything(
+    make_stack: MakeStack, evidence: Told, victim: str, ends: str
+) -> None:
+    """The bank has charged, and from then on one of the three can note nothing: found out later, charged once."""
+    slow = {**SETTINGS["payment_service"], "GATEWAY_DELAY_MS": "700"}
+    stack = make_stack(settings={**SETTINGS, "payment_service": slow})
+    payments = stack.services["payment_service"]
+    card = {"payment_method": "CARD", "payment_method_details": {"token": "tok_ok"}}
+    with ThreadPoolExecutor() as pool, checking(stack) as checker:
+        body = {"customer_name": "Alice", "product_ids": [2], **card}
+        placing = pool.submit(Http(stack.services["order_service"].url).post, "/api/orders/", body, key="once")
+        wait_until(lambda: payments.rows(CHARGES) == [(1,)], what="the bank has charged")
+        with storage.no_room(stack.services[victim]):
+            status = placing.result().status
+            if victim != "order_service":
+                (order,) = stack.orders.get("/api/orders/").json["items"]
+                assert (status, order["status"]) == {"PAID": (201, "PAID"), "CANCELLED": (400, "CANCELLED")}[ends]
+            else:
+                assert status == 503
+        for name in ("order_service", "payment_service"):
+            stack.start_worker(name)
+        assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
+        (order,) = stack.orders.get("/api/orders/").json["items"]
+        assert order["status"] == ends
+    assert payments.rows(CHARGES) == [(1,)]
+    evidence(
+        f"disk of {victim} full between the bank's charge and its record",
+        injected="RLIMIT_FSIZE from the moment that the bank has charged",
+        times=1,
+        checks=f"one charge in the bank's books, order {ends}, all invariants",
+        numbers=(10, 27),
+    )
+
+
+CHARGES: Final = "select count(*) from bank_entry where kind = 'charge' and decline_code = ''"
+
+
+@pytest.mark.parametrize("fault", [storage.locked, storage.no_room])
+def test_workers_neither_die_nor_spin_nor_forget(
+    sound: Stack, checker: Checker, evidence: Told, fault: Callable[..., AbstractContextManager[None]]
+) -> None:
+    """A job that fails is tried less and less often; when it is over, what was due is done."""
+    worker = next(worker for worker in sound.workers if worker.name == "order_service worker")
+    placed = sound.orders.post("/api/orders/", {"customer_name": "Bob", "product_ids": [2], "payment": "later"})
+    assert placed.status == 201
+    failed_before = worker.log_text().count('"worker.job_failed"')
+    with (
+        fault(sound.services["order_service"], worker)
+        if fault is storage.no_room
+        else fault(sound.services["order_service"])
+    ):
+        wait_until(lambda: worker.log_text().count('"worker.job_failed"') > failed_before, what="a job fails")
+        time.sleep(WATCHED_S)
+        failures = worker.log_text().count('"worker.job_failed"') - failed_before
+        assert worker.is_running
+    assert 1 <= failures <= MOST_FAILURES
+    assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
+    assert sound.orders.get(f"/api/orders/{placed.json['id']}/").json["status"] == "CANCELLED"
+    evidence(
+        "storage fault under a worker",
+        injected="lock held" if fault is storage.locked else "disk full",
+        times=failures,
+        checks=f"at most {MOST_FAILURES} failures in {WATCHED_S + 1:.0f} s, still running, an order expired after",
+        numbers=(26,) if fault is storage.locked else (27,),
+    )
+
+
+WATCHED_S: Final = 2.0
+# A worker rests 0.05 s here. Its four jobs fail at 0, 0.05, 0.15, 0.35, 0.75, 1.55 and 3.15 s.
+MOST_FAILURES: Final = 28
+
+if LONG:
+
+    def test_locked_for_thirty_seconds_as_delivered(make_stack: MakeStack, evidence: Told) -> None:
+        """With the busy time-out that is delivered: 503 after 20 s, health in half a second, 201 when it is over."""
+        stack = make_stack()
+        service = stack.services["order_service"]
+        with storage.locked(service), ThreadPoolExecutor() as pool:
+            began = time.monotonic()
+            writes = [Write(stack, "order_service") for _ in range(WRITES)]
+            sent = [pool.submit(write.send) for write in writes]
+            wait_until(lambda: not_ready(stack, "order_service"), within_s=UNREADY_WITHIN_S)
+            for reply in (each.result() for each in sent):
+                assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+                assert 19 < reply.elapsed_s < 25
+            time.sleep(max(0.0, 30 - (time.monotonic() - began)))
+        assert [write.send().status for write in writes] == [201] * WRITES
+        evidence(
+            "SQLite database locked for 30 s",
+            injected="another process holds BEGIN IMMEDIATE for 30 s, busy time-out as delivered (20 s)",
+            times=WRITES,
+            checks="503 + Retry-After after 20 s, /health 503 at once, same key succeeds after",
+            numbers=26,
+        )
