@@ -87,7 +87,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def engine() -> str:
     """The database engine that this run is on."""
-    return os.environ.get("DB") or os.environ.get("DB_ENGINE", "").rpartition(".")[2] or "sqlite"
+    return os.environ.get("TEST_DB_ENGINE", "sqlite")
 
 
 def _write(item: pytest.Item, told: Told) -> None:

@@ -17,7 +17,7 @@ _CAP_DAC_OVERRIDE: Final = 1
 
 
 @contextmanager
-def locked(service: Service) -> Iterator[None]:
+def locked(service: Service, *_: Process) -> Iterator[None]:
     """Another process, this one, holds SQLite's one write lock."""
     with closing(service.db.connect()) as connection:
         connection.execute("BEGIN IMMEDIATE")

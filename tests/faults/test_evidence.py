@@ -37,7 +37,7 @@ def test_a_line_for_each_fault_holds_what_was_told_and_how_the_test_ended(
 ) -> None:
     """Passed tests leave the faults they told; failed ones a line that says FAILED, told or not."""
     monkeypatch.setenv(FILE, str(tmp_path / "evidence.jsonl"))
-    monkeypatch.setenv("DB", "postgres")
+    monkeypatch.setenv("TEST_DB_ENGINE", "postgres")
 
     _run(pytester).assert_outcomes(passed=3, failed=2)
 

@@ -290,11 +290,7 @@ def test_workers_neither_die_nor_spin_nor_forget(
     placed = sound.orders.post("/api/orders/", {"customer_name": "Bob", "product_ids": [2], "payment": "later"})
     assert placed.status == 201
     failed_before = worker.log_text().count('"worker.job_failed"')
-    with (
-        fault(sound.services["order_service"], worker)
-        if fault is storage.no_room
-        else fault(sound.services["order_service"])
-    ):
+    with fault(sound.services["order_service"], worker):
         wait_until(lambda: worker.log_text().count('"worker.job_failed"') > failed_before, what="a job fails")
         time.sleep(WATCHED_S)
         failures = worker.log_text().count('"worker.job_failed"') - failed_before
