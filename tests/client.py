@@ -4,6 +4,7 @@ import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import cycle
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,10 +27,11 @@ class Reply:
 
 
 class Http:
-    """Calls to one service. Not for several threads at once."""
+    """Calls to one service, or to several servers of it in turn. Not for several threads at once."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *others: str) -> None:
         self.base_url = base_url
+        self._turns = cycle([base_url, *others])
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -43,7 +45,7 @@ class Http:
     def request(self, method: str, path: str, **options: Any) -> Reply:
         """Anything else; options are those of `requests`."""
         answer = self._session.request(
-            method, self.base_url + path, allow_redirects=False, timeout=PATIENCE_S, **options
+            method, next(self._turns) + path, allow_redirects=False, timeout=PATIENCE_S, **options
         )
         is_json = answer.headers.get("Content-Type", "").startswith("application/json") and answer.text
         parsed = answer.json(parse_float=Decimal) if is_json else None

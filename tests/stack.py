@@ -1,22 +1,22 @@
 """The real services as real processes: on free ports, with databases of their own in a temporary folder.
 
 Black box: nothing here imports Django or a service. A stack may leave services out, put a scripted peer in one's
-place, start workers, kill a service the hard way and start it again.
+place, run several of each on one database, start workers, kill a service the hard way and start it again.
 """
 
 import os
-import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from tests import databases
 from tests.client import Http
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -128,19 +128,26 @@ class Process:
 
 
 class Service(Process):
-    """One of the three, with its port and its database."""
+    """A server of one of the three, with its port and its database, which it may share with others of its kind.
 
-    def __init__(self, name: str, port: int, *, database: Path, environment: Mapping[str, str]) -> None:
+    `database` is what the database is called after, and its file on SQLite.
+    """
+
+    def __init__(
+        self, name: str, port: int, *, database: Path, environment: Mapping[str, str], workers: int = 1, number: int = 0
+    ) -> None:
         self.port = port
         self.database = database
+        self.db = databases.at(database)
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--workers", "1", "--blocking-threads", "4", "--log-level", "warning", f"{name}.wsgi:application"]
+        command += ["--workers", str(workers), "--blocking-threads", "4", "--log-level", "warning"]
+        command += [f"{name}.wsgi:application"]
         super().__init__(
             name,
             command,
-            environment={**environment, "DB_NAME": str(database)},
-            log=database.with_name(f"{name}.log"),
+            environment={**environment, **self.db.environment},
+            log=database.with_name(f"{name}{number or ''}.log"),
         )
 
     def wait_until_up(self) -> None:
@@ -152,9 +159,8 @@ class Service(Process):
         return Http(self.url).is_healthy()
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What the service's database says, read beside it."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)) as connection:
-            return connection.execute(sql, values).fetchall()
+        """What the service's database says, read beside it; `?` stands for a value on every engine."""
+        return self.db.rows(sql, *values)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command with the service's own environment."""
@@ -165,41 +171,62 @@ class Service(Process):
 class Stack:
     """The three services, wired to each other."""
 
-    def __init__(self, folder: Path, *, peers: Mapping[str, str], settings: Mapping[str, Mapping[str, str]]) -> None:
-        """`peers`: base URLs that take the place of a service of ours; `settings`: environment per service."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        peers: Mapping[str, str] | None = None,
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+        servers: int = 1,
+        workers: int = 1,
+    ) -> None:
+        """`peers`: base URLs that take the place of a service of ours; `settings`: environment per service;
+        `servers` of each on one database, with so many processes (`workers`) each. `services` has the first of each.
+        """
+        peers, settings = peers or {}, settings or {}
         own = [name for name in SERVICES if name not in peers]
-        ports = dict(zip(own, free_ports(len(own)), strict=True))
-        urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()} | dict(peers)
-        wiring = {
-            "PRODUCT_SERVICE_URL": f"{urls['product_stub']}/api/products/",
-            "PAYMENT_SERVICE_URL": f"{urls['payment_service']}/api/payments/",
-            "ORDER_SERVICE_URL": f"{urls['order_service']}/api/orders/",
-        }
-        self.services = {
-            name: Service(
-                name,
-                ports[name],
-                database=folder / f"{name}.sqlite3",
-                environment={**base_environment(), **wiring, **settings.get(name, {})},
-            )
+        ports = iter(free_ports(len(own) * servers))
+        ports_of = {name: [next(ports) for _ in range(servers)] for name in own}
+        urls = {name: [f"http://127.0.0.1:{port}" for port in ports_of[name]] for name in own}
+        urls |= {name: [url] * servers for name, url in peers.items()}
+        self.servers = {
+            name: [
+                Service(
+                    name,
+                    port,
+                    database=folder / f"{name}.sqlite3",
+                    environment={**base_environment(), **_wiring(urls, number), **settings.get(name, {})},
+                    workers=workers,
+                    number=number,
+                )
+                for number, port in enumerate(ports_of[name])
+            ]
             for name in own
         }
+        self.services = {name: several[0] for name, several in self.servers.items()}
         self.workers: list[Process] = []
+        self._turns = count()
+
+    def client(self, name: str) -> Http:
+        """A client of one service; with several servers it goes to each in turn, and starts with another each time."""
+        urls = [server.url for server in self.servers[name]]
+        first = next(self._turns) % len(urls)
+        return Http(*urls[first:], *urls[:first])
 
     @property
     def orders(self) -> Http:
-        return Http(self.services["order_service"].url)
+        return self.client("order_service")
 
     @property
     def payments(self) -> Http:
-        return Http(self.services["payment_service"].url)
+        return self.client("payment_service")
 
     @property
     def products(self) -> Http:
-        return Http(self.services["product_stub"].url)
+        return self.client("product_stub")
 
     def start(self, *, without: Sequence[str] = ()) -> "Stack":
-        started = [service for name, service in self.services.items() if name not in without]
+        started = [server for name, several in self.servers.items() if name not in without for server in several]
         for service in started:
             service.start()
         for service in started:
@@ -233,7 +260,7 @@ class Stack:
                 stopping.callback(process.stop)
 
     def processes(self) -> list[Process]:
-        return [*self.workers, *reversed(self.services.values())]
+        return [*self.workers, *(server for several in reversed(self.servers.values()) for server in several)]
 
     def logs(self) -> Iterator[tuple[str, str]]:
         """The end of each process's log."""
@@ -241,16 +268,24 @@ class Stack:
             yield process.name, process.log_text(lines=SHOWN_LINES)
 
 
+def _wiring(urls: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
+    """Where a server finds its neighbours. Of several it asks the next one, so that no two keep to themselves."""
+    of = {name: several[(number + 1) % len(several)] for name, several in urls.items()}
+    return {
+        "PRODUCT_SERVICE_URL": f"{of['product_stub']}/api/products/",
+        "PAYMENT_SERVICE_URL": f"{of['payment_service']}/api/payments/",
+        "ORDER_SERVICE_URL": f"{of['order_service']}/api/orders/",
+    }
+
+
 def migrate(folder: Path) -> None:
     """Make an empty, migrated database for each service: made once, then copied for every stack."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(ROOT / name / "manage.py"), "migrate", "--verbosity=0"],
-            env={**base_environment(), "DB_NAME": str(folder / f"{name}.sqlite3")},
-            cwd=ROOT,
-        )
-        for name in SERVICES
-    ]
+    running = []
+    for name in SERVICES:
+        database = databases.at(folder / f"{name}.sqlite3")
+        database.create()
+        command = [sys.executable, str(ROOT / name / "manage.py"), "migrate", "--verbosity=0"]
+        running.append(subprocess.Popen(command, env={**base_environment(), **database.environment}, cwd=ROOT))
     statuses = [process.wait() for process in running]
     if any(statuses):
         raise RuntimeError("a migration failed")
@@ -261,17 +296,21 @@ def running_stack(
     template: Path,
     folder: Path,
     *,
-    peers: Mapping[str, str] | None = None,
-    settings: Mapping[str, Mapping[str, str]] | None = None,
     without: Sequence[str] = (),
     prepare: Callable[[Stack], Any] = lambda _: None,
+    **options: Any,
 ) -> Iterator[Stack]:
-    """A stack that runs, and ends whatever happens. `prepare` gets it before anything starts."""
-    for database in template.glob("*.sqlite3"):
-        shutil.copy(database, folder)
-    stack = Stack(folder, peers=peers or {}, settings=settings or {})
-    prepare(stack)
-    try:
+    """A stack that runs, and ends whatever happens.
+
+    Args:
+        prepare: Gets it before anything starts.
+        options: Those of `Stack`.
+    """
+    stack = Stack(folder, **options)
+    with ExitStack() as ending:
+        for name, service in stack.services.items():
+            databases.at(template / f"{name}.sqlite3").copy_to(service.db)
+            ending.callback(service.db.drop)
+        ending.callback(stack.stop)
+        prepare(stack)
         yield stack.start(without=without)
-    finally:
-        stack.stop()

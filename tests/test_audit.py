@@ -2,12 +2,11 @@
 
 import json
 import os
-import sqlite3
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -55,12 +54,6 @@ def audit(stack: Stack, folder: Path, *options: str) -> Audited:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=False)
     return Audited(done)
-
-
-@contextmanager
-def planting(stack: Stack, service: str) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(stack.services[service].database, timeout=20, isolation_level=None)) as connection:
-        yield connection
 
 
 def place(stack: Stack, **more: Any) -> str:
@@ -122,20 +115,17 @@ def _plant(stack: Stack) -> set[tuple[str, str]]:
         stack.orders.post(f"/api/orders/{order_id}/cancel/", {})
     cancelled = place(stack, payment="later")
     stack.orders.post(f"/api/orders/{cancelled}/cancel/", {})
-    with planting(stack, "payment_service") as ledger:
-        ledger.execute("delete from payments_payment where order_id = ?", [unpaid])
-        ledger.execute("update payments_payment set currency = 'EUR' where order_id = ?", [another])
-        ledger.execute(
-            "update payments_payment set status = 'CAPTURED', refunded = 0, booked = 0 where order_id = ?", [kept]
-        )
-        ledger.execute("delete from payments_payment where order_id = ?", [cancelled])
-    with planting(stack, "product_stub") as catalogue:
-        catalogue.execute("update catalog_reservation set status = 'HELD' where id in (?, ?)", [late, unsold])
-    with planting(stack, "order_service") as orders:
-        key = UUID(lost).hex
-        (number,) = orders.execute("select number from orders_order where id = ?", [key]).fetchone()
-        orders.execute("delete from orders_orderline where order_id = ?", [number])
-        orders.execute("delete from orders_order where number = ?", [number])
+    ledger, catalogue, orders = (
+        stack.services[name].db for name in ("payment_service", "product_stub", "order_service")
+    )
+    ledger.run("delete from payments_payment where order_id = ?", unpaid)
+    ledger.run("update payments_payment set currency = 'EUR' where order_id = ?", another)
+    ledger.run("update payments_payment set status = 'CAPTURED', refunded = 0, booked = 0 where order_id = ?", kept)
+    ledger.run("delete from payments_payment where order_id = ?", cancelled)
+    catalogue.run("update catalog_reservation set status = 'HELD' where id in (?, ?)", late, unsold)
+    ((number,),) = orders.rows("select number from orders_order where id = ?", UUID(lost).hex)
+    orders.run("delete from orders_orderline where order_id = ?", number)
+    orders.run("delete from orders_order where number = ?", number)
     return {
         ("paid_is_captured_in_full", f"order {unpaid}"),
         ("paid_is_captured_in_full", f"order {another}"),
@@ -152,12 +142,11 @@ def test_a_service_whose_books_cannot_be_read_proves_nothing(make_stack: MakeSta
     """Exit status 2, and every part that can be checked is."""
     stack = make_stack()
     place(stack)
-    with planting(stack, "product_stub") as catalogue:
-        catalogue.execute("alter table catalog_reservation rename to elsewhere")
+    stack.services["product_stub"].db.run("alter table catalog_reservation rename to elsewhere")
     audited = audit(stack, tmp_path)
     assert (audited.status, audited.broken) == (2, set())
     assert (audited.results["order_service"], audited.results["payment_service"]) == ("holds", "holds")
-    assert "The database cannot be read: no such table: catalog_reservation" in audited.err
+    assert re.search("The database cannot be read: .*catalog_reservation", audited.err)
     assert "The books of product_stub cannot be read" in audited.err
 
 

@@ -119,7 +119,7 @@ def test_without_its_database_a_service_still_answers(make_stack: MakeStack, nam
     service = stack.services[name]
     Http(service.url).get("/health/live")
     service.kill()
-    service.environment["DB_NAME"] = str(service.database.with_name("nowhere") / "db.sqlite3")
+    service.environment |= service.db.nowhere
     service.start()
     http = Http(service.url)
     wait_until(lambda: http.has("/health/live"), what="alive")
