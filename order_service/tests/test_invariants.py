@@ -5,12 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.utils import timezone
 
 from order_service.orders import actions, history, states
@@ -81,8 +80,8 @@ def test_a_healthy_database_passes(healthy: Shop) -> None:
 
 
 def test_only_reads(healthy: Shop) -> None:
-    """No statement but SELECT is sent."""
-    assert {sql.split()[0] for sql in check().statements} == {"SELECT"}
+    """No statement is sent that could write."""
+    assert check().only_read
 
 
 def test_an_empty_database_is_no_pass(db: None) -> None:
@@ -102,15 +101,6 @@ def test_an_unreadable_database_is_no_pass(db: None, monkeypatch: pytest.MonkeyP
     with pytest.raises(CommandError, match=r"no such table: orders_order.*migrate") as refused:
         call_command("check_invariants")
     assert refused.value.returncode == 2
-
-
-def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever only looks leaves nothing behind."""
-    nowhere = tmp_path / "db.sqlite3"
-    monkeypatch.setitem(connection.settings_dict, "NAME", nowhere)
-    with pytest.raises(CommandError, match=r"There is no database .* yet: run manage.py migrate") as refused:
-        call_command("check_invariants")
-    assert (refused.value.returncode, nowhere.exists()) == (2, False)
 
 
 def test_people_read_what_it_means_and_what_to_do(healthy: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+
+from servicekit.tests.sessions import told
+
+# What reading is made of: besides SELECT how a snapshot is asked for, and how PostgreSQL hands out rows bit by bit.
+_READING: Final = frozenset({"SELECT", "SET", "DECLARE"})
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,12 @@ class Checked:
     def broken(self) -> set[tuple[str, str]]:
         """Which invariant is violated by which row."""
         return {(name, subject) for name, subject, _ in self.violations}
+
+    @property
+    def only_read(self) -> bool:
+        """Whether no statement was sent that could have written anything."""
+        words = {sql.split()[0] for sql in self.statements}
+        return "SELECT" in words and words <= _READING
 
 
 def check(*, quiet_for: float = 180) -> Checked:
@@ -48,8 +59,24 @@ def check(*, quiet_for: float = 180) -> Checked:
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """SQLite's CHECK constraints are off: what follows could only happen to a database that has lost them."""
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA ignore_check_constraints = ON")
+    """CHECK constraints are off: what follows could only happen to a database that has lost them.
+
+    PostgreSQL cannot turn them off, so they are dropped, until the test's transaction is rolled back.
+    """
+    if connection.vendor == "postgresql":
+        _drop_checks()
         yield
-        cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    else:
+        told({"sqlite": "PRAGMA ignore_check_constraints = ON", "mysql": "SET check_constraint_checks = OFF"})
+        yield
+        told({"sqlite": "PRAGMA ignore_check_constraints = OFF", "mysql": "SET check_constraint_checks = ON"})
+
+
+def _drop_checks() -> None:
+    found = "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_constraint"
+    of_ours = "WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+    # A table with a foreign key that is still to be looked at cannot be altered.
+    told({"postgresql": "SET CONSTRAINTS ALL IMMEDIATE"})
+    for table, constraint in told({"postgresql": f"{found} {of_ours}"}):
+        told({"postgresql": f"ALTER TABLE {table} DROP CONSTRAINT {constraint}"})
+    told({"postgresql": "SET CONSTRAINTS ALL DEFERRED"})
