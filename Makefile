@@ -35,6 +35,11 @@ run: venv $(BIN)/.installed-requirements ## Migrate and start the three services
 test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres or DB=mysql
 	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: reliability
+reliability: venv $(BIN)/.installed-requirements-dev ## Run every fault test and write docs/reliability.md; SEED=7 MINUTES=10 FAULTS=long
+	@$(if $(FAULTS),FAULTS=$(FAULTS) )$(BIN)/python -m tests.faults.reliability \
+	    $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
 .PHONY: audit
 audit: venv $(BIN)/.installed-requirements ## Check the three services' books against each other; ARGS="--quiet-for 0" goes to it
 	@$(BIN)/python -m audit $(ARGS)

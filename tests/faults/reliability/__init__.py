@@ -1,0 +1,1 @@
+"""Makes `docs/reliability.md` from a real run of the fault tests."""

@@ -1,0 +1,164 @@
+"""`make reliability`: run the fault tests, on every engine that is installed, and write down what came of it."""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+from tests.faults.evidence import FILE
+from tests.faults.reliability.catalogue import CATALOGUE
+from tests.faults.reliability.invariants import all_checked
+from tests.faults.reliability.results import read_lines, read_report
+from tests.faults.reliability.writing import Run, document
+from tests.stack import ROOT
+
+DESCRIPTION: Final = """\
+Run the fault tests, and write docs/reliability.md from what came of them. Takes about six minutes on two cores; what is
+being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either way, and says so."""
+PAGE: Final = ROOT / "docs" / "reliability.md"
+TEMPLATE: Final = Path(__file__).with_name("template.md")
+# What pytest ends with when every test has passed, or there was none.
+CLEAN: Final = ("0", "5")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of pytest. `around` starts what it needs, before the command."""
+
+    name: str
+    tests: Sequence[str]
+    around: Sequence[str] = ()
+
+    def report(self, folder: Path) -> Path:
+        return folder / f"{self.name}.xml"
+
+    def status(self, folder: Path) -> Path:
+        """How pytest ended."""
+        return folder / f"{self.name}.status"
+
+
+def parts() -> list[Part]:
+    """Everything that is run, in order."""
+    databases, kafka = str(ROOT / "scripts" / "databases"), str(ROOT / "scripts" / "kafka")
+    listed = [node for each in CATALOGUE for node in each.tests]
+    found = [
+        Part("sqlite", ["tests/faults", *_telling("tests", but="kafka"), *listed]),
+        Part("postgres", ["tests/faults/test_engine_faults.py"], [databases, "run", "--durable", "postgres", "--"]),
+        Part("mysql", ["tests/faults/test_engine_faults.py"], [databases, "run", "--durable", "mysql", "--"]),
+        Part("kafka", _telling("tests", only="kafka"), [kafka, "run", "--"]),
+    ]
+    return [part for part in found if part.tests]
+
+
+def _telling(folder: str, *, only: str = "", but: str = "") -> list[str]:
+    """The test files in a folder itself that leave evidence, by a word in their names."""
+    files = [path for path in sorted((ROOT / folder).glob("test_*.py")) if "evidence" in path.read_text()]
+    return [f"{folder}/{path.name}" for path in files if only in path.name and not (but and but in path.name)]
+
+
+def main() -> int:
+    given = _arguments()
+    began = time.monotonic()
+    if not given.write_only:
+        shutil.rmtree(given.folder, ignore_errors=True)
+        given.folder.mkdir(parents=True)
+        for number, part in enumerate(parts(), start=1):
+            _say(f"{number} of {len(parts()) + 1}: {part.name}")
+            part.status(given.folder).write_text(str(_run(part, given.folder)))
+        _say(f"{len(parts()) + 1} of {len(parts()) + 1}: the soak, {given.minutes:g} minutes, seed {given.seed}")
+        _soak(given)
+    run = _what_came_of_it(given.folder, seconds=time.monotonic() - began, command=given.command)
+    PAGE.write_text(document(TEMPLATE.read_text(encoding="utf-8"), run), encoding="utf-8")
+    _say(f"{PAGE.relative_to(ROOT)}: {'everything passed' if run.has_passed else 'NOT everything passed'}")
+    return 0 if run.has_passed else 1
+
+
+def _run(part: Part, folder: Path) -> int:
+    pytest = [sys.executable, "-m", "pytest", "-q", *dict.fromkeys(part.tests), f"--junitxml={part.report(folder)}"]
+    environment = {**_environment(), FILE: str(folder / "evidence.jsonl")}
+    return subprocess.call([*part.around, *pytest], cwd=ROOT, env=environment)
+
+
+def _environment() -> Mapping[str, str]:
+    """That of whoever calls, without a database or broker of theirs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "TEST_DB_", "KAFKA_"))}
+
+
+def _soak(given: argparse.Namespace) -> None:
+    if not given.minutes:
+        return
+    command = [sys.executable, "-m", "tests.faults.chaos", "--seed", str(given.seed), "--minutes", str(given.minutes)]
+    log = given.folder / "soak.txt"
+    with log.open("w") as output:
+        status = subprocess.call([*command, "--narrow-for", "0"], cwd=ROOT, env=_environment(), stdout=output)
+    (given.folder / "soak.status").write_text(str(status))
+    print(log.read_text(), flush=True)
+
+
+def _what_came_of_it(folder: Path, *, seconds: float, command: str) -> Run:
+    soak = folder / "soak.txt"
+    ran = [part for part in parts() if part.report(folder).exists()]
+    return Run(
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        commit=_commit(),
+        machine=f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+        command=command,
+        seconds=seconds,
+        lines=read_lines(folder / "evidence.jsonl"),
+        tests=[test for part in ran for test in read_report(part.report(folder))],
+        invariants=all_checked(),
+        catalogue=CATALOGUE,
+        soak="\n".join(_telling_lines(soak.read_text())) if soak.exists() else "",
+        soaked=not soak.exists() or (folder / "soak.status").read_text() == "0",
+        not_run=[part.name for part in parts() if part not in ran],
+        broken=[part.name for part in ran if part.status(folder).read_text() not in CLEAN],
+    )
+
+
+def _telling_lines(said: str) -> Iterator[str]:
+    """What the soak said, without its progress."""
+    words = ("Seed", "Requests", "Orders", "Faults", "Quiet", "VIOLATION", "Every invariant", "FAILED")
+    return (line for line in said.splitlines() if line.startswith(words))
+
+
+def _commit() -> str:
+    commit = _git("rev-parse", "HEAD")[:12]
+    others = [
+        line for line in _git("status", "--porcelain", "--untracked-files=no").splitlines() if PAGE.name not in line
+    ]
+    return f"{commit}, and changes that are not in it" if others else commit
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.rstrip()
+
+
+def _say(what: str) -> None:
+    print(f"\n==> {what}", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make reliability", description=DESCRIPTION)
+    parser.add_argument("--seed", type=int, default=1, help="the soak's seed (default %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=1.0, help="the soak's length, 0 for none (default %(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, default=ROOT / ".reliability", help="where the evidence is kept")
+    parser.add_argument("--write-only", action="store_true", help="run nothing, write from what is in the folder")
+    given = parser.parse_args()
+    given.folder = given.folder.resolve()
+    variables = "".join(f"{name}={os.environ[name]} " for name in ("FAULTS",) if name in os.environ)
+    given.command = f"{variables}make reliability SEED={given.seed} MINUTES={given.minutes:g}"
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""The list of faults that the promise is held against, and which tests put each of them in.
+
+A fault test names its numbers itself, by the fixture `evidence`. Here stand the tests of the services'
+own suites that put the fault in as well, and what is deliberately not covered.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One fault of the list.
+
+    Attributes:
+        tests: Files, or single tests (`file::test`), that cover it too.
+        elsewhere: The engine, or broker, that it needs, when an ordinary run does not have it.
+        not_covered: What of it no test puts in, and why.
+    """
+
+    number: int
+    fault: str
+    tests: tuple[str, ...] = ()
+    elsewhere: str = ""
+    not_covered: str = ""
+
+
+_ORDERS: Final = "order_service/tests"
+_PAYMENTS: Final = "payment_service/tests"
+
+CATALOGUE: Final[Sequence[Listed]] = (
+    Listed(
+        1,
+        "The order service is killed (SIGKILL) at every step",
+        ("tests/test_recovery.py", f"{_ORDERS}/test_every_step_survives.py"),
+    ),
+    Listed(2, "The payment service is killed (SIGKILL) at every step", (f"{_PAYMENTS}/test_lost_answers.py",)),
+    Listed(
+        3,
+        "The relay dies between the broker's acknowledgement and its mark",
+        ("servicekit/tests/test_relay.py::test_a_relay_that_dies_before_marking_publishes_again",),
+    ),
+    Listed(
+        4,
+        "Workers are killed in the middle of a batch, and two of each run at once",
+        (f"{_PAYMENTS}/test_lost_answers.py::test_one_of_two_workers_gets_a_payment",),
+    ),
+    Listed(5, "The database server is stopped the hard way under load", elsewhere="PostgreSQL, MariaDB"),
+    Listed(
+        6,
+        "Many requests with one key at once",
+        (
+            "tests/test_concurrency.py::test_one_key_thirty_times_at_once_is_one_order",
+            "servicekit/tests/test_idempotency_keys.py::test_of_many_at_once_exactly_one_runs",
+        ),
+    ),
+    Listed(
+        7,
+        "The same key with another body",
+        ("servicekit/tests/test_idempotency_keys.py::test_another_body_with_the_same_key_is_refused",),
+    ),
+    Listed(
+        8,
+        "Different keys for one order, at once",
+        ("tests/test_concurrency.py::test_one_order_is_paid_once_by_thirty_at_once",),
+    ),
+    Listed(
+        9,
+        "The client goes away before the answer, and asks again",
+        ("servicekit/tests/test_idempotency_keys.py::test_a_dead_requests_key_is_free_once_its_lock_ran_out",),
+    ),
+    Listed(
+        10,
+        "The gateway charges and its answer is lost, on any attempt",
+        ("tests/test_gateway_faults.py", f"{_PAYMENTS}/test_lost_answers.py"),
+    ),
+    Listed(
+        11,
+        "The gateway charges after the order was given up",
+        (
+            f"{_ORDERS}/test_place_order.py::test_charge_whose_every_answer_was_lost_is_given_back",
+            f"{_PAYMENTS}/test_void.py",
+        ),
+    ),
+    Listed(
+        12,
+        "The gateway is slower than every time-out",
+        ("tests/test_payment_outages.py::test_answers_that_come_too_late_cancel_the_order",),
+    ),
+    Listed(13, "The gateway, or a neighbour, fails every call for a while, and comes back"),
+    Listed(
+        14,
+        "The gateway does not know a charge at first, and then it does",
+        (f"{_PAYMENTS}/test_void.py::test_a_charge_that_never_arrived_is_not_sent_to_be_refunded",),
+    ),
+    Listed(
+        15,
+        "More is refunded at once than there is; parts, nothing, less than nothing",
+        (f"{_PAYMENTS}/test_refunds.py",),
+    ),
+    Listed(
+        16,
+        "A refund has no answer, and is repeated",
+        (f"{_PAYMENTS}/test_lost_answers.py::test_a_refund_without_an_answer_stays_booked_until_it_is_found",),
+        not_covered="a gateway's own notice that comes first: none is taken in, the gateway is asked instead",
+    ),
+    Listed(
+        17,
+        "A refund is refused after it was booked",
+        (f"{_PAYMENTS}/test_refunds.py::test_a_refused_refund_gives_its_amount_back",),
+        not_covered="a refund that the gateway calls succeeded and takes back days later; reconciliation shows it",
+    ),
+    Listed(
+        18,
+        "Two operations at once on one order: capture and void, refund during capture, cancel during charge, ...",
+        (f"{_PAYMENTS}/test_any_life.py", f"{_PAYMENTS}/test_void.py"),
+    ),
+    Listed(
+        19,
+        "News of a payment comes twice, shuffled, late, or not at all",
+        (f"{_ORDERS}/test_payment_news.py", "servicekit/tests/test_inbox.py"),
+    ),
+    Listed(
+        20,
+        "A forged notice of a payment",
+        (f"{_ORDERS}/test_payment_news.py::test_what_an_event_says_is_not_believed",),
+        not_covered="signatures: no notice is believed, whoever it is from, so none is signed",
+    ),
+    Listed(
+        21,
+        "The product service is down, slow, loses its answer, or has only half of the items",
+        (
+            "tests/test_payment_outages.py::test_a_product_service_that_is_down_cancels_the_order",
+            f"{_ORDERS}/test_place_order.py",
+            "product_stub/tests/test_stock_conservation.py",
+        ),
+    ),
+    Listed(
+        22,
+        "Releasing the stock fails for a long time",
+        (f"{_ORDERS}/test_place_order.py::test_unreachable_product_service_cancels_and_releases_when_it_is_back",),
+    ),
+    Listed(
+        23,
+        "A hundred buyers for the last items",
+        (
+            "tests/test_concurrency.py::test_a_hundred_buyers_for_the_last_ten",
+            "product_stub/tests/test_concurrency.py::test_a_hundred_buyers_of_the_last_ten",
+        ),
+    ),
+    Listed(
+        24,
+        "The reservation is gone when the money is there",
+        (f"{_ORDERS}/test_place_order.py::test_reservation_that_is_gone_at_confirmation_refunds_the_order",),
+    ),
+    Listed(
+        25,
+        "The broker is away or slow, and one event can never be published",
+        (
+            "servicekit/tests/test_relay.py",
+            "servicekit/tests/test_kafka_publisher.py",
+            "servicekit/tests/test_consuming.py",
+        ),
+    ),
+    Listed(26, "A lock is held, a deadlock is forced, connections run out"),
+    Listed(27, "The disk is full, the database is read-only, gone or damaged"),
+    Listed(
+        28,
+        "Clocks are wrong",
+        elsewhere="PostgreSQL, MariaDB",
+        not_covered="a step of the one clock that a SQLite database has: leases and expiry move with it",
+    ),
+    Listed(
+        29,
+        "SIGTERM under load",
+        ("tests/test_recovery.py::test_a_service_that_is_asked_to_stop_answers_what_it_has_begun",),
+        not_covered="two versions of the code at once",
+    ),
+    Listed(
+        30,
+        "A process is stopped past its lease and woken (a zombie)",
+        (f"{_PAYMENTS}/test_lost_answers.py::test_who_slept_past_the_lease_writes_nothing",),
+    ),
+    Listed(31, "The services are cut off from each other, also in one direction only"),
+    Listed(
+        32,
+        "An import is killed half way; rows twice, wrong cells, formulas",
+        (
+            f"{_PAYMENTS}/test_import_again.py",
+            f"{_PAYMENTS}/test_import_files.py",
+            f"{_PAYMENTS}/test_import_command.py",
+        ),
+    ),
+    Listed(33, "Many times more clients than can be served"),
+    Listed(34, "Everything at random, for a while"),
+    Listed(
+        35,
+        "A gateway's settlement file with planted differences",
+        (f"{_PAYMENTS}/test_reconcile.py", "tests/test_audit.py"),
+    ),
+)
