@@ -72,6 +72,7 @@ def compare_and_set(
     where: Mapping[str, Any],
     among: Mapping[str, Collection[Any]],
     written: Mapping[str, Any],
+    absent: tuple[str, ...] = (),
 ) -> int:
     """One conditional UPDATE; returns how many rows it changed.
 
@@ -79,6 +80,7 @@ def compare_and_set(
         where: Field name → the value it must have.
         among: Field name → the values it may have.
         written: Field name → its new value, or an SQL expression without columns.
+        absent: Field names that must be NULL.
     """
     if not all(among.values()):
         return 0
@@ -86,7 +88,7 @@ def compare_and_set(
     vendor = connection.vendor
     marks, values = _placed(connection, [(_column(vendor, model, name), value) for name, value in written.items()])
     shape = tuple((name, len(allowed)) for name, allowed in among.items())
-    sql = statements.update(vendor, model, tuple(written), marks, tuple(where), shape)
+    sql = statements.update(vendor, model, tuple(written), marks, tuple(where), shape, absent=absent)
     with connection.cursor() as cursor:
         cursor.execute(sql, values + _compared(connection, model, where, among))
         return int(cursor.rowcount)

@@ -54,11 +54,14 @@ def update(
     marks: tuple[str, ...],
     where: tuple[str, ...],
     among: tuple[tuple[str, int], ...],
+    *,
+    absent: tuple[str, ...] = (),
 ) -> str:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
     columns = [quote(field_of(model, name).column) for name in written]
     assignments = ", ".join(f"{column} = {mark}" for column, mark in zip(columns, marks, strict=True))
-    return " ".join(["UPDATE", quote(model._meta.db_table), "SET", assignments, "WHERE", _fits(model, where, among)])
+    conditions = [_fits(model, where, among), *(f"{quote(field_of(model, name).column)} IS NULL" for name in absent)]
+    return " ".join(["UPDATE", quote(model._meta.db_table), "SET", assignments, "WHERE", " AND ".join(conditions)])
 
 
 @lru_cache(KEPT)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from django.db import IntegrityError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.request import Request
@@ -72,13 +72,12 @@ def idempotent(handler: View) -> View:
         try:
             response = handler(view, request, *args, **kwargs)
         except (APIException, errors.Invalid):
-            IdempotencyKey.objects.filter(pk=claimed.id).delete()
+            _unanswered(claimed).delete()
             raise
         except BaseException:
-            IdempotencyKey.objects.filter(pk=claimed.id).update(locked_until=None)
+            _unanswered(claimed).update(locked_until=None)
             raise
-        _store(claimed, response)
-        return response
+        return response if _store(claimed, response) else _answered_meanwhile(claimed) or response
 
     return wrapper  # type: ignore[return-value]
 
@@ -187,8 +186,8 @@ def _claim_again(digest: str, fingerprint: str) -> Claim | Response:
         raise KeyInUse("A request with this Idempotency-Key is still running")
     if row.fingerprint != fingerprint:
         raise KeyReused("This Idempotency-Key was used with another request body")
-    if row.status_code is not None and row.body is not None:
-        return Response(msgspec.Raw(row.body.encode()), status=row.status_code, headers={"Idempotent-Replayed": "true"})
+    if (answer := _replay(row)) is not None:
+        return answer
     free = Q(locked_until=None) | Q(locked_until__lt=Now())
     taken = IdempotencyKey.objects.filter(free, pk=row.pk, status_code=None).update(
         locked_until=clock.seconds_from_now(LOCK_S)
@@ -198,8 +197,25 @@ def _claim_again(digest: str, fingerprint: str) -> Claim | Response:
     return Claim(row.pk)
 
 
-def _store(claim: Claim, response: Response) -> None:
-    rows.compare_and_set(
+def _unanswered(claim: Claim) -> QuerySet[IdempotencyKey]:
+    """The claimed key, unless a repeat has taken it over and was answered: whose lock ran out has it no more."""
+    return IdempotencyKey.objects.filter(pk=claim.id, status_code=None)
+
+
+def _replay(row: IdempotencyKey) -> Response | None:
+    if row.status_code is None or row.body is None:
+        return None
+    return Response(msgspec.Raw(row.body.encode()), status=row.status_code, headers={"Idempotent-Replayed": "true"})
+
+
+def _answered_meanwhile(claim: Claim) -> Response | None:
+    row = IdempotencyKey.objects.filter(pk=claim.id).first()
+    return _replay(row) if row else None
+
+
+def _store(claim: Claim, response: Response) -> bool:
+    """Keep the answer; False where the key has one already."""
+    stored = rows.compare_and_set(
         IdempotencyKey,
         where={"id": claim.id},
         among={},
@@ -208,4 +224,6 @@ def _store(claim: Claim, response: Response) -> None:
             "body": exactjson.encode(response.data).decode(),
             "locked_until": None,
         },
+        absent=("status_code",),
     )
+    return bool(stored)

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from servicekit.events.models import Event
 from servicekit.idempotency import keys
 from servicekit.idempotency.models import IdempotencyKey
+from servicekit.tests import urls
 
 pytestmark = pytest.mark.django_db
 
@@ -150,6 +152,41 @@ def test_a_dead_requests_key_is_free_once_its_lock_ran_out(api: Any) -> None:
     answer = create(api)
     assert (answer.status_code, answer.json()["id"]) == (201, str(dead.pk))
     assert create(api)["Idempotent-Replayed"] == "true"
+
+
+@pytest.fixture
+def overtaken(api: Any) -> Iterator[Callable[..., tuple[Any, Any]]]:
+    """A request that stands still until its lock has run out, and a repeat of it that meanwhile takes its place."""
+
+    def ask(**more: Any) -> tuple[Any, Any]:
+        repeats: list[Any] = []
+
+        def repeat() -> None:
+            IdempotencyKey.objects.update(locked_until=timezone.now() - timedelta(seconds=1))
+            repeats.append(create(api, "late", **more))
+
+        urls.MEANWHILE.append(repeat)
+        return create(api, "late", **more), repeats[0]
+
+    yield ask
+    urls.MEANWHILE.clear()
+
+
+def test_who_was_overtaken_says_what_was_answered_meanwhile(api: Any, overtaken: Any) -> None:
+    """The repeat was answered first, so that is the key's answer, also for the one that wakes up."""
+    stood_still, repeat = overtaken()
+    assert (repeat.status_code, repeat.json()) == (201, {"left": 0})
+    assert (stood_still.status_code, stood_still.content) == (201, repeat.content)
+    assert stood_still["Idempotent-Replayed"] == "true"
+    assert create(api, "late").content == repeat.content
+
+
+def test_who_was_overtaken_and_refused_leaves_the_answer_alone(api: Any, overtaken: Any) -> None:
+    """Bad input gives back a key that nobody was answered under, and no other."""
+    stood_still, repeat = overtaken(amount="5.00")
+    assert (stood_still.status_code, repeat.status_code) == (400, 201)
+    again = create(api, "late", amount="5.00")
+    assert (again.status_code, again.content, again["Idempotent-Replayed"]) == (201, repeat.content, "true")
 
 
 def test_old_keys_are_forgotten_and_young_ones_kept(api: Any) -> None:

@@ -1,5 +1,6 @@
 """Routes for the tests: each does one thing that the plumbing must cope with."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import OperationalError
@@ -74,6 +75,20 @@ def create_at_once(request: Request) -> Response | None:
     return Response({"id": uid, **asked}, status=201)
 
 
+# What happens while a "late" thing is created: each is taken once.
+MEANWHILE: list[Callable[[], object]] = []
+
+
+def late(asked: dict[str, Any]) -> Response:
+    """Answers how many of them were still to come; with an amount the last to answer is refused."""
+    left = len(MEANWHILE)
+    if MEANWHILE:
+        MEANWHILE.pop()()
+    if left and "amount" in asked:
+        raise errors.Invalid("Too late")
+    return Response({"left": left}, status=201)
+
+
 class CreateView(APIView):
     """Creates a "thing" (an event row, which servicekit has anyway), unless its name says what to do instead."""
 
@@ -82,6 +97,8 @@ class CreateView(APIView):
         asked = rest.parsed(ThingIn, request.data)
         if asked["name"] == "clash":
             raise PROBLEMS["conflict"]
+        if asked["name"] == "late":
+            return late(asked)
         uid = creation_id(request)
         _, created = Event.objects.get_or_create(event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1})
         if asked["name"] == "crash" and created:
