@@ -1,6 +1,7 @@
 """Does to the processes what the plan says, and undoes all of it in the end."""
 
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ class Nemesis:
         self._processes = processes
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
+        self._locks = {name: threading.Lock() for name in processes}
         self.done: Counter[str] = Counter()
         self.problems: list[str] = []
 
@@ -46,7 +48,15 @@ class Nemesis:
     def _suffer(self, fault: Fault, began: float) -> None:
         if self._over.wait(max(0.0, began + fault.at_s - time.monotonic())):
             return
-        process = self._processes[fault.target]
+        process, lock = self._processes[fault.target], self._locks[fault.target]
+        if not lock.acquire(blocking=False):  # it has not come back from the last one yet
+            return
+        try:
+            self._break(fault, process)
+        finally:
+            lock.release()
+
+    def _break(self, fault: Fault, process: Process) -> None:
         self.done[f"{fault.kind} {fault.target.partition(' ')[0]}{' worker' * ('worker' in fault.target)}"] += 1
         if fault.kind == "freeze":
             process.signal(signal.SIGSTOP)
@@ -55,10 +65,16 @@ class Nemesis:
             return
         if fault.kind == "kill":
             process.kill()
-        elif process.stop() != 0:
-            self.problems.append(f"{fault.target} did not end in order when asked to")
+        else:
+            self._stop(fault.target, process)
         self._over.wait(fault.for_s)
         self._revive(process)
+
+    def _stop(self, name: str, process: Process) -> None:
+        try:
+            process.stop()
+        except subprocess.TimeoutExpired:
+            self.problems.append(f"{name} did not end when it was asked to")
 
     def _revive(self, process: Process) -> None:
         if not process.is_running:
