@@ -5,7 +5,6 @@ https://github.com/cloudevents/spec, version 1.0: the Kafka protocol binding and
 """
 
 from collections.abc import Callable
-from datetime import timezone
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -51,7 +50,7 @@ def writer(*, source: str, key: str | None) -> Callable[[Waiting], Message]:
             *same,
             ("ce_id", str(event.event_id).encode()),
             ("ce_type", event.type.encode()),
-            ("ce_time", event.created_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()),
+            ("ce_time", event.created_at.isoformat().replace("+00:00", "Z").encode()),
             ("ce_subject", event.aggregateid.encode()),
             ("ce_partitionkey", key_bytes),
             ("ce_sequence", b"%0*d" % (SEQUENCE_LENGTH, event.sequence)),

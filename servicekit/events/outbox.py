@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from itertools import pairwise, starmap
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from servicekit.events.models import DeadLetter, Event
 
 MAX_ERROR_LENGTH: Final = 500
+# Up to so many runs of positions are named by their ends; more are fewer conditions as a list.
+MOST_RUNS: Final = 20
 # Where reading begins: below any position.
 BEFORE_ALL: Final = -(2**63)
 
@@ -46,14 +49,25 @@ def sendable() -> QuerySet[Event]:
 def read(*, after: int, limit: int) -> list[Waiting]:
     """The oldest that may be published, from the one behind the position `after`."""
     rows = sendable().filter(position__gt=after).order_by("position")
-    return list(map(Waiting._make, rows.values_list(*Waiting._fields)[:limit]))
+    return list(starmap(Waiting, rows.values_list(*Waiting._fields)[:limit]))
 
 
 def mark(positions: Collection[int]) -> int:
     """These are published; returns how many were not known to be."""
     if not positions:
         return 0
-    return Event.objects.filter(position__in=positions, published_at=None).update(published_at=Now())
+    runs = _runs(positions)
+    among = Q(position__in=positions)
+    if len(runs) <= MOST_RUNS:
+        among = Q(*(("position__range", run) for run in runs), _connector=Q.OR)
+    return Event.objects.filter(among, published_at=None).update(published_at=Now())
+
+
+def _runs(positions: Collection[int]) -> list[tuple[int, int]]:
+    """The (first, last) of each run of numbers without a gap: in a gap another event may yet be committed."""
+    ordered = sorted(positions)
+    ends = [n for n in range(1, len(ordered)) if ordered[n] != ordered[n - 1] + 1]
+    return [(ordered[start], ordered[end - 1]) for start, end in pairwise([0, *ends, len(ordered)])]
 
 
 def bury(errors: Mapping[int, str]) -> None:
