@@ -6,6 +6,7 @@ there is one peer here, and no proxy or redirect. https keeps their way: certifi
 """
 
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ class OnePeer(HTTPAdapter):
         self._idle: deque[socket.socket] = deque()
 
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
-        """Send a request and read its answer whole. `timeout` is (to connect, between two reads), in seconds.
+        """Send a request and read its answer whole. `timeout` is (to connect, for the answer), in seconds.
 
         Raises:
             NotConnected, ConnectTimeout: nothing was sent.
@@ -117,7 +118,7 @@ class OnePeer(HTTPAdapter):
             try:
                 connection.settimeout(read_timeout_s)
                 connection.sendall(message)
-                answer = _read(connection)
+                answer = _read(connection, within_s=read_timeout_s)
             except TimeoutError as problem:
                 raise requests.ReadTimeout(problem, request=request) from problem
             except (OSError, HttpParserError) as problem:
@@ -170,10 +171,17 @@ class OnePeer(HTTPAdapter):
         return connection
 
 
-def _read(connection: socket.socket) -> _Answer:
+def _read(connection: socket.socket, *, within_s: float) -> _Answer:
+    """The whole answer. An answer that keeps coming and does not end is given up, too: callers have deadlines."""
     answer = _Answer()
     received = 0
+    deadline = time.monotonic() + within_s
     while not answer.is_whole:
+        if received:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            connection.settimeout(left_s)
         data = connection.recv(_READ_BYTES)
         received += len(data)
         if received > MAX_ANSWER_BYTES:

@@ -56,6 +56,11 @@ class Handler(BaseHTTPRequestHandler):
         if step == "hang":
             self.server.let_go.wait(PATIENCE_S)
             self.close_connection = True
+        elif step == "drip":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not self.server.let_go.wait(0.05):
+                self.wfile.write(b" ")
+                self.wfile.flush()
         elif step == "reset":
             # A linger of zero: closing sends a reset instead of an orderly end.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
@@ -192,6 +197,15 @@ def test_a_peer_that_hangs_is_given_up_after_the_read_timeout(peer: Peer) -> Non
         client_of(peer.url, read_timeout_s=0.2).call("POST", peer.url, retries=once(5.0), json={})
     assert 0.2 <= time.monotonic() - started < PATIENCE_S
     assert len(peer.seen) == 1
+
+
+def test_a_peer_that_answers_a_byte_at_a_time_is_given_up_as_soon(peer: Peer) -> None:
+    """The time-out is for the whole answer: one that always comes, and never ends, does not hold its caller."""
+    peer.script = ["drip"]
+    started = time.monotonic()
+    with pytest.raises(NoAnswer):
+        client_of(peer.url, read_timeout_s=0.3).call("POST", peer.url, retries=once(5.0), json={})
+    assert 0.3 <= time.monotonic() - started < 2.0
 
 
 def test_the_deadline_bounds_all_attempts_together(peer: Peer) -> None:
