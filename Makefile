@@ -8,6 +8,8 @@ SHELL := /bin/sh
 PYTHON ?=
 # The engine that the tests run on; a server of it is started for them, and ends with them. Empty: SQLite.
 DB ?=
+# Files of tests that run at the same time: most of them wait for the services that they have started. 0: one by one.
+JOBS ?= 3
 BIN := .venv/bin
 SERVICES := order_service payment_service product_stub notify_service
 UV_VERSION := 0.13.8
@@ -32,8 +34,13 @@ run: venv $(BIN)/.installed-requirements ## Migrate and start the three services
 	@$(BIN)/python start.py
 
 .PHONY: test
-test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres or DB=mysql
-	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest $(ARGS)
+test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres, DB=mysql; JOBS=0
+	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: chaos
+chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random faults; SEED=7 MINUTES=10 DB=postgres ARGS="--help"
+	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m tests.faults.chaos \
+	    $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: reliability
 reliability: venv $(BIN)/.installed-requirements-dev ## Run every fault test and write docs/reliability.md; SEED=7 MINUTES=10 FAULTS=long

@@ -91,6 +91,8 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
             "NAME": env.str("DB_NAME", default=str(default_sqlite)),
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
+            # Said, because pytest-django would guess it only for Django's own backend.
+            "TEST": {"NAME": ":memory:"},
             "OPTIONS": {
                 "timeout": env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
                 "transaction_mode": "IMMEDIATE",

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -227,7 +227,9 @@ def test_order_is_found_by_id_and_number_with_and_without_slash(api: Client, pat
     assert api.get(path.format(**placed)).json()["id"] == placed["id"]
 
 
-@pytest.mark.parametrize("reference", ["abc", "0", "-1", "1.5", "9" * 30, str(uuid4()), "%00", "é"])
+@pytest.mark.parametrize(
+    "reference", ["abc", "0", "-1", "1.5", "9" * 30, "7d1f6a0e-0000-4000-8000-000000000000", "%00", "é"]
+)
 @pytest.mark.parametrize("tail", ["", "/", "/events/"])
 def test_unknown_order_is_not_found(api: Client, reference: str, tail: str) -> None:
     """404 with the seed's sentence, malformed references included."""
