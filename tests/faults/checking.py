@@ -99,8 +99,8 @@ class Checker:
     def settle(self, *, within_s: float, known: Collection[Violation] = ()) -> list[Violation]:
         """Wait until nothing is under way any more; everything that is violated then.
 
-        Does not wait for what no time can mend: what is wrong within a service, and what has not fitted between them for a
-        while in which nothing was under way.
+        Does not wait for what no time can mend: what is wrong within a service, and what has not fitted between them
+        for a while in which nothing was under way.
         """
         deadline = time.monotonic() + within_s
         seen: list[Violation] = []
