@@ -142,6 +142,13 @@ def test_notices_can_be_off(client: APIClient, orders: FakeOrders, settings: Any
     assert Payment.objects.filter(notice_due_at__isnull=False).count() == 0
 
 
+def test_with_notices_off_paying_an_order_tells_nobody(client: APIClient, orders: FakeOrders, settings: Any) -> None:
+    """It is paid all the same; the order service hears of it from Kafka."""
+    settings.ORDER_NOTICES = False
+    assert pay(client, {"order_id": 123, "amount": "199.99"}).status_code == 200
+    assert (orders.told, Payment.objects.get().notice_due_at, trail()) == ([], None, ["payment.successful"])
+
+
 @pytest.mark.parametrize("body", [{}, {"order_id": 123}, {"amount": 5}, {"order_id": "x", "amount": 5}, []])
 def test_wrong_input_is_named(client: APIClient, body: Any) -> None:
     """400 before anybody is asked."""

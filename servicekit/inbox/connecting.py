@@ -23,6 +23,9 @@ _DEFAULTS: Final = {
     "queued.max.messages.kbytes": "8192",
     # How soon a topic is found that is made after the consumer's start. Its own default is 5 minutes.
     "topic.metadata.refresh.interval.ms": "10000",
+    # How long the partitions of a member that was killed wait for the next one. Its own default is 45 s, to spare
+    # groups with much in memory a rebalance; ours is cheap.
+    "session.timeout.ms": "15000",
     # How often the lag is looked at.
     "statistics.interval.ms": "5000",
 }

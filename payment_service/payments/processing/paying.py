@@ -18,6 +18,8 @@ PAYABLE = "PENDING"
 def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: str) -> Payment:
     """Charge an order that waits for its payment. If only telling fails, the order service learns of it later.
 
+    With notices off it learns of it from Kafka.
+
     Args:
         order_id: The order's id or its number.
 
@@ -42,6 +44,6 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: 
         notify_order=settings.ORDER_NOTICES,
     )
     payment = charging.charge_payment(asked).payment
-    if payment.status == Status.CAPTURED:
+    if payment.status == Status.CAPTURED and settings.ORDER_NOTICES:
         notices.tell_now(payment)
     return payment

@@ -1,0 +1,257 @@
+"""With notices off, orders learn of payments from Kafka, mails tell of them: killed, repeated, shuffled, poisoned."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Message
+
+from tests import books, brokers
+from tests.brokers import Topics
+from tests.databases import at
+from tests.stack import ROOT, Process, Stack, base_environment, wait_until
+
+PRODUCT = 2  # 20.00
+GROUP = "order_service"
+CARD = {"payment_method": "credit_card", "payment_method_details": {"token": "tok_ok"}}
+
+
+@pytest.fixture(scope="module")
+def topics() -> Iterator[Topics]:
+    with brokers.topics() as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def stack(make_module_stack: Callable[..., Stack], topics: Topics) -> Stack:
+    """The three services and the workers that publish; who consumes is each test's business."""
+    settings = {name: each for name, each in topics.settings().items() if name != "notify_service"}
+    running = make_module_stack(settings=settings)
+    for name in ("order_service", "payment_service"):
+        running.start_worker(name)
+    return running
+
+
+@pytest.fixture(scope="module")
+def consumer(stack: Stack) -> Process:
+    """`consume_payments`, not started."""
+    service = stack.services["order_service"]
+    command = [sys.executable, str(ROOT / "order_service" / "manage.py"), "consume_payments", "--idle", "0.05"]
+    log = service.database.with_name("consume_payments.log")
+    process = Process("consume_payments", command, environment=service.environment, log=log)
+    stack.workers.append(process)
+    return process
+
+
+def keep_running(process: Process) -> None:
+    """Start it where no test before has."""
+    if not process.is_running:
+        process.start()
+
+
+@pytest.fixture(scope="module")
+def mailer(stack: Stack, topics: Topics) -> Process:
+    """The notify service, not started: it prints its mails into its log."""
+    folder = stack.services["order_service"].database.parent
+    database = at(folder / "notify_service.sqlite3")
+    database.create()
+    environment = {**base_environment(), **topics.settings()["notify_service"], **database.environment}
+    environment["MAIL_LEASE_S"] = "1"  # how long a mail that a killed process had in hand waits for the next one
+    manage = str(ROOT / "notify_service" / "manage.py")
+    log = folder / "notify_service.log"
+    migration = Process(
+        "migrate", [sys.executable, manage, "migrate", "--verbosity=0"], environment=environment, log=log
+    )
+    migration.start()
+    wait_until(lambda: not migration.is_running, what="migrated")
+    command = [sys.executable, manage, "consume_events", "--idle", "0.05"]
+    process = Process("notify_service", command, environment=environment, log=log)
+    stack.workers.append(process)
+    return process
+
+
+def mails(mailer: Process) -> Counter[tuple[str, str]]:
+    """Each (Message-ID, subject), and how often it was sent."""
+    text = mailer.log_text()
+    headers = re.findall(r"^Subject: (.*)\n(?:.+\n)*?Message-ID: (.*)$", text, re.MULTILINE)
+    return Counter((message_id, subject) for subject, message_id in headers)
+
+
+def an_unpaid_order(stack: Stack) -> str:
+    placed = stack.orders.post("/api/orders/", {"customer_name": "Alice", "product_ids": [PRODUCT], "payment": "later"})
+    assert placed.status == 201
+    return str(placed.json["id"])
+
+
+def status_of(stack: Stack, order: str) -> str:
+    return str(stack.orders.get(f"/api/orders/{order}/?live=false").json["status"])
+
+
+def all_are(stack: Stack, orders: list[str], status: str) -> bool:
+    return all(status_of(stack, order) == status for order in orders)
+
+
+def charge(stack: Stack, order: str) -> str:
+    """Paid by somebody else, at door D; returns the transaction."""
+    answer = stack.payments.post(
+        "/api/v1/payments/process", {"order_id": order, "amount": 20, "currency": "USD", **CARD}
+    )
+    assert answer.json["success"] is True
+    return str(answer.json["transaction_id"])
+
+
+def refund(stack: Stack, transaction: str, **amount: str) -> None:
+    answer = stack.payments.post("/api/v1/payments/refund", {"transaction_id": transaction, **amount})
+    assert answer.json["success"] is True
+
+
+def published(topics: Topics, order: str) -> list[str]:
+    """The types of the payment's events that Kafka has, in order."""
+    found = [message for message in topics.read(topics.payments) if message.key() == order.encode()]
+    return [header(message, "ce_type") for message in found]
+
+
+def header(message: Message, name: str) -> str:
+    """A header's text; nothing where it is missing."""
+    headers: Any = message.headers() or []
+    return dict(headers).get(name, b"").decode()
+
+
+def trail(stack: Stack, order: str) -> list[str]:
+    return [event["type"] for event in stack.orders.get(f"/api/orders/{order}/events/").json["items"]]
+
+
+def test_orders_are_settled_and_refunded_by_what_kafka_tells(stack: Stack, topics: Topics, consumer: Process) -> None:
+    """Paid through door B and door D, refunded at door D: unknown to the order service until somebody consumes."""
+    by_pay, by_card = an_unpaid_order(stack), an_unpaid_order(stack)
+    assert stack.payments.post("/pay", {"order_id": by_pay, "amount": "20.00"}).status == 200
+    transaction = charge(stack, by_card)
+    wait_until(lambda: published(topics, by_card) == ["payment.successful"], what="published")
+    wait_until(lambda: published(topics, by_pay) == ["payment.successful"], what="published")
+    assert all_are(stack, [by_pay, by_card], "PENDING")
+    consumer.start()
+    wait_until(lambda: all_are(stack, [by_pay, by_card], "PAID"), what="the orders are paid")
+    refund(stack, transaction, amount="5.00")
+    refund(stack, transaction)
+    wait_until(lambda: status_of(stack, by_card) == "REFUNDED", what="the order is refunded")
+    assert published(topics, by_card) == ["payment.successful", "payment.refunded", "payment.refunded"]
+    assert stack.products.get(f"/api/reservations/{by_card}/").json["status"] == "RELEASED"
+    assert status_of(stack, by_pay) == "PAID"
+
+
+def test_a_consumer_that_is_killed_loses_and_doubles_nothing(stack: Stack, topics: Topics, consumer: Process) -> None:
+    """kill -9 with some orders settled and others not: in the end each is, by one move, and each event marked once."""
+    keep_running(consumer)
+    orders = [an_unpaid_order(stack) for _ in range(30)]
+    for order in orders[:20]:
+        charge(stack, order)
+    wait_until(lambda: any(status_of(stack, order) == "PAID" for order in orders), what="the first is paid")
+    consumer.kill()
+    for order in orders[20:]:
+        charge(stack, order)
+    consumer.start()
+    wait_until(lambda: all_are(stack, orders, "PAID"), what="all are paid")
+    assert {trail(stack, order).count("order.paid") for order in orders} == {1}
+    wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken")
+    assert marked(stack) == ids_of(topics, "payment.successful", "payment.refunded")
+
+
+def marked(stack: Stack) -> Counter[str]:
+    """The events that had their effect, each by its id."""
+    rows = stack.services["order_service"].rows("select event_id from inbox_consumed where consumer = ?", GROUP)
+    return Counter(row[0] for row in rows)
+
+
+def ids_of(topics: Topics, *types: str) -> Counter[str]:
+    """Each event of these types once, however often it is in Kafka."""
+    found = {header(each, "ce_id") for each in topics.read(topics.payments) if header(each, "ce_type") in types}
+    return Counter(found)
+
+
+def test_what_comes_again_in_any_order_changes_nothing(stack: Stack, topics: Topics, consumer: Process) -> None:
+    """Every message that there is, newest first, twice: no order moves, and no event is marked again."""
+    keep_running(consumer)
+    wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken")
+    before, marked_before = versions(stack), marked(stack)
+    topics.publish(topics.payments, list(reversed(topics.read(topics.payments))) * 2)
+    wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken again")
+    assert (versions(stack), marked(stack)) == (before, marked_before)
+
+
+def versions(stack: Stack) -> dict[Any, Any]:
+    """How often each order was moved, and whether there is something to ask about it."""
+    rows = stack.services["order_service"].rows("select id, version, status, ask_at from orders_order")
+    return {row[0]: row[1:] for row in rows}
+
+
+POISON = {
+    "not_a_cloudevent": Message(value=b"{}", headers=[("ce_specversion", b"0.3")]),
+    "not_json": Message(value=b"\xff\x00", headers=[]),
+    "unknown_schema": Message(value=b'{"order": 1}', headers=[]),
+}
+
+
+def test_poison_is_parked_and_holds_nobody_up(stack: Stack, topics: Topics, consumer: Process) -> None:
+    """Kept with its reason; what comes behind it is taken; replayed, it is refused again and kept."""
+    headers: Any = topics.read(topics.payments)[0].headers()
+    fresh = [(name, b"successful" if name == "ce_id" else value) for name, value in headers]
+    for reason, message in POISON.items():
+        message.set_headers(message.headers() if reason == "not_a_cloudevent" else fresh)
+    topics.publish(topics.payments, list(POISON.values()))
+    order = an_unpaid_order(stack)
+    charge(stack, order)
+    keep_running(consumer)
+    wait_until(lambda: status_of(stack, order) == "PAID", what="the order behind the poison")
+    wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken")
+    service = stack.services["order_service"]
+    assert sorted(row[0] for row in service.rows("select reason from inbox_parked")) == sorted(POISON)
+    assert service.manage("parked", "--replay-all").stdout == "To be taken again: 3\n"
+    wait_until(
+        lambda: service.rows("select number from inbox_parked where replay_at is not null") == [], what="replayed"
+    )
+    listed = service.manage("parked").stdout
+    assert all(reason in listed for reason in POISON)
+
+
+def test_each_event_is_one_mail_even_of_a_killed_process(
+    stack: Stack, topics: Topics, consumer: Process, mailer: Process
+) -> None:
+    """Of payments, declined ones and refunds. Only what was being sent when the process died may come twice, under the
+    same Message-ID.
+    """
+    order = an_unpaid_order(stack)
+    declined = {"order_id": order, "amount": 20, "payment_method_details": {"token": "tok_expired_card"}}
+    assert stack.payments.post("/v1/payments/charge", declined).json["status"] == "FAILED"
+    keep_running(consumer)
+    transaction = charge(stack, order)
+    wait_until(lambda: status_of(stack, order) == "PAID", what="the order is paid")
+    refund(stack, transaction)
+    kinds = ["payment.failed", "payment.successful", "payment.refunded"]
+    wait_until(lambda: published(topics, order) == kinds, what="published")
+    mailer.start()
+    wait_until(lambda: len(mails(mailer)) > 5, what="some are sent")
+    mailer.kill()
+    mailer.start()
+    counted = "select count(*) from events_event where type in (?, ?, ?)"
+    [[expected]] = stack.services["payment_service"].rows(counted, *kinds)
+    wait_until(lambda: len(mails(mailer)) == expected, what="all are sent")
+    assert mailer.stop() == 0
+    sent = mails(mailer)
+    assert len({message_id for message_id, _ in sent}) == expected
+    assert {subject for _, subject in sent if order in subject} == {
+        f"Payment failed for order {order}",
+        f"Payment received for order {order}",
+        f"Refund for order {order}",
+    }
+    assert sum(sent.values()) <= expected + 1
+
+
+def test_the_books_agree_in_the_end(stack: Stack, consumer: Process) -> None:
+    """After all that was done to them; and a consumer that is asked to ends in order."""
+    keep_running(consumer)
+    wait_until(lambda: books.problems_in(stack) == [], what="the books agree")
+    assert consumer.stop() == 0
+    assert stack.services["order_service"].manage("check_invariants").returncode == 0
