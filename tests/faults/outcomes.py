@@ -51,7 +51,7 @@ def _ends(stack: Stack, shoppers: Iterable[Shopper]) -> Iterator[str]:
         shown = stack.orders.get(f"/api/orders/{shopper.order_id}/").json
         status = shown["status"]
         if status not in shopper.may_end:
-            yield f"{shopper} ended {status}"
+            yield f"{shopper} ended {status} ({shown['cancellation_reason']})"
         if len(shopper.answers) == 1 and shopper.answers[0].json["status"] not in (status, "PENDING"):
             yield f"{shopper} was told {shopper.answers[0].json['status']}, but it is {status}"
         if charges[shopper.order_id] > 1:

@@ -3,7 +3,7 @@
 A journey is a generator: it yields requests, is sent the answers, and ends when its customer is content.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -11,7 +11,7 @@ from uuid import uuid4
 import requests
 
 from tests.client import Http, Reply
-from tests.stack import Stack
+from tests.stack import Service, Stack, free_ports
 
 PRODUCT: Final = 2  # 20.00
 SOLD_OUT: Final = 6
@@ -35,22 +35,21 @@ class Kind:
     """A kind of customer.
 
     Attributes:
-        journey: What they do.
+        journey: What they do, given how much they buy.
         ends: How the order ends where every peer of the order service is there, whatever the order service suffers.
         may_end: How else, where a peer is away for a moment.
         answer: The status code that they get for their order when all is well.
     """
 
-    journey: Callable[[], Journey]
+    journey: Callable[[int], Journey]
     ends: str
     may_end: str = "CANCELLED"
     answer: int = 201
 
 
-def order(**more: Any) -> Ask:
-    return Ask(
-        "order_service", "/api/orders/", {"customer_name": "Alice", "product_ids": [PRODUCT, PRODUCT, 1], **more}
-    )
+def order(quantity: int, **more: Any) -> Ask:
+    items = [{"product_id": PRODUCT, "quantity": quantity}, {"product_id": 1, "quantity": 1}]
+    return Ask("order_service", "/api/orders/", {"customer_name": "Alice", "items": items, **more})
 
 
 def by_card(token: str) -> dict[str, Any]:
@@ -62,17 +61,23 @@ class Shopper:
 
     Args:
         is_exact: Whether nothing but `kind.ends` will do.
+        quantity: How much they buy; by it a test knows the order before anybody has its id.
     """
 
-    def __init__(self, name: str, kind: Kind, stack: Stack, *, is_exact: bool = True) -> None:
+    def __init__(self, name: str, kind: Kind, stack: Stack, *, is_exact: bool = True, quantity: int = 2) -> None:
         self.name = name
         self.kind = kind
-        self.may_end = {*kind.ends.split()} if is_exact else {*kind.ends.split(), *kind.may_end.split()}
+        self.is_exact = is_exact
         self.urls = {name: service.url for name, service in stack.services.items()}
-        self._steps = kind.journey()
+        self._steps = kind.journey(quantity)
         self._asked: list[tuple[Ask, str]] = [(next(self._steps), str(uuid4()))]
         self.answers: list[Reply] = []
         self.is_content = False
+
+    @property
+    def may_end(self) -> list[str]:
+        """The statuses that their order may have in the end."""
+        return self.kind.ends.split() + ([] if self.is_exact else self.kind.may_end.split())
 
     @property
     def is_as_usual(self) -> bool:
@@ -130,19 +135,20 @@ def _is_final(answer: Reply) -> bool:
     return answer.json.get("code") not in {"idempotency_key_in_use", "order_busy", "payment_busy"}
 
 
-def pays_now(token: str | None = None) -> Callable[[], Journey]:
-    def journey() -> Journey:
-        yield order(**({} if token is None else by_card(token)))
+def pays_now(token: str | None = None) -> Callable[[int], Journey]:
+    def journey(quantity: int) -> Journey:
+        yield order(quantity, **({} if token is None else by_card(token)))
 
     return journey
 
 
-def _buys_too_much() -> Journey:
-    yield Ask("order_service", "/api/orders/", {"customer_name": "Bob", "product_ids": [PRODUCT, SOLD_OUT]})
+def _buys_too_much(quantity: int) -> Journey:
+    wanted = [{"product_id": PRODUCT, "quantity": quantity}, {"product_id": SOLD_OUT, "quantity": 1}]
+    yield Ask("order_service", "/api/orders/", {"customer_name": "Bob", "items": wanted})
 
 
-def _pays_later() -> Journey:
-    placed = yield order(payment="later")
+def _pays_later(quantity: int) -> Journey:
+    placed = yield order(quantity, payment="later")
     if placed.status == 201:
         yield _pay(placed)
 
@@ -152,15 +158,15 @@ def _pay(placed: Reply) -> Ask:
     return Ask("payment_service", "/pay", {**about, "method": "CARD"})
 
 
-def _cancels_unpaid() -> Journey:
-    placed = yield order(payment="later")
+def _cancels_unpaid(quantity: int) -> Journey:
+    placed = yield order(quantity, payment="later")
     if placed.status == 201:
         yield Ask("order_service", f"/api/orders/{placed.json['id']}/cancel/", {})
 
 
-def _cancels_paid(token: str) -> Callable[[], Journey]:
-    def journey() -> Journey:
-        placed = yield order(**by_card(token))
+def _cancels_paid(token: str) -> Callable[[int], Journey]:
+    def journey(quantity: int) -> Journey:
+        placed = yield order(quantity, **by_card(token))
         if placed.status == 201:
             yield Ask("order_service", f"/api/orders/{placed.json['id']}/cancel/", {})
 
@@ -183,16 +189,16 @@ def _at_door_d(path: str, authorized: Reply) -> Ask:
     return Ask("payment_service", f"/api/v1/payments/{path}", {"transaction_id": authorized.json["transaction_id"]})
 
 
-def _sets_aside_and_is_charged() -> Journey:
-    placed = yield order(payment="later")
+def _sets_aside_and_is_charged(quantity: int) -> Journey:
+    placed = yield order(quantity, payment="later")
     if placed.status == 201:
         yield _set_aside(placed)
         authorized = yield _known(placed)
         yield _at_door_d("capture", authorized)
 
 
-def _sets_aside_and_changes_their_mind() -> Journey:
-    placed = yield order(payment="later")
+def _sets_aside_and_changes_their_mind(quantity: int) -> Journey:
+    placed = yield order(quantity, payment="later")
     if placed.status == 201:
         yield _set_aside(placed)
         authorized = yield _known(placed)
@@ -200,8 +206,8 @@ def _sets_aside_and_changes_their_mind() -> Journey:
         yield Ask("order_service", f"/api/orders/{placed.json['id']}/cancel/", {})
 
 
-def _sets_aside_and_cannot_be_charged() -> Journey:
-    placed = yield order(payment="later")
+def _sets_aside_and_cannot_be_charged(quantity: int) -> Journey:
+    placed = yield order(quantity, payment="later")
     if placed.status == 201:
         yield _set_aside(placed, "tok_capture_fails")
         authorized = yield _known(placed)
@@ -209,8 +215,8 @@ def _sets_aside_and_cannot_be_charged() -> Journey:
         yield Ask("order_service", f"/api/orders/{placed.json['id']}/cancel/", {})
 
 
-def _is_refunded_at_the_payment_service() -> Journey:
-    placed = yield order(payment="later")
+def _is_refunded_at_the_payment_service(quantity: int) -> Journey:
+    placed = yield order(quantity, payment="later")
     if placed.status == 201:
         yield _pay(placed)
         path = f"/api/orders/{placed.json['id']}/"
@@ -220,8 +226,8 @@ def _is_refunded_at_the_payment_service() -> Journey:
             yield _at_door_d("refund", charged)
 
 
-def _never_pays() -> Journey:
-    yield order(payment="later")
+def _never_pays(quantity: int) -> Journey:
+    yield order(quantity, payment="later")
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -243,3 +249,19 @@ KINDS: Final[Mapping[str, Kind]] = {
     "is refunded at the payment service": Kind(_is_refunded_at_the_payment_service, "REFUNDED"),
 }
 NEVER_PAYS: Final = Kind(_never_pays, "CANCELLED")
+
+
+def never_pay(stack: Stack, quantities: Iterable[int]) -> list[Shopper]:
+    """Shoppers whose orders nobody will pay, placed through a server that leaves them a second for it."""
+    ours = stack.services["order_service"]
+    environment = {**ours.environment, "ORDER_EXPIRES_AFTER_S": "1"}
+    impatient = Service(ours.name, free_ports(1)[0], database=ours.database, environment=environment)
+    impatient.start()
+    impatient.wait_until_up()
+    came = [Shopper("never pays", NEVER_PAYS, stack, quantity=quantity) for quantity in quantities]
+    for shopper in came:
+        shopper.urls[ours.name] = impatient.url
+        assert shopper.go_on()
+        shopper.urls[ours.name] = ours.url
+    impatient.stop()
+    return came
