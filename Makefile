@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv:
@@ -36,6 +36,10 @@ run: venv $(BIN)/.installed-requirements ## Migrate and start the three services
 .PHONY: test
 test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres, DB=mysql; JOBS=0
 	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: test-kafka
+test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kafka, on Apache's own broker; needs Java 17 and Maven
+	@scripts/kafka run -- $(BIN)/python -m pytest tests/kafka tests/test_consumers.py $(ARGS)
 
 .PHONY: chaos
 chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random faults; SEED=7 MINUTES=10 DB=postgres ARGS="--help"

@@ -84,12 +84,12 @@ class KafkaPublisher:
         deadline = time.monotonic() + within_s
         producer = self._producer
         if producer is None:
-            producer = self._producer = Producer(self.configuration, error_cb=self._failed, logger=_LOG)
+            producer = self._producer = Producer(self.configuration, logger=_LOG)
         for event in events:
             if not self._hand_over(producer, event):
                 break
         while self._fatal is None and len(self._outstanding) > leave and (left_s := deadline - time.monotonic()) > 0:
-            producer.poll(left_s)
+            self._listen(producer, left_s)
         if self._fatal is not None:
             self._hear_out(producer, self._fatal)
         outcome = Outcome(self._acknowledged, self._refused)
@@ -129,16 +129,18 @@ class KafkaPublisher:
         else:
             self._refused[position] = _refusal(error)
 
-    def _failed(self, error: KafkaError) -> None:
-        """Of the whole client; it goes on by itself, unless that is fatal."""
-        if error.fatal():
-            self._fatal = error
+    def _listen(self, producer: Producer, within_s: float) -> None:
+        """Hear of what was delivered; or that the whole producer has stopped for good."""
+        try:
+            producer.poll(within_s)
+        except KafkaException as problem:
+            self._fatal = problem.args[0]
 
     def _hear_out(self, producer: Producer, fatal: KafkaError) -> None:
         """What a producer that has stopped for good still tells of each message; then the next one begins."""
         deadline = time.monotonic() + _LAST_WORDS_S
         while self._outstanding and (left_s := deadline - time.monotonic()) > 0:
-            producer.poll(left_s)
+            self._listen(producer, left_s)
         acknowledged = self._acknowledged
         refused = self._refused or dict.fromkeys([*self._purged, *self._outstanding], _refusal(fatal))
         self.forget()
