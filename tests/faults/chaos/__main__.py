@@ -15,9 +15,9 @@ from tests.faults.chaos.running import Verdict, run
 
 DESCRIPTION: Final = """\
 Place, pay, cancel and refund orders on a stack of its own, with keys repeated, cards that fail and products that run
-out, while its services and workers are killed (SIGKILL), frozen (SIGSTOP) and restarted. Then stop the faults, wait
-until nothing is under way, check every invariant in each service and across them, and compare with what each client was
-told.
+out, while its services and workers are killed (SIGKILL), frozen (SIGSTOP) and restarted, and what passes between them
+is lost, cut, repeated and refused. Then stop the faults, wait until nothing is under way, check every invariant in each
+service and across them, and compare with what each client was told.
 The seed alone decides who does what when and what breaks when; it is printed first, and the plan is kept in a file."""
 EPILOG: Final = """\
 Exit status: 0 when everything holds, 1 when anything is violated.

@@ -6,9 +6,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from tests.faults.chaos.plan import Fault
-from tests.stack import Process, Service, Stack
+from tests.faults.links import FAULTS, PASSES, Link
+from tests.stack import Process, Service
 
 # A process that stands still holds up its stop; and a start may take this long on a busy machine.
 ENDS_WITHIN_S = 90.0
@@ -19,14 +21,15 @@ class Nemesis:
 
     Args:
         processes: By their names in the plan.
+        links: Likewise.
     """
 
-    def __init__(self, stack: Stack, processes: Mapping[str, Process]) -> None:
-        self._stack = stack
+    def __init__(self, processes: Mapping[str, Process], links: Mapping[str, Link]) -> None:
         self._processes = processes
+        self._links = links
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
-        self._locks = {name: threading.Lock() for name in processes}
+        self._locks = {name: threading.Lock() for name in (*processes, *links)}
         self.done: Counter[str] = Counter()
         self.problems: list[str] = []
 
@@ -48,16 +51,26 @@ class Nemesis:
     def _suffer(self, fault: Fault, began: float) -> None:
         if self._over.wait(max(0.0, began + fault.at_s - time.monotonic())):
             return
-        process, lock = self._processes[fault.target], self._locks[fault.target]
+        lock = self._locks[fault.target]
         if not lock.acquire(blocking=False):  # it has not come back from the last one yet
             return
         try:
-            self._break(fault, process)
+            self.done[f"{fault.kind} ({fault.target.rstrip(' 12')})"] += 1
+            if fault.target in self._links:
+                self._disturb(fault, self._links[fault.target])
+            else:
+                self._break(fault, self._processes[fault.target])
         finally:
             lock.release()
 
+    def _disturb(self, fault: Fault, link: Link) -> None:
+        """Every second request suffers it, so that some of the repeats come through."""
+        turns = count()
+        link.rule = lambda _: FAULTS[fault.kind] if next(turns) % 2 == 0 else PASSES
+        self._over.wait(fault.for_s)
+        link.rule = lambda _: PASSES
+
     def _break(self, fault: Fault, process: Process) -> None:
-        self.done[f"{fault.kind} {fault.target.partition(' ')[0]}{' worker' * ('worker' in fault.target)}"] += 1
         if fault.kind == "freeze":
             process.signal(signal.SIGSTOP)
             self._over.wait(fault.for_s)

@@ -5,11 +5,13 @@ A plan is data. It can be kept in a file, run again, and run with fewer faults.
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+
+from tests.faults import links
 
 # Of what an order is made. SCARCE is a product with too few units for all who want it.
 SCARCE: Final = 0
@@ -45,6 +47,14 @@ PROCESS_FAULTS: Final[Mapping[str, tuple[float, float]]] = {
     "freeze": (0.2, 4.0),
     "stop": (0.0, 1.0),
 }
+# Between two services, with what can happen to what passes there.
+LINKS: Final[Mapping[str, str]] = {
+    "order->payment": "payment_service",
+    "order->product": "product_stub",
+    "payment->order": "order_service",
+}
+# How long a network fault lasts.
+LINK_FAULT_S: Final = (0.3, 4.0)
 # The last part of a plan's time is without new faults, so that what they left is seen to be finished under load, too.
 CALM_END: Final = 0.15
 
@@ -108,33 +118,28 @@ def load(path: Path) -> Plan:
     return Plan(data["seed"], data["seconds"], tuple(customers), tuple(Fault(**each) for each in data["faults"]))
 
 
-def make(
-    seed: int, *, seconds: float, rate: float, every_s: float, link_faults: Mapping[str, Sequence[str]] | None = None
-) -> Plan:
+def make(seed: int, *, seconds: float, rate: float, every_s: float) -> Plan:
     """The plan of a seed.
 
     Args:
         rate: Customers in a second.
         every_s: Seconds from one fault to the next, on average.
-        link_faults: What can be done to which links, as {link: kinds}.
     """
     # Each by its own source, so that other faults do not make other customers.
     customers = tuple(_customers(random.Random(f"{seed}:customers"), seconds, rate))
-    faults = tuple(_faults(random.Random(f"{seed}:faults"), seconds, every_s, link_faults or {}))
+    faults = tuple(_faults(random.Random(f"{seed}:faults"), seconds, every_s))
     return Plan(seed, seconds, customers, faults)
 
 
-def _faults(
-    draw: random.Random, seconds: float, every_s: float, link_faults: Mapping[str, Sequence[str]]
-) -> Iterator[Fault]:
+def _faults(draw: random.Random, seconds: float, every_s: float) -> Iterator[Fault]:
     """One target suffers one fault at a time; different ones suffer at once."""
     busy_until: dict[str, float] = {}
     at_s = 0.0
     while True:
         at_s += draw.expovariate(1 / every_s)
-        target = draw.choice([*SERVICES, *WORKERS, *link_faults])
-        kind = draw.choice(list(link_faults.get(target, PROCESS_FAULTS)))
-        for_s = draw.uniform(*PROCESS_FAULTS.get(kind, (0.2, 3.0)))
+        target = draw.choice([*SERVICES, *WORKERS, *LINKS])
+        kind = draw.choice(list(links.FAULTS if target in LINKS else PROCESS_FAULTS))
+        for_s = draw.uniform(*PROCESS_FAULTS.get(kind, LINK_FAULT_S))
         if at_s > seconds * (1 - CALM_END):
             return
         if at_s > busy_until.get(target, 0.0):

@@ -1,12 +1,13 @@
 """One run of a plan, on a stack of its own."""
 
+import logging
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,9 @@ from tests import stack as stacks
 from tests.faults.chaos import proving
 from tests.faults.chaos.customers import Memory, Shop
 from tests.faults.chaos.nemesis import Nemesis
-from tests.faults.chaos.plan import WORKERS, Plan
+from tests.faults.chaos.plan import LINKS, WORKERS, Plan
 from tests.faults.checking import checking
+from tests.faults.links import Link, link
 from tests.stack import ROOT, SERVICES, Process, Stack
 
 # More than the services have threads, so that some always wait.
@@ -50,6 +52,9 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 # A key that a killed request holds can be used again after this long; longer than any request and any freeze.
 KEY_LOCK_S: Final = "15"
+
+# It tells of every connection that is broken, which here is what links are for.
+logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 Tell = Callable[[str], None]
 
@@ -86,18 +91,18 @@ def run(
         folder: Where the databases and logs stay; without one nothing does.
         migrated: Empty databases to copy from, where there are some.
     """
-    with _folder(folder) as place, _stack(place, migrated, bugs) as stack:
-        numbers = Counter[str]()
+    with ExitStack() as opened:
+        links = {name: opened.enter_context(link()) for name in LINKS}
+        place = opened.enter_context(_folder(folder))
+        stack = opened.enter_context(_stack(place, migrated, bugs, links))
         processes: dict[str, Process] = dict(stack.services)
-        for name in WORKERS:
-            numbers[name.split()[0]] += 1
-            processes[name] = stack.start_worker(name.split()[0])
+        processes |= {name: stack.start_worker(name.split()[0]) for name in WORKERS}
         memory = Memory()
         product = {"name": "Scarce", "price": "5.00", "stock": SCARCE_UNITS}
         scarce = stack.products.post("/api/products/", product).json["id"]
         urls = {name: service.url for name, service in stack.services.items()}
         shop = Shop(urls, memory, scarce=scarce, seed=plan.seed)
-        nemesis = Nemesis(stack, processes)
+        nemesis = Nemesis(processes, links)
         _let_it_happen(plan, shop, nemesis, tell)
         return _prove(stack, shop, nemesis, tell)
 
@@ -158,19 +163,34 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _stack(folder: Path, migrated: Path | None, bugs: tuple[str, ...]) -> Iterator[Stack]:
+def _stack(folder: Path, migrated: Path | None, bugs: tuple[str, ...], links: Mapping[str, Link]) -> Iterator[Stack]:
     empty, databases, awake = (folder / name for name in ("empty", "stack", "awake"))
     for each in (empty, databases, awake):
         each.mkdir(exist_ok=True)
     for bug in bugs:
         (awake / bug).touch()
-    if migrated is None:
-        stacks.migrate(empty)
     own: dict[str, Any] = {
         "PYTHONPATH": f"{PLANTED}:{ROOT}",
         "PLANTED_BUGS": str(awake),
         "PLANTED_KEY_LOCK_S": KEY_LOCK_S,
     }
-    settings = {name: {**SETTINGS[name], **own} for name in SERVICES}
-    with stacks.running_stack(migrated or empty, databases, settings=settings) as stack:
-        yield stack
+    wiring = {
+        "order_service": {
+            "PAYMENT_SERVICE_URL": f"{links['order->payment'].url}/api/payments/",
+            "PRODUCT_SERVICE_URL": f"{links['order->product'].url}/api/products/",
+        },
+        "payment_service": {"ORDER_SERVICE_URL": f"{links['payment->order'].url}/api/orders/"},
+        "product_stub": {},
+    }
+    settings = {name: {**SETTINGS[name], **wiring[name], **own} for name in SERVICES}
+
+    def connect(stack: Stack) -> None:
+        for name, each in links.items():
+            each.target = stack.services[LINKS[name]].url
+
+    with ExitStack() as opened:
+        if migrated is None:
+            stacks.migrate(empty)
+        yield opened.enter_context(
+            stacks.running_stack(migrated or empty, databases, settings=settings, prepare=connect)
+        )
