@@ -89,5 +89,11 @@ def _for_libraries(shared: list[Processor], *, as_json: bool) -> dict[str, Any]:
         "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": sys.stdout, "formatter": "structured"}},
         "root": {"handlers": ["stdout"], "level": "WARNING"},
         # Every request already has its line, and every 5xx its traceback, from servicekit's middleware.
-        "loggers": {"django.request": {"level": "CRITICAL"}, "django.server": {"level": "ERROR"}},
+        "loggers": {
+            "django.request": {"level": "CRITICAL"},
+            "django.server": {"level": "ERROR"},
+            # It warns of every refused statement of a batch on its way to raising that; what its pool says is news.
+            "psycopg": {"level": "ERROR"},
+            "psycopg.pool": {"level": "WARNING"},
+        },
     }

@@ -301,6 +301,24 @@ def test_a_wrong_filter_is_refused(client: APIClient, query: dict[str, str]) -> 
     assert list(exact(response)["fields"]) == list(query)
 
 
+# How an engine says which way it goes; on PostgreSQL for a table that is so large that the way matters. Where rows are
+# sorted, SQLite's plan has a "TEMP B-TREE", PostgreSQL's a "Sort", and MySQL's "Using filesort".
+EXPLAIN = {
+    "sqlite": ("EXPLAIN QUERY PLAN {}",),
+    "postgresql": ("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off", "EXPLAIN {}"),
+    "mysql": ("EXPLAIN {}",),
+}
+
+
+def plan_of(statement: str) -> str:
+    """As one line; wherever it sorts, there is a "SORT" in it."""
+    with connection.cursor() as cursor:
+        for explain in EXPLAIN[connection.vendor]:
+            cursor.execute(explain.format(statement))
+        plan = " ".join(str(cell) for row in cursor.fetchall() for cell in row)
+    return re.sub("TEMP B-TREE|Sort|filesort", "SORT", plan)
+
+
 @pytest.mark.parametrize(
     ("filters", "index"),
     [
@@ -320,9 +338,6 @@ def test_a_page_is_read_from_an_index_in_its_order(
     with CaptureQueriesContext(connection) as queries:
         payments, _ = list_payments(filters, ascending=ascending, page=page, per_page=1)
     assert len(payments) == 1
-    statement = queries.captured_queries[-1]["sql"]
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
-        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
-    assert f"USING INDEX {index}" in plan
-    assert "TEMP B-TREE" not in plan
+    plan = plan_of(queries.captured_queries[-1]["sql"])
+    assert index in plan
+    assert "SORT" not in plan

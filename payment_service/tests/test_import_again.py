@@ -2,11 +2,11 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from payment_service.payments.models import Payment
 from payment_service.settings import HERE
 from payment_service.tests.importing import Done, Importer, counts, forget_all, ledger, numbered, row, text_of
 from servicekit.events.models import Event
+from tests import databases
 
 # A cold start on a machine that does other things, too.
 PATIENCE_S = 60
@@ -141,10 +142,10 @@ def test_ids_tell_their_run_and_line() -> None:
 class Files:
     """A database and an input of its own, for real processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: databases.Database) -> None:
         self.folder = folder
-        self.database = folder / "db.sqlite3"
-        self.environment = {**os.environ, "DB_NAME": str(self.database)}
+        self.database = database
+        self.environment = {**os.environ, **database.environment}
         self.manage("migrate", "-v0").communicate(timeout=PATIENCE_S)
 
     def manage(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -154,8 +155,7 @@ class Files:
         )
 
     def count(self, table: str) -> int:
-        with closing(sqlite3.connect(self.database)) as database:
-            return int(database.execute(f"select count(*) from {table}").fetchone()[0])
+        return int(self.database.rows(f"SELECT count(*) FROM {table}")[0][0])
 
     def wait_for(self, payments: int) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -164,9 +164,17 @@ class Files:
             time.sleep(0.01)
 
 
-def test_killed_half_way_and_run_again(tmp_path: Path) -> None:
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    database = databases.at(tmp_path / "import.sqlite3")
+    database.create()
+    yield Files(tmp_path, database)
+    database.drop()
+
+
+def test_killed_half_way_and_run_again(files: Files, tmp_path: Path) -> None:
     """kill -9 with two batches committed and a third one begun: both are whole, and the next run brings the rest."""
-    files, rows = Files(tmp_path), numbered(3 * running.BATCH)
+    rows = numbered(3 * running.BATCH)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     first = files.manage("import_payments", "pipe")
@@ -187,9 +195,9 @@ def test_killed_half_way_and_run_again(tmp_path: Path) -> None:
     assert (files.count("payments_payment"), files.count("events_event")) == (len(rows),) * 2
 
 
-def test_killed_at_any_moment(tmp_path: Path) -> None:
+def test_killed_at_any_moment(files: Files, tmp_path: Path) -> None:
     """Again and again, until one comes through: payments and events are always the same number, in whole batches."""
-    files, total = Files(tmp_path), 5 * running.BATCH
+    total = 5 * running.BATCH
     (tmp_path / "whole.csv").write_text(text_of(numbered(total)))
     for batches in range(1, 5):
         process = files.manage("import_payments", "whole.csv")
@@ -203,9 +211,9 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     assert (files.count("payments_payment"), files.count("events_event")) == (total, total)
 
 
-def test_two_at_once(tmp_path: Path) -> None:
+def test_two_at_once(files: Files, tmp_path: Path) -> None:
     """Together they import each row once, and neither fails."""
-    files, total = Files(tmp_path), 3 * running.BATCH
+    total = 3 * running.BATCH
     (tmp_path / "whole.csv").write_text(text_of(numbered(total)))
     both = [files.manage("import_payments", "whole.csv") for _ in range(2)]
     printed = [process.communicate(timeout=PATIENCE_S) for process in both]
@@ -215,9 +223,9 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert (files.count("payments_payment"), files.count("events_event")) == (total, total)
 
 
-def test_ctrl_c(tmp_path: Path) -> None:
+def test_ctrl_c(files: Files, tmp_path: Path) -> None:
     """Ends it with the count of what is committed, and the advice to run it again."""
-    files, pipe = Files(tmp_path), tmp_path / "pipe"
+    pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     process = files.manage("import_payments", "pipe")
     with suppress(BrokenPipeError), pipe.open("w") as feed:

@@ -3,16 +3,15 @@
 import csv
 import io
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
-from django.db import connection
+from django.db import IntegrityError, connection
 from rich.console import Console
 
 import start
@@ -21,8 +20,9 @@ from payment_service.payments.importing.report import harmless
 from payment_service.payments.models import Payment
 from payment_service.settings import HERE
 from payment_service.tests.importing import HEADER, ROW, Importer, command, counts, numbered, row, text_of
+from tests import databases
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
 
 
 @pytest.fixture
@@ -214,12 +214,17 @@ def test_if_empty_leaves_a_ledger_alone_that_has_payments(run: Importer) -> None
 
 def test_a_refusal_of_the_database_is_reported(run: Importer) -> None:
     """A row that it does not take for a reason of its own: only that one fails."""
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE UNIQUE INDEX one_upi ON payments_payment (method) WHERE method = 'UPI'")
-    rows = [row(payment_id=n, order_id=n, reference=f"R{n}", method="UPI" if n < 3 else "COD") for n in range(1, 5)]
-    done = run([*rows, rows[0]])
+
+    def refuse_the_second(execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:
+        if many and "payments_payment" in sql and any("R2" in row for row in values):
+            raise IntegrityError("not this one")
+        return execute(sql, values, many, context)
+
+    rows = [row(payment_id=n, order_id=n, reference=f"R{n}") for n in range(1, 5)]
+    with connection.execute_wrapper(refuse_the_second):
+        done = run([*rows, rows[0]])
     assert (done.status, counts()) == (1, (3, 3, 0))
-    assert done.err.startswith("line 3: The database refused it: ")
+    assert done.err.startswith("line 3: The database refused it: not this one")
     assert "line 6, reference 'R1': Line 2 has this reference already." in done.err
 
 
@@ -260,10 +265,19 @@ def test_a_bar_on_a_terminal(run: Importer, monkeypatch: pytest.MonkeyPatch, sma
     assert "10 rows, 0 failed" in screen.getvalue()
 
 
-def test_as_a_program(tmp_path: Path) -> None:
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[databases.Database]:
+    """An empty one, for real processes."""
+    own = databases.at(tmp_path / "import.sqlite3")
+    own.create()
+    yield own
+    own.drop()
+
+
+def test_as_a_program(database: databases.Database, tmp_path: Path) -> None:
     """A real process over its own database: 1 and a sentence before it is migrated, then 0; 2 for a wrong command."""
     (tmp_path / "payments.csv").write_text(text_of(numbered(3)))
-    environment = {**os.environ, "DB_NAME": str(tmp_path / "db.sqlite3")}
+    environment = {**os.environ, **database.environment}
 
     def manage(*arguments: str) -> Any:
         command = [sys.executable, str(HERE / "manage.py"), *arguments]
@@ -278,15 +292,13 @@ def test_as_a_program(tmp_path: Path) -> None:
     assert manage("import_payments").returncode == 2
 
 
-def test_the_first_start_loads_the_sample(tmp_path: Path) -> None:
+def test_the_first_start_loads_the_sample(database: databases.Database) -> None:
     """`make run` fills an empty ledger, once; at the next start it says nothing and leaves it alone."""
-    database = tmp_path / "db.sqlite3"
-    environment = {**os.environ, "DB_NAME": str(database)}
+    environment = {**os.environ, **database.environment}
     subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
     for _ in range(2):
         assert start._load_sample(environment) == 0
-        with closing(sqlite3.connect(database)) as ledger:
-            assert ledger.execute("select count(*), max(number) from payments_payment").fetchone() == (150, 150)
+        assert database.rows("SELECT count(*), max(number) FROM payments_payment") == [(150, 150)]
 
 
 def test_nothing_of_this_touches_other_payments(run: Importer, client: Any) -> None:

@@ -17,7 +17,7 @@ from payment_service.tests.importing import Importer, counts, numbered, row
 from servicekit.events import trail
 from servicekit.events.models import Event
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
 CREATED = datetime(2025, 11, 10, 12, 5, tzinfo=timezone.utc)
 
 

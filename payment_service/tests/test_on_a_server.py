@@ -17,6 +17,7 @@ import pytest
 from payment_service.settings import HERE
 from payment_service.tests.servers import free_port, wait_for
 from servicekit import exactjson
+from tests import databases
 
 ROOT = HERE.parent
 
@@ -24,10 +25,11 @@ ROOT = HERE.parent
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A granian server with four threads over an empty database."""
-    folder: Path = tmp_path_factory.mktemp("server")
+    database = databases.at(tmp_path_factory.mktemp("server") / "payments.sqlite3")
+    database.create()
     environment = {
         **os.environ,
-        "DB_NAME": str(folder / "payments.sqlite3"),
+        **database.environment,
         "DJANGO_SETTINGS_MODULE": "payment_service.settings",
         "LOG_LEVEL": "ERROR",
         "GATEWAY_DELAY_MS": "1-5",
@@ -41,6 +43,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         wait_for(f"{url}/health")
         yield url
         server.terminate()
+    database.drop()
 
 
 def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, bytes]:

@@ -20,6 +20,7 @@ from django.test import Client
 from product_stub.catalog import services
 from product_stub.catalog.models import Product
 from servicekit import exactjson
+from tests import databases
 
 ROOT = Path(__file__).resolve().parents[2]
 # Starting takes a second; a machine that is busy with other things takes longer.
@@ -78,10 +79,12 @@ def counters(product: Product) -> tuple[int, int, int]:
 
 
 class Server:
-    """The stub as it is deployed: granian, its own SQLite file, a port of its own."""
+    """The stub as it is deployed: granian, a database of its own, a port of its own."""
 
     def __init__(self, folder: Path, *, workers: int) -> None:
-        self.environment = {**os.environ, "DB_NAME": str(folder / "db.sqlite3"), "LOG_LEVEL": "WARNING"}
+        self.database = databases.at(folder / "db.sqlite3")
+        self.database.create()
+        self.environment = {**os.environ, **self.database.environment, "LOG_LEVEL": "WARNING"}
         self.port = _free_port()
         self.manage("migrate", "--verbosity=0")
         command = ["-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", str(workers)]
@@ -123,6 +126,7 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=30)
+        self.database.drop()
 
 
 def _free_port() -> int:
@@ -133,7 +137,7 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two processes on one SQLite file: harder than the one that is the default."""
+    """Two processes on one database: harder than the one that is the default."""
     running = Server(tmp_path_factory.mktemp("server"), workers=2)
     try:
         running.wait()

@@ -1,4 +1,4 @@
-"""Many callers at once against the real server: two processes, one SQLite file, real sockets and threads."""
+"""Many callers at once against the real server: two processes, one database, real sockets and threads."""
 
 import threading
 from collections import Counter

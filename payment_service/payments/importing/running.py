@@ -1,6 +1,8 @@
 """One run: batch after batch from the file into the ledger, and what came of it."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -91,6 +93,10 @@ class Run:
             raise end
 
     def _book(self, batch: _Batch) -> None:
+        with _uninterrupted():
+            self._book_and_count(batch)
+
+    def _book_and_count(self, batch: _Batch) -> None:
         found = self._booker.book(batch.rows)
         problems = sorted([*found.problems, *batch.problems], key=lambda problem: problem.line)
         failed_lines = list(dict.fromkeys(problem.line for problem in problems if problem.is_failure))
@@ -104,3 +110,16 @@ class Run:
         for problem in problems:
             for tell in self._tell:
                 tell(problem)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until what was committed is counted, too."""
+    asked: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if asked:
+        signal.raise_signal(signal.SIGINT)

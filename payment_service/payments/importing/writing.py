@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.core.management.color import no_style
 from django.db import connection
 
 from payment_service.payments import states
@@ -104,7 +103,7 @@ class Writer:
         unnumbered = [row for row in rows if row.number is None]
         statements.insert_prepared(Payment, ("number", *self._names), list(self._with_numbers(numbered)))
         if numbered:
-            _go_on_behind_the_highest_number()
+            _go_on_behind(max(row.number or 0 for row in numbered))
         statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
         trail.keep(EVENT, aggregate_type="payment", facts=[self._fact(row) for row in rows])
         self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
@@ -178,8 +177,18 @@ def _numbers(uids: Sequence[UUID]) -> Iterable[tuple[UUID, int]]:
     return Payment.objects.filter(uid__in=uids).values_list("uid", "number")
 
 
-def _go_on_behind_the_highest_number() -> None:
-    """Where the database counts in a sequence of its own, it has not seen the numbers that came from the file."""
-    for statement in connection.ops.sequence_reset_sql(no_style(), [Payment]):
+# Draws one number, because whatever was drawn before is below it.
+_GO_ON_BEHIND: Final = (
+    "SELECT setval(counter, GREATEST(nextval(counter), %s)) "
+    "FROM (SELECT pg_get_serial_sequence('payments_payment', 'number')::regclass AS counter) AS its"
+)
+
+
+def _go_on_behind(number: int) -> None:
+    """Where the database counts in a sequence of its own, it has not seen the numbers that came from the file.
+
+    Never back: a number that somebody has drawn and not committed yet would be drawn again.
+    """
+    if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(_GO_ON_BEHIND, [number])
