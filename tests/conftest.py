@@ -19,11 +19,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Empty databases to copy from."""
     folder = tmp_path_factory.mktemp("migrated")
     stacks.migrate(folder)
-    return folder
+    yield folder
+    stacks.forget(folder)
 
 
 @pytest.fixture(scope="session")

@@ -284,11 +284,17 @@ def migrate(folder: Path) -> None:
     for name in SERVICES:
         database = databases.at(folder / f"{name}.sqlite3")
         database.create()
-        command = [sys.executable, str(ROOT / name / "manage.py"), "migrate", "--verbosity=0"]
+        command = [sys.executable, str(ROOT / name / "manage.py"), "migrate", "--verbosity=0", "--skip-checks"]
         running.append(subprocess.Popen(command, env={**base_environment(), **database.environment}, cwd=ROOT))
     statuses = [process.wait() for process in running]
     if any(statuses):
         raise RuntimeError("a migration failed")
+
+
+def forget(folder: Path) -> None:
+    """Drop what `migrate` made."""
+    for name in SERVICES:
+        databases.at(folder / f"{name}.sqlite3").drop()
 
 
 @contextmanager
