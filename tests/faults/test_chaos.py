@@ -31,7 +31,7 @@ def test_a_short_soak_of_a_fixed_seed_is_clean(migrated: Path, evidence: Callabl
     assert verdict.orders.total() == len(plan.customers)
     assert set(verdict.orders) >= {"PAID", "CANCELLED", "REFUNDED"}
     evidence(
-        "Random soak: services and workers killed, frozen and restarted under load",
+        "Random soak: processes killed, frozen and restarted, and their links broken, under load",
         injected=", ".join(f"{count} x {what}" for what, count in sorted(verdict.faults.items())),
         times=verdict.faults.total(),
         checks=f"all invariants across the services; {verdict.asked.total()} requests of {len(plan.customers)} "

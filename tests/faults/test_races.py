@@ -60,10 +60,10 @@ def test_two_operations_at_once(
         assert checker.settle(within_s=QUIET_WITHIN_S) == [], (races.state_of(pair, number), told)
         assert changed_answers(round_) == [], told
         assert ended(round_) in {"PAID", "CANCELLED", "REFUNDED"}, told
+    began = dict.fromkeys(races.state_of(pair, number).__name__.replace("_", " ") for number in range(ROUNDS))
     evidence(
-        "Any two operations at once on one order",
-        injected="charge, capture, void, refund, cancel, expire, resume, reconcile, pay, confirm: every pair of them, "
-        "released by a barrier, over HTTP and in worker processes",
+        f"{' and '.join(pair)} at once on one order",
+        injected=f"released by a barrier, over HTTP or in worker processes; the order was {', '.join(began)}",
         times=ROUNDS,
         checks="documented answers, replays, all invariants across the services",
         numbers=18,
