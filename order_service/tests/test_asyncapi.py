@@ -1,0 +1,17 @@
+"""docs/asyncapi/events.yaml knows every event that this service can tell of."""
+
+from pathlib import Path
+
+import yaml
+
+from order_service.orders.history import BRINGS
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncapi" / "events.yaml"
+
+
+def test_every_event_type_is_documented() -> None:
+    """And none that there is not; what is really sent is checked across the services."""
+    document = yaml.safe_load(DOCUMENT.read_text())
+    messages = document["components"]["messages"]
+    names = [each["$ref"].rpartition("/")[2] for each in document["channels"]["orders"]["messages"].values()]
+    assert {messages[name]["name"] for name in names} == set(BRINGS)
