@@ -39,7 +39,7 @@ test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund
 
 .PHONY: test-kafka
 test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kafka, on Apache's own broker; needs Java 17 and Maven
-	@scripts/kafka run -- $(BIN)/python -m pytest tests/kafka tests/test_consumers.py $(ARGS)
+	@scripts/kafka run -- $(BIN)/python -m pytest tests/kafka tests/test_consumers.py tests/test_events_document.py $(ARGS)
 
 .PHONY: chaos
 chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random faults; SEED=7 MINUTES=10 DB=postgres ARGS="--help"
