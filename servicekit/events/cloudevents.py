@@ -48,9 +48,9 @@ def writer(*, source: str, key: str | None) -> Callable[[Waiting], Message]:
         value, key_bytes = event.payload.encode(), key_of(event)
         headers = [
             *same,
-            ("ce_id", str(event.event_id).encode()),
+            ("ce_id", event.event_id.encode()),
             ("ce_type", event.type.encode()),
-            ("ce_time", event.created_at.isoformat().replace("+00:00", "Z").encode()),
+            ("ce_time", event.created_at.encode()),
             ("ce_subject", event.aggregateid.encode()),
             ("ce_partitionkey", key_bytes),
             ("ce_sequence", b"%0*d" % (SEQUENCE_LENGTH, event.sequence)),

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from itertools import pairwise, starmap
+from itertools import pairwise
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -14,26 +15,24 @@ from servicekit.events.models import DeadLetter, Event
 MAX_ERROR_LENGTH: Final = 500
 # Up to so many runs of positions are named by their ends; more are fewer conditions as a list.
 MOST_RUNS: Final = 20
+# Of a UUID without its dashes.
+ID_DIGITS: Final = 32
 # Where reading begins: below any position.
 BEFORE_ALL: Final = -(2**63)
 
 
 class Waiting(NamedTuple):
-    """An event as its row has it."""
+    """An event, as text where that is what its reader wants."""
 
     position: int
-    event_id: UUID
+    event_id: str
     aggregatetype: str
     aggregateid: str
     sequence: int
     type: str
     payload: str
-    created_at: datetime
+    created_at: str  # ISO 8601 in UTC, with a Z
     traceparent: str | None
-
-    @property
-    def aggregate(self) -> tuple[str, str]:
-        return self.aggregatetype, self.aggregateid
 
 
 def sendable() -> QuerySet[Event]:
@@ -48,8 +47,29 @@ def sendable() -> QuerySet[Event]:
 
 def read(*, after: int, limit: int) -> list[Waiting]:
     """The oldest that may be published, from the one behind the position `after`."""
-    rows = sendable().filter(position__gt=after).order_by("position")
-    return list(starmap(Waiting, rows.values_list(*Waiting._fields)[:limit]))
+    rows = sendable().filter(position__gt=after).order_by("position").values_list(*Waiting._fields)[:limit]
+    # Around Django's conversions: objects of ids and times would only be made to be written out again.
+    with connection.cursor() as cursor:
+        cursor.execute(*rows.query.sql_with_params())
+        found = cursor.fetchall()
+    return [
+        Waiting(position, _id_text(event_id), *same, _time_text(created_at), traceparent)
+        for position, event_id, *same, created_at, traceparent in found
+    ]
+
+
+def _id_text(found: UUID | str) -> str:
+    """An id as the driver returns it: a UUID, or its 32 digits."""
+    if isinstance(found, str) and len(found) == ID_DIGITS:
+        return f"{found[:8]}-{found[8:12]}-{found[12:16]}-{found[16:20]}-{found[20:]}"
+    return str(found)
+
+
+def _time_text(found: datetime | str) -> str:
+    """A time as the driver returns it: in UTC, and said to be so or not."""
+    if isinstance(found, str):
+        return found.replace(" ", "T") + "Z"
+    return found.replace(tzinfo=None).isoformat() + "Z"
 
 
 def mark(positions: Collection[int]) -> int:

@@ -1,5 +1,6 @@
 """The relay carries events out in order, at least once, alone, and past those that can never be published."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import structlog
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
+from servicekit import exactjson
 from servicekit.clock import seconds_from_now
 from servicekit.events import outbox, relay
 from servicekit.events.lease import LEASE_S, Lease, LeaseLost
@@ -74,6 +76,32 @@ def test_new_events_gather_for_a_moment(broker: FakeBroker) -> None:
     relays.run_once()
     tell("event.2", sequence=2)
     assert [relays.run_after(relay.GATHER_S / 2), relays.run_after(relay.GATHER_S)] == [0, 1]
+
+
+def test_what_is_read_is_what_was_written() -> None:
+    """Ids and times as text, whatever the driver returns for them."""
+    tell("event.1", amount=5)
+    (found,) = outbox.read(after=outbox.BEFORE_ALL, limit=10)
+    event = Event.objects.get()
+    assert found == outbox.Waiting(
+        position=event.position,
+        event_id=str(event.event_id),
+        aggregatetype="order",
+        aggregateid="o-1",
+        sequence=1,
+        type="event.1",
+        payload='{"amount":5}',
+        created_at=exactjson.utc_text(event.created_at) or "",
+        traceparent=None,
+    )
+
+
+@pytest.mark.parametrize("moment", ["2025-11-10T12:05:00Z", "2025-11-10T12:05:00.000120Z"])
+def test_a_time_is_read_to_the_microsecond(moment: str) -> None:
+    """In UTC, and without a fraction where there is none."""
+    tell("event.1")
+    Event.objects.update(created_at=datetime.fromisoformat(moment.replace("Z", "+00:00")))
+    assert [event.created_at for event in outbox.read(after=outbox.BEFORE_ALL, limit=10)] == [moment]
 
 
 def test_nothing_to_publish_writes_nothing(broker: FakeBroker, django_assert_num_queries: Any) -> None:
