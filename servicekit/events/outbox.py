@@ -53,8 +53,8 @@ def read(*, after: int, limit: int) -> list[Waiting]:
         cursor.execute(*rows.query.sql_with_params())
         found = cursor.fetchall()
     return [
-        Waiting(position, _id_text(event_id), *same, _time_text(created_at), traceparent)
-        for position, event_id, *same, created_at, traceparent in found
+        Waiting(position, _id_text(event_id), kind, uid, sequence, type_, payload, _time_text(created_at), traceparent)
+        for position, event_id, kind, uid, sequence, type_, payload, created_at, traceparent in found
     ]
 
 
