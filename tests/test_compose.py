@@ -12,8 +12,8 @@ from tests import compose
 from tests.compose import DEMO, FULL, ROOT, Refused
 
 READERS: Final = [compose.by_ourselves, *([compose.by_docker_compose] if shutil.which("docker-compose") else [])]
-OURS: Final = {"order-service": "order_service", "payment-service": "payment_service", "product-stub": "product_stub"}
 PORTS: Final = {"order-service": 8000, "product-stub": 8001, "payment-service": 8002}
+OURS: Final = {name: name.replace("-", "_") for name in (*PORTS, "notify-service")}
 EXAMPLE: Final = ROOT / ".env.full.example"
 REQUIRED: Final = re.findall(r"^([A-Z_]+)=$", EXAMPLE.read_text(), re.MULTILINE)
 SECRETS: Final = {name: f"secret-{name}" for name in REQUIRED}
@@ -51,6 +51,10 @@ def full(read: Callable[..., Configuration]) -> Configuration:
 
 def foreign(services: Configuration) -> Iterator[tuple[str, Configuration]]:
     return ((name, service) for name, service in services.items() if service["image"] not in OURS)
+
+
+def own_images(services: Configuration) -> set[str]:
+    return {service["image"] for service in services.values()} & set(OURS)
 
 
 def dockerfile(image: str) -> str:
@@ -97,7 +101,7 @@ def test_whoever_is_waited_for_says_when_he_is_ready(services: Configuration) ->
 def test_each_database_is_migrated_once_before_anybody_uses_it(services: Configuration) -> None:
     """One migration for each service, which is not repeated, and which every other process of it waits for."""
     migrations = {name: service for name, service in services.items() if name.endswith("-migrate")}
-    assert {service["image"] for service in migrations.values()} == set(OURS)
+    assert {service["image"] for service in migrations.values()} == own_images(services)
     for name, migration in migrations.items():
         assert (migration["restart"], migration.get("scale", 1)) == ("no", 1), name
         users = [each for each, service in services.items() if service["image"] == migration["image"] and each != name]
@@ -115,7 +119,7 @@ def test_every_command_is_one_that_there_is(services: Configuration) -> None:
     """A renamed command must not be found out by whoever starts it."""
     commands = [str(service.get("command", "")) for service in services.values()]
     named = [found for command in commands for found in re.findall(r"python (\w+)/manage\.py\s+(\w+)", command)]
-    assert {service for service, _ in named} == set(OURS.values())
+    assert {service for service, _ in named} == {OURS[image] for image in own_images(services)}
     for service, command in named:
         assert command == "migrate" or list((ROOT / service).glob(f"*/management/commands/{command}.py")), command
 
@@ -123,7 +127,7 @@ def test_every_command_is_one_that_there_is(services: Configuration) -> None:
 def test_several_of_each_stand_behind_one_port(full: Configuration) -> None:
     """Two of each unless REPLICAS says otherwise, none of them published; whoever calls one goes by the front."""
     services = full["services"]
-    assert {name: int(services[name]["scale"]) for name in OURS} == dict.fromkeys(OURS, 2)
+    assert {name: int(services[name]["scale"]) for name in PORTS} == dict.fromkeys(PORTS, 2)
     assert [name for name, service in services.items() if "ports" in service] == ["front"]
     urls = {
         value
@@ -137,7 +141,7 @@ def test_several_of_each_stand_behind_one_port(full: Configuration) -> None:
         "http://front:8002/api/payments/",
     }
     assert all(
-        "front" in service["environment"]["ALLOWED_HOSTS"] for service in services.values() if service["image"] in OURS
+        "front" in service["environment"]["ALLOWED_HOSTS"] for service in services.values() if service["image"] in PORTS
     )
 
 
@@ -199,7 +203,7 @@ def test_secrets_come_from_outside(read: Callable[..., Configuration]) -> None:
 
 def test_processes_of_a_container_count_together(services: Configuration) -> None:
     """Several granian workers share a folder that each container has to itself and that is empty at its start."""
-    for image in OURS:
+    for image in PORTS:
         assert "\nENV PROMETHEUS_MULTIPROC_DIR=/tmp/metrics\n" in dockerfile(image)
         assert services[image]["tmpfs"] == ["/tmp"]
         assert "PROMETHEUS_MULTIPROC_DIR" not in services[image]["environment"]
