@@ -24,6 +24,8 @@ def payment_by_uid(uid: UUID) -> Payment:
 
 
 def payment_by_transaction(transaction_id: str) -> Payment:
+    if "\0" in transaction_id:  # which PostgreSQL does not even take to look for it
+        raise PaymentNotFound
     return _one(Payment.objects.filter(transaction_id=transaction_id).first())
 
 

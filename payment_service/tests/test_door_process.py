@@ -193,7 +193,19 @@ def test_a_payment_is_read_in_four_ways(client: APIClient) -> None:
     assert (record["amount"], record["currency"], record["payment_method"]) == (Decimal("50.00"), "USD", "credit_card")
 
 
-@pytest.mark.parametrize("path", ["payment/x", "payment/0", f"payment/{ORDER}", "order/x", "order/7", "transaction/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "payment/x",
+        "payment/0",
+        f"payment/{ORDER}",
+        "order/x",
+        "order/7",
+        "transaction/x",
+        "transaction/%00",
+        "order/%00",
+    ],
+)
 def test_what_is_not_there_is_not_found(client: APIClient, path: str) -> None:
     """One sentence for unknown and malformed."""
     response = client.get(f"{URL}/{path}")
