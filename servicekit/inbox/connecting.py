@@ -29,6 +29,7 @@ _DEFAULTS: Final = {
     # How often the lag is looked at.
     "statistics.interval.ms": "5000",
 }
+_OF_A_CONNECTION: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT})
 # Nobody may say otherwise about these: an offset is committed after the effect, or an event is lost.
 _FIXED: Final = {"enable.auto.commit": False, "enable.auto.offset.store": False}
 
@@ -53,7 +54,7 @@ def connect(kafka: KafkaSettings, subscription: Subscription) -> Consumer:
             "stats_cb": measured,
             "error_cb": _log_error,
         },
-        logger=logging.getLogger("servicekit.inbox.kafka"),
+        logger=logging.getLogger("librdkafka"),
     )
     members.append(Consumer(client, subscription))
     return members[0]
@@ -68,5 +69,6 @@ def _measure_lag(consumer: str, statistics: str) -> None:
 
 
 def _log_error(error: KafkaError) -> None:
-    """The client itself goes on; this is only said."""
-    log.warning("kafka.error", error=error.str())
+    """The client itself goes on; this is only said. What happens to single connections its own log has already."""
+    if error.code() not in _OF_A_CONNECTION:
+        log.warning("kafka.error", error=error.str())
