@@ -68,6 +68,8 @@ types: venv $(BIN)/.installed-requirements-dev ## Check types, once for each ser
 	    echo "DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy $$service"; \
 	    DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy --cache-dir .mypy_cache/$$service $$service; \
 	done
+	MYPYPATH=scripts $(BIN)/mypy --config-file= --strict --scripts-are-modules --cache-dir .mypy_cache/scripts \
+	    scripts/databases scripts/engines.py scripts/throwaway.py
 
 .PHONY: fmt
 fmt: venv $(BIN)/.installed-requirements-dev ## Format, and mend what ruff can mend
