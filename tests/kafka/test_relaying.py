@@ -109,7 +109,13 @@ def test_a_broker_that_is_down_holds_nobody_up(
     broker.start()
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence("broker_down", injected="kill -9 of the broker, 20 payments while it is away", times=1, checks="I5")
+    evidence(
+        "broker killed and started again",
+        injected="kill -9 of the broker, 20 payments while it is away",
+        times=1,
+        checks="I5",
+        numbers=25,
+    )
 
 
 def test_a_relay_that_is_killed_before_its_mark_publishes_again(
@@ -134,7 +140,13 @@ def test_a_relay_that_is_killed_before_its_mark_publishes_again(
     wait_until_published(ledger)
     repeated = check_arrived(broker, topic, orders)
     assert 1 <= repeated <= 20
-    evidence("relay_killed", injected="kill -9 between the broker's ack and the mark", times=1, checks="I5")
+    evidence(
+        "relay killed between the broker's acknowledgement and its mark",
+        injected="kill -9 between the broker's ack and the mark",
+        times=1,
+        checks="I5",
+        numbers=3,
+    )
 
 
 def test_a_slow_broker_is_waited_for(
@@ -153,7 +165,13 @@ def test_a_slow_broker_is_waited_for(
     broker.thaw()
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence("broker_slow", injected="SIGSTOP of the broker for seconds", times=1, checks="I5")
+    evidence(
+        "broker answers late",
+        injected="SIGSTOP of the broker for seconds",
+        times=1,
+        checks="I5",
+        numbers=25,
+    )
 
 
 def test_a_topic_that_is_missing_is_asked_for_loudly(
@@ -169,7 +187,13 @@ def test_a_topic_that_is_missing_is_asked_for_loudly(
     broker.create(topic)
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence("topic_missing", injected="no topic, made later", times=1, checks="I5")
+    evidence(
+        "topic is not there yet",
+        injected="no topic, made later",
+        times=1,
+        checks="I5",
+        numbers=25,
+    )
 
 
 def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
@@ -191,7 +215,13 @@ def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
     assert ledger.manage("dead_letters", "--replay", "all").stdout == "1 to be tried again\n"
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence("poison_event", injected="an event larger than the topic takes", times=1, checks="I5")
+    evidence(
+        "an event that can never be published",
+        injected="an event larger than the topic takes",
+        times=1,
+        checks="I5",
+        numbers=25,
+    )
 
 
 def test_two_relays_take_turns(
@@ -208,4 +238,10 @@ def test_two_relays_take_turns(
     orders += take_and_give_back(ledger, 5)
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence("two_relays", injected="two relays at once, one of them killed", times=1, checks="I5")
+    evidence(
+        "two relays at once, one killed",
+        injected="two relays at once, one of them killed",
+        times=1,
+        checks="I5",
+        numbers=(4, 25),
+    )

@@ -1,6 +1,7 @@
 """`make reliability`: run the fault tests, on every engine that is installed, and write down what came of it."""
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -25,6 +26,8 @@ Run the fault tests, and write docs/reliability.md from what came of them. Takes
 being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either way, and says so."""
 PAGE: Final = ROOT / "docs" / "reliability.md"
 TEMPLATE: Final = Path(__file__).with_name("template.md")
+# Most tests wait for the services that they have started. All tests of a file stay together: they share a stack.
+AT_ONCE: Final = ("--numprocesses", "3", "--dist", "loadfile")
 # What pytest ends with when every test has passed, or there was none.
 CLEAN: Final = ("0", "5")
 
@@ -50,18 +53,18 @@ def parts() -> list[Part]:
     databases, kafka = str(ROOT / "scripts" / "databases"), str(ROOT / "scripts" / "kafka")
     listed = [node for each in CATALOGUE for node in each.tests]
     found = [
-        Part("sqlite", ["tests/faults", *_telling("tests", but="kafka"), *listed]),
+        Part("sqlite", ["tests/faults", *_telling(), *listed]),
         Part("postgres", ["tests/faults/test_engine_faults.py"], [databases, "run", "--durable", "postgres", "--"]),
         Part("mysql", ["tests/faults/test_engine_faults.py"], [databases, "run", "--durable", "mysql", "--"]),
-        Part("kafka", _telling("tests", only="kafka"), [kafka, "run", "--"]),
+        Part("kafka", ["tests/kafka"], [kafka, "run", "--"]),
     ]
-    return [part for part in found if part.tests]
+    return [part for part in found if (ROOT / part.tests[0]).exists()]
 
 
-def _telling(folder: str, *, only: str = "", but: str = "") -> list[str]:
-    """The test files in a folder itself that leave evidence, by a word in their names."""
-    files = [path for path in sorted((ROOT / folder).glob("test_*.py")) if "evidence" in path.read_text()]
-    return [f"{folder}/{path.name}" for path in files if only in path.name and not (but and but in path.name)]
+def _telling() -> list[str]:
+    """The files right in the suite across the services that leave evidence."""
+    files = sorted((ROOT / "tests").glob("test_*.py"))
+    return [f"tests/{path.name}" for path in files if "evidence(" in path.read_text()]
 
 
 def main() -> int:
@@ -75,16 +78,18 @@ def main() -> int:
             part.status(given.folder).write_text(str(_run(part, given.folder)))
         _say(f"{len(parts()) + 1} of {len(parts()) + 1}: the soak, {given.minutes:g} minutes, seed {given.seed}")
         _soak(given)
-    run = _what_came_of_it(given.folder, seconds=time.monotonic() - began, command=given.command)
+        about = {"command": given.command, "seconds": time.monotonic() - began}
+        (given.folder / "about.json").write_text(json.dumps(about))
+    run = _what_came_of_it(given.folder)
     PAGE.write_text(document(TEMPLATE.read_text(encoding="utf-8"), run), encoding="utf-8")
     _say(f"{PAGE.relative_to(ROOT)}: {'everything passed' if run.has_passed else 'NOT everything passed'}")
     return 0 if run.has_passed else 1
 
 
 def _run(part: Part, folder: Path) -> int:
-    pytest = [sys.executable, "-m", "pytest", "-q", *dict.fromkeys(part.tests), f"--junitxml={part.report(folder)}"]
+    pytest = [sys.executable, "-m", "pytest", "-q", *AT_ONCE, *dict.fromkeys(part.tests)]
     environment = {**_environment(), FILE: str(folder / "evidence.jsonl")}
-    return subprocess.call([*part.around, *pytest], cwd=ROOT, env=environment)
+    return subprocess.call([*part.around, *pytest, f"--junitxml={part.report(folder)}"], cwd=ROOT, env=environment)
 
 
 def _environment() -> Mapping[str, str]:
@@ -103,15 +108,15 @@ def _soak(given: argparse.Namespace) -> None:
     print(log.read_text(), flush=True)
 
 
-def _what_came_of_it(folder: Path, *, seconds: float, command: str) -> Run:
-    soak = folder / "soak.txt"
+def _what_came_of_it(folder: Path) -> Run:
+    soak, about = folder / "soak.txt", json.loads((folder / "about.json").read_text())
     ran = [part for part in parts() if part.report(folder).exists()]
     return Run(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         commit=_commit(),
         machine=f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
-        command=command,
-        seconds=seconds,
+        command=about["command"],
+        seconds=about["seconds"],
         lines=read_lines(folder / "evidence.jsonl"),
         tests=[test for part in ran for test in read_report(part.report(folder))],
         invariants=all_checked(),

@@ -86,13 +86,19 @@ CATALOGUE: Final[Sequence[Listed]] = (
     Listed(
         12,
         "The gateway is slower than every time-out",
-        ("tests/test_payment_outages.py::test_answers_that_come_too_late_cancel_the_order",),
+        (
+            "tests/test_payment_outages.py::test_answers_that_come_too_late_cancel_the_order",
+            "tests/test_gateway_faults.py",
+        ),
     ),
     Listed(13, "The gateway, or a neighbour, fails every call for a while, and comes back"),
     Listed(
         14,
         "The gateway does not know a charge at first, and then it does",
-        (f"{_PAYMENTS}/test_void.py::test_a_charge_that_never_arrived_is_not_sent_to_be_refunded",),
+        (
+            f"{_PAYMENTS}/test_void.py::test_a_charge_that_never_arrived_is_not_sent_to_be_refunded",
+            "tests/test_gateway_faults.py",
+        ),
     ),
     Listed(
         15,
@@ -161,6 +167,7 @@ CATALOGUE: Final[Sequence[Listed]] = (
             "servicekit/tests/test_relay.py",
             "servicekit/tests/test_kafka_publisher.py",
             "servicekit/tests/test_consuming.py",
+            "tests/test_consumers.py",
         ),
     ),
     Listed(26, "A lock is held, a deadlock is forced, connections run out"),

@@ -85,7 +85,8 @@ def document(template: str, run: Run) -> str:
 
 def _verdict(run: Run) -> str:
     if run.has_passed:
-        return "Everything passed."
+        missing = [str(listed.number) for listed in run.catalogue if not _shown_by(run, listed)]
+        return f"What was run has passed. Not run: Nr. {', '.join(missing)}." if missing else "Everything passed."
     failed = [line.fault for line in run.lines if not line.has_passed]
     failed += [f"`{test.file}::{test.name}`" for test in run.tests if not test.has_passed]
     failed += [*run.broken, *([] if run.soaked else ["the soak"])]
@@ -98,10 +99,18 @@ def _invariant_rows(invariants: Iterable[Checked]) -> Iterator[Sequence[str]]:
         yield each.number, f"`{each.name}`", each.promise, where
 
 
+def _lines_of(run: Run, listed: Listed) -> list[Line]:
+    return [line for line in run.faults if listed.number in line.numbers]
+
+
+def _shown_by(run: Run, listed: Listed) -> bool:
+    """Whether anything of this run put it in."""
+    return bool(_lines_of(run, listed) or tests_of(listed.tests, run.tests))
+
+
 def _listed_rows(run: Run) -> Iterator[Sequence[str]]:
     for listed in run.catalogue:
-        lines = [line for line in run.faults if listed.number in line.numbers]
-        tests = tests_of(listed.tests, run.tests)
+        lines, tests = _lines_of(run, listed), tests_of(listed.tests, run.tests)
         files = [line.test.partition("::")[0] for line in lines] + [test.file for test in tests]
         times = sum(line.times for line in lines)
         yield (
