@@ -83,25 +83,7 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
     """
     engine = env.str("DB_ENGINE", default=SQLITE)
     if engine == SQLITE:
-        synchronous = env.str("SQLITE_SYNCHRONOUS", default="NORMAL").upper()
-        if synchronous not in _SQLITE_SYNCHRONOUS:
-            raise EnvError(f'Environment variable "SQLITE_SYNCHRONOUS" must be one of {_SQLITE_SYNCHRONOUS}')
-        return {
-            "ENGINE": _OUR_SQLITE,
-            "NAME": env.str("DB_NAME", default=str(default_sqlite)),
-            "CONN_MAX_AGE": None,
-            "CONN_HEALTH_CHECKS": True,
-            # Said, because pytest-django would guess it only for Django's own backend.
-            "TEST": {"NAME": ":memory:"},
-            "OPTIONS": {
-                "timeout": env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
-                "transaction_mode": "IMMEDIATE",
-                "init_command": (
-                    f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; "
-                    f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES};"
-                ),
-            },
-        }
+        return _sqlite(env, default=default_sqlite)
     if engine not in databases.SERVERS:
         raise EnvError(f'Environment variable "DB_ENGINE" must be one of {(SQLITE, *databases.SERVERS)}')
     return {
@@ -111,4 +93,26 @@ def database(env: Env, *, default_sqlite: Path) -> dict[str, Any]:
         "HOST": env.str("DB_HOST", default=""),
         "PORT": env.str("DB_PORT", default=""),
         **databases.SERVERS[engine](env),
+    }
+
+
+def _sqlite(env: Env, *, default: Path) -> dict[str, Any]:
+    synchronous = env.str("SQLITE_SYNCHRONOUS", default="NORMAL").upper()
+    if synchronous not in _SQLITE_SYNCHRONOUS:
+        raise EnvError(f'Environment variable "SQLITE_SYNCHRONOUS" must be one of {_SQLITE_SYNCHRONOUS}')
+    return {
+        "ENGINE": _OUR_SQLITE,
+        "NAME": env.str("DB_NAME", default=str(default)),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        # Said, because pytest-django would guess it only for Django's own backend.
+        "TEST": {"NAME": ":memory:"},
+        "OPTIONS": {
+            "timeout": env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; "
+                f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES};"
+            ),
+        },
     }

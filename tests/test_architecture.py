@@ -57,6 +57,12 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
     assert [(name, length) for name, length in functions(path) if length > MAX_FUNCTION_LINES] == []
 
 
+def test_a_service_writes_through_the_door_that_runs_a_transaction_again() -> None:
+    """Else what a deadlock undid would stay undone (docs/adr/0010)."""
+    services = [path for path in modules() if path.relative_to(ROOT).parts[0] in (*SERVICES, "notify_service")]
+    assert [path.name for path in services if "transaction.atomic" in path.read_text()] == []
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_every_requirement_is_pinned(name: str) -> None:
     """Two machines install the same."""
