@@ -15,8 +15,9 @@ from tests.faults.chaos.plan import Customer, Step
 
 # How long a customer repeats a request before they turn to something else. It is asked again when all is quiet.
 PATIENCE_S: Final = 15.0
-# Between two tries.
+# Between two tries, doubled up to the longest.
 PAUSE_S: Final = 0.15
+LONGEST_PAUSE_S: Final = 2.0
 # Those who go away: before most answers, after most requests have arrived.
 DROPS_AFTER_S: Final = 0.02
 # What a service says while it has not made up its mind, besides 5xx and 429.
@@ -25,7 +26,7 @@ NOT_YET: Final = {"idempotency_key_in_use", "order_busy", "payment_in_progress",
 
 @dataclass
 class Asked:
-    """One request and its first answer; `order` is the id of the order that it is about, where there is one yet."""
+    """One request and its first answer."""
 
     customer: str
     do: str
@@ -33,13 +34,18 @@ class Asked:
     path: str
     body: Mapping[str, Any] | None
     key: str
-    order: str = ""
     reply: Reply | None = None
     tries: int = 0
 
     @property
     def is_answered(self) -> bool:
         return self.reply is not None
+
+    @property
+    def order(self) -> str:
+        """The id of the order that was placed by this; empty where none was."""
+        body = self.reply.json if self.reply is not None and isinstance(self.reply.json, dict) else {}
+        return str(body.get("id", "")) if self.do == "place" else ""
 
 
 @dataclass
@@ -105,8 +111,8 @@ class Shop:
                 continue
             service, path, body = request
             key = f"chaos-{self._seed}-{customer.name}-{number}"
-            asked = Asked(customer.name, step.do, service, path, body, key, order=known.get("order", ""))
-            self._send(self.memory.add(asked), step)
+            asked = self.memory.add(Asked(customer.name, step.do, service, path, body, key))
+            self._send(asked, step)
             _learn(known, asked)
 
     def ask_again(self, asked: Asked) -> Reply | None:
@@ -122,7 +128,7 @@ class Shop:
 
     def insist(self, asked: Asked, *, for_s: float) -> None:
         """Ask until there is an answer, or for so long."""
-        deadline = time.monotonic() + for_s
+        deadline, pause_s = time.monotonic() + for_s, PAUSE_S
         while True:
             reply = self.ask_again(asked)
             if reply is not None and is_final(reply):
@@ -130,7 +136,8 @@ class Shop:
                 return
             if time.monotonic() > deadline:
                 return
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _send(self, asked: Asked, step: Step) -> None:
         if step.drops and asked.body is not None:
@@ -176,7 +183,6 @@ def _learn(known: dict[str, str], asked: Asked) -> None:
         known.update(order=body["id"])
         if body["status"] != "CANCELLED":  # nobody pays for what they were told is cancelled
             known.update(total=str(body["total_amount"]))
-        asked.order = body["id"]
     for name in ("transaction_id", "payment_id"):
         if body.get(name) is not None:
             known[name] = str(body[name])

@@ -138,7 +138,7 @@ def _prove(stack: Stack, shop: Shop, nemesis: Nemesis, tell: Tell) -> Verdict:
             pool.submit(shop.insist, asked, for_s=QUIET_WITHIN_S)
     with checking(stack) as checker:
         tell("Waiting until nothing is under way")
-        found = checker.settle(within_s=max(1.0, over + QUIET_WITHIN_S - time.monotonic()))
+        found = checker.settle(within_s=QUIET_WITHIN_S)
         verdict.quiet_after_s = time.monotonic() - over
         verdict.violations = [
             " ".join((each.number, each.name, each.where, each.subject, each.message)) for each in found
