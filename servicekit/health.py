@@ -29,7 +29,10 @@ _HEALTH = inline_serializer(
 
 
 class HealthView(APIView):
-    """Whether the service can do its work now: 503 while the database cannot be reached."""
+    """Whether the service can do its work now: 503 while the database cannot be reached, or takes no writes.
+
+    `checks.database` is `ok`, `unavailable`, `not writable` or `damaged`.
+    """
 
     service = ""
     version = ""
