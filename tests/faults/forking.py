@@ -103,14 +103,14 @@ class Nurseries:
         for nursery in self._nurseries:
             nursery.close()
 
-    def arm(self, process: str, scenario: str = "") -> None:
-        """From now on the process dies at each point at which none like it has died before."""
-        (self.folder / f"{process}.armed").write_text(scenario)
+    def arm(self, process: str, scenario: str = "", *, do: str = "kill") -> None:
+        """From now on the process dies (or stands still: "stop") at each point at which none like it has yet."""
+        (self.folder / f"{process}.armed").write_text(f"{do} {scenario}")
 
     def disarm(self, process: str) -> None:
         (self.folder / f"{process}.armed").unlink(missing_ok=True)
 
-    def kills(self, process: str) -> list[dict[str, Any]]:
-        """Where it has died so far: `kind`, `chain`, `repeat`, `scenario`."""
-        file = self.folder / f"{process}.killed"
+    def met(self, process: str, *, do: str = "kill") -> list[dict[str, Any]]:
+        """Where it has died so far, or stood still: `kind`, `chain`, `wrote`, `repeat`, `scenario`."""
+        file = self.folder / f"{process}.{do}"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -73,6 +73,8 @@ class Shopper:
         self._asked: list[tuple[Ask, str]] = [(next(self._steps), str(uuid4()))]
         self.answers: list[Reply] = []
         self.is_content = False
+        # Lets the request in hand be answered, and asks no more.
+        self.is_patient = False
 
     @property
     def may_end(self) -> list[str]:
@@ -91,7 +93,7 @@ class Shopper:
 
     def go_on(self) -> bool:
         """Ask until everything is answered, or once in vain; a request without an answer keeps its key."""
-        while not self.is_content:
+        while not self.is_content and not self.is_patient:
             ask, key = self._asked[-1]
             answer = self._post(ask, key)
             if answer is None or not _is_final(answer) or not ask.until(answer.json):
@@ -101,7 +103,7 @@ class Shopper:
                 self._asked.append((self._steps.send(answer), str(uuid4())))
             except StopIteration:
                 self.is_content = True
-        return True
+        return self.is_content
 
     def ask_all_again(self) -> list[str]:
         """Repeat every request under its key; what differs from the first answer, as sentences."""

@@ -23,7 +23,7 @@ from tests.faults.forking import LOOK_EVERY_S, Nurseries
 from tests.faults.points import KINDS
 from tests.faults.shoppers import Kind, Shopper
 from tests.faults.writers import writing_functions
-from tests.stack import SERVICES, Service, Stack, free_ports, wait_until
+from tests.stack import SERVICES, Stack, wait_until
 
 # With it a point is another one for each kind of customer, and a service may die again while it recovers.
 LONG: Final = os.environ.get("FAULTS") == "long"
@@ -38,10 +38,10 @@ UNPAID: Final = 15
 COMMON: Final = {"FAULTS_KEY_LOCK_S": "4", "BREAKER_FAILURES": "100000"}
 SETTINGS: Final = {
     "order_service": {
-        "ORDER_LEASE_S": "7.5",
-        "ORDER_DEADLINE_S": "3",
-        "PRODUCT_DEADLINE_S": "2",
-        "HTTP_READ_TIMEOUT_S": "2",
+        "ORDER_LEASE_S": "10.5",
+        "ORDER_DEADLINE_S": "6",
+        "PRODUCT_DEADLINE_S": "5",
+        "HTTP_READ_TIMEOUT_S": "5",
         **COMMON,
     },
     "payment_service": {
@@ -95,7 +95,7 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def run(stack: Stack, nurseries: Nurseries) -> Campaign:
-    came = _never_pay(stack)
+    came = shoppers.never_pay(stack, [1] * UNPAID)
     for victim in SERVICES:
         for name, kind in shoppers.KINDS.items():
             came += kill_at_every_point(stack, nurseries, victim, name, kind)
@@ -104,27 +104,7 @@ def run(stack: Stack, nurseries: Nurseries) -> Campaign:
     outcomes.wait_until_quiet(stack)
     with checking(stack) as checker:
         problems = [*outcomes.problems_in(stack, came), *map(str, checker.violations())]
-    return Campaign(came, {process: nurseries.kills(process) for process in MUST_DIE_AT}, problems)
-
-
-def _never_pay(stack: Stack) -> list[Shopper]:
-    """Orders that nobody will pay, placed through a server that gives them a second for it."""
-    ours = stack.services["order_service"]
-    impatient = Service(
-        ours.name,
-        free_ports(1)[0],
-        database=ours.database,
-        environment={**ours.environment, "ORDER_EXPIRES_AFTER_S": "1"},
-    )
-    impatient.start()
-    impatient.wait_until_up()
-    came = [Shopper("never pays", shoppers.NEVER_PAYS, stack) for _ in range(UNPAID)]
-    for shopper in came:
-        shopper.urls[ours.name] = impatient.url
-        assert shopper.go_on()
-        shopper.urls[ours.name] = ours.url
-    impatient.stop()
-    return came
+    return Campaign(came, {process: nurseries.met(process) for process in MUST_DIE_AT}, problems)
 
 
 def kill_at_every_point(stack: Stack, nurseries: Nurseries, victim: str, name: str, kind: Kind) -> list[Shopper]:
@@ -146,7 +126,7 @@ def kill_at_every_point(stack: Stack, nurseries: Nurseries, victim: str, name: s
 
 def go_on_while_it_dies(stack: Stack, nurseries: Nurseries, victim: str, shopper: Shopper) -> bool:
     """Let a customer go on with the victim armed, and start it again when it dies; whether it died."""
-    deaths = len(nurseries.kills(victim))
+    deaths = len(nurseries.met(victim))
     nurseries.arm(victim, shopper.name if LONG else "")
     with ThreadPoolExecutor() as pool:
         going = pool.submit(shopper.go_on)
@@ -155,7 +135,7 @@ def go_on_while_it_dies(stack: Stack, nurseries: Nurseries, victim: str, shopper
         going.result()
     nurseries.disarm(victim)
     _revive(stack, nurseries, victim)
-    return len(nurseries.kills(victim)) > deaths
+    return len(nurseries.met(victim)) > deaths
 
 
 def _revive(stack: Stack, nurseries: Nurseries, victim: str) -> None:
@@ -168,14 +148,18 @@ def _revive(stack: Stack, nurseries: Nurseries, victim: str) -> None:
 
 def answer_everyone(stack: Stack, nurseries: Nurseries, came: Sequence[Shopper]) -> None:
     """Let every customer repeat what got no answer; the services may die in that, too."""
-    for shopper in came:
-        victims = cycle(WORKERS)
+    waiting, victims = list(came), cycle(WORKERS)
 
-        def is_content(shopper: Shopper = shopper, victims: Iterator[str] = victims) -> bool:
-            go_on_while_it_dies(stack, nurseries, next(victims), shopper)
-            return shopper.is_content
+    def nobody_waits() -> bool:
+        for shopper in list(waiting):
+            if not shopper.is_content:
+                victim = "order_service" if shopper.is_exact else next(victims)
+                go_on_while_it_dies(stack, nurseries, victim, shopper)
+            if shopper.is_content:
+                waiting.remove(shopper)
+        return not waiting
 
-        wait_until(is_content, what=f"{shopper} is content")
+    wait_until(nobody_waits, within_s=RECOVERED_WITHIN_S, what="everybody is content")
 
 
 def recover_with_dying_workers(stack: Stack, nurseries: Nurseries) -> None:

@@ -11,8 +11,10 @@ from functools import wraps
 from socket import socket
 from typing import Any, Final
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.transaction import Atomic
 
 from servicekit import workers
 from servicekit.middleware import RequestMiddleware
@@ -82,7 +84,16 @@ def _watch_calls(points: Points) -> None:
 
 
 def _watch_transactions(points: Points) -> None:
-    """Each COMMIT of a transaction that wrote something."""
+    """The beginning of each transaction, and the COMMIT of each that wrote something."""
+    enter = Atomic.__enter__
+
+    @wraps(enter)
+    def wrapped_enter(atomic: Any) -> Any:
+        if not connections[atomic.using or DEFAULT_DB_ALIAS].in_atomic_block:
+            points.pass_("begin")
+        return enter(atomic)
+
+    Atomic.__enter__ = wrapped_enter
     original = BaseDatabaseWrapper._commit
 
     @wraps(original)
@@ -105,7 +116,8 @@ def _watch_statements(points: Points) -> None:
                 wrote = set(chain_of_ours())
                 if cursor.db.in_atomic_block:
                     cursor.db.__dict__.setdefault(_WROTE, set()).update(wrote)
-                else:
+                else:  # it commits by itself, and nothing is held before it
+                    points.pass_("begin")
                     points.pass_("commit", wrote=wrote)
             return original(cursor, sql, *args, **kwargs)
 

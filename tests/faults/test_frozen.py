@@ -1,0 +1,226 @@
+"""A process that stands still past its lease (SIGSTOP) while others take over: woken, it changes nothing any more.
+
+Found as the kills are: every point outside a transaction at which nobody has stood still yet. Whoever stands still is a
+process of its own: a server with one customer, who waits for it, or one of many workers.
+"""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from tests import stack as stacks
+from tests.faults import outcomes
+from tests.faults.checking import checking
+from tests.faults.evidence import Told
+from tests.faults.forking import Nurseries
+from tests.faults.points import KINDS
+from tests.faults.shoppers import KINDS as CUSTOMERS
+from tests.faults.shoppers import Shopper
+from tests.faults.test_kills import COMMON
+from tests.stack import Process, Service, Stack, free_ports, wait_until
+
+# Leases as short as may be; they must outlive every run that nobody stops.
+SETTINGS: Final = {
+    "order_service": {
+        "ORDER_LEASE_S": "5.5",
+        "ORDER_DEADLINE_S": "1.4",
+        "PRODUCT_DEADLINE_S": "1.3",
+        "HTTP_READ_TIMEOUT_S": "1.3",
+        **COMMON,
+    },
+    "payment_service": {
+        "PAYMENT_LEASE_S": "2",
+        "GATEWAY_DELAY_MS": "0-1",
+        "GATEWAY_SUCCESS_RATE": "1",
+        **COMMON,
+    },
+    "product_stub": COMMON,
+}
+# Whose requests stand still, and where: the journeys that go through most of the code.
+FROZEN_AT: Final[Mapping[str, tuple[str, ...]]] = {
+    "order_service": ("pays by card", "has no money", "cancels a paid order"),
+    "payment_service": ("pays later", "sets money aside and is charged"),
+}
+PROCESSES: Final = tuple(f"{name}-{kind}" for name in FROZEN_AT for kind in ("server", "worker"))
+MOST_AT_A_TIME: Final = 150
+# A worker that has not met a new point by then has none to meet.
+HAS_MET_NOTHING_S: Final = 3.0
+# What a process that has lost its lease may not change of an order that has ended, by the order's id. Not the keys of
+# requests, nor what was last heard of a payment: those are written with the answer.
+BOOKS: Final = {
+    "order_service": (
+        "select id, status, step, version, attempt, total_amount, cancellation_reason from orders_order",
+        "select aggregateid, sequence, type, payload from events_event",
+    ),
+    "payment_service": (
+        "select order_id, status, version, captured, refunded, booked, attempt from payments_payment",
+        "select p.order_id, r.id, r.status, r.version, r.amount from payments_refund r "
+        "join payments_payment p on p.number = r.payment_id",
+        "select p.order_id, h.transaction_id, h.authorized, h.captured, h.refunded, h.is_released from bank_hold h "
+        "join payments_payment p on p.transaction_id = h.transaction_id",
+    ),
+    "product_stub": ("select id, status from catalog_reservation",),
+}
+
+
+@dataclass
+class Frozen:
+    """The processes that stand still, and the customers who wait for them."""
+
+    servers: list[Process] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
+    waiting: list[tuple[Shopper, "Future[bool]"]] = field(default_factory=list)
+
+    def wake(self) -> None:
+        for process in (*self.servers, *self.workers):
+            process.signal(signal.SIGCONT)
+
+
+def stands_still(process: Process) -> bool:
+    assert process._process is not None
+    status = Path(f"/proc/{process._process.pid}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "T"
+
+
+def freeze_servers(stack: Stack, nurseries: Nurseries, name: str, pool: ThreadPoolExecutor, frozen: Frozen) -> None:
+    """Let customers come, each to a server of their own, until one is served by one that has not stood still."""
+    for customer in FROZEN_AT[name]:
+        while len(frozen.servers) < MOST_AT_A_TIME:
+            server = _another_server(stack, name)
+            frozen.servers.append(server)
+            nurseries.arm(f"{name}-server", do="stop")
+            # Who meets a server that stands still may find that the order has ended otherwise meanwhile.
+            shopper = Shopper(customer, CUSTOMERS[customer], stack, is_exact=False)
+            shopper.urls[name] = server.url
+            going = pool.submit(shopper.go_on)
+            frozen.waiting.append((shopper, going))
+            wait_until(lambda: going.done() or stands_still(server), what="an answer, or none")  # noqa: B023
+            nurseries.disarm(f"{name}-server")
+            if going.done():
+                break
+
+
+def _another_server(stack: Stack, name: str) -> Service:
+    ours = stack.services[name]
+    server = Service(name, free_ports(1)[0], database=ours.database, environment=ours.environment)
+    server.name, server.begin = f"{name} server", ours.begin
+    server.start()
+    server.wait_until_up()
+    return server
+
+
+def freeze_workers(stack: Stack, nurseries: Nurseries, name: str, frozen: Frozen) -> None:
+    """Start workers, one after another, until one does not stand still; that one goes on for all of them."""
+    nurseries.arm(f"{name}-worker", do="stop")
+    while len(frozen.workers) < MOST_AT_A_TIME:
+        worker = stack.start_worker(name)
+        try:
+            wait_until(lambda: stands_still(worker), within_s=HAS_MET_NOTHING_S)  # noqa: B023
+        except TimeoutError:
+            break
+        frozen.workers.append(worker)
+    nurseries.disarm(f"{name}-worker")
+
+
+@dataclass
+class Campaign:
+    """Where processes stood still, how many orders others had ended, and what was not as promised afterwards."""
+
+    stood_still: dict[str, list[dict[str, Any]]]
+    ended: int
+    changed: list[str]
+    problems: list[str]
+
+
+@pytest.fixture(scope="module")
+def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    folder = tmp_path_factory.mktemp("frozen")
+    nurseries, frozen = Nurseries(folder), Frozen()
+    with ExitStack() as opened:
+        opened.callback(nurseries.close)
+        stack = opened.enter_context(
+            stacks.running_stack(migrated, folder, settings=SETTINGS, prepare=nurseries.prepare)
+        )
+        pool = opened.enter_context(ThreadPoolExecutor(MOST_AT_A_TIME))
+        opened.callback(_end, nurseries, frozen)
+        yield run(stack, nurseries, pool, frozen)
+
+
+def _end(nurseries: Nurseries, frozen: Frozen) -> None:
+    """Kill them all, however they stand: whoever waits for one gets no answer."""
+    for process in PROCESSES:
+        nurseries.disarm(process)
+    for process in (*frozen.servers, *frozen.workers):
+        process.kill()
+
+
+def run(stack: Stack, nurseries: Nurseries, pool: ThreadPoolExecutor, frozen: Frozen) -> Campaign:
+    for name in FROZEN_AT:
+        freeze_servers(stack, nurseries, name, pool, frozen)
+    for name in FROZEN_AT:
+        freeze_workers(stack, nurseries, name, frozen)
+    outcomes.wait_until_quiet(stack)
+    for shopper, _ in frozen.waiting:
+        shopper.is_patient = True
+    before = _books(stack)
+    frozen.wake()
+    for _, going in frozen.waiting:
+        going.result()
+    for worker in frozen.workers:  # it ends after the order in hand
+        worker.stop()
+    after = _books(stack)
+    # A cancellation that stood still before its first write has taken over from nobody, and begins now.
+    cancelling = {shopper.order_id for shopper, _ in frozen.waiting if "cancel" in shopper.name}
+    changed = [
+        f"{order_id}: {rows} became {after[order_id]}"
+        for order_id, rows in before.items()
+        if rows != after[order_id] and order_id not in cancelling
+    ]
+    came = [shopper for shopper, _ in frozen.waiting]
+    for shopper in came:
+        shopper.is_patient = False
+        wait_until(shopper.go_on, what=f"{shopper} is content")
+    outcomes.wait_until_quiet(stack)
+    with checking(stack) as checker:
+        problems = [*outcomes.problems_in(stack, came), *map(str, checker.violations())]
+    return Campaign({name: nurseries.met(name, do="stop") for name in PROCESSES}, len(before), changed, problems)
+
+
+def _books(stack: Stack) -> dict[str, list[str]]:
+    """What is written of each order that has ended."""
+    (ended,) = zip(
+        *stack.services["order_service"].rows("select id from orders_order where step = 'closed'"), strict=True
+    )
+    found: dict[str, list[str]] = {str(UUID(str(each))): [] for each in ended}
+    for name, queries in BOOKS.items():
+        for sql in queries:
+            for order_id, *row in stack.services[name].rows(sql):
+                found.get(str(UUID(str(order_id))), []).append(str(row))
+    return {order_id: sorted(rows) for order_id, rows in found.items()}
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_who_stood_still_past_the_lease_changes_nothing(campaign: Campaign, process: str, evidence: Told) -> None:
+    """Others finished its work; woken, its late writes are refused, and what it sends again was there already."""
+    points = Counter(point["kind"] for point in campaign.stood_still[process])
+    assert points["begin"] > 0
+    assert points["call"] + points["gateway"] > 0
+    assert campaign.ended > len(campaign.stood_still["order_service-server"])
+    assert campaign.changed == []
+    assert campaign.problems == []
+    where = ", ".join(f"{points[kind]} {kind}" for kind in ("begin", *KINDS) if points[kind])
+    evidence(
+        f"{process.replace('-', ' ')} stands still past its lease, and wakes up",
+        injected=f"SIGSTOP at each point outside a transaction, SIGCONT when others had finished its work: {where}",
+        times=points.total(),
+        checks="orders, payments, stock and the bank's books are the same before and after it woke; I1-I10",
+        numbers=30,
+    )
