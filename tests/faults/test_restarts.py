@@ -1,0 +1,107 @@
+"""Services that are asked to end (SIGTERM) and start again under load: whatever they had accepted is answered."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests import books
+from tests import stack as stacks
+from tests.client import Http
+from tests.faults import outcomes
+from tests.faults.checking import checking
+from tests.faults.evidence import Told
+from tests.faults.forking import Nurseries
+from tests.faults.shoppers import by_card
+from tests.stack import SERVICES, Stack, wait_until
+
+CLIENTS = 4
+RESTARTS = 3
+# Answers between two restarts.
+SOME = 15
+WANTED = {"customer_name": "Alice", "product_ids": [1, 2], **by_card("tok_ok")}
+SETTINGS = {"payment_service": {"GATEWAY_DELAY_MS": "5-20", "GATEWAY_SUCCESS_RATE": "1"}}
+
+
+@pytest.fixture
+def stack(migrated: Path, tmp_path: Path) -> Iterator[Stack]:
+    """Forked, because the port is nobody's for as long as a start takes."""
+    nurseries = Nurseries(tmp_path)
+    try:
+        with stacks.running_stack(migrated, tmp_path, settings=SETTINGS, prepare=nurseries.prepare) as running:
+            yield running
+    finally:
+        nurseries.close()
+
+
+class Load:
+    """Clients who place one order after another. Each connection is new, so one that is refused was never accepted."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.enough = threading.Event()
+        self.answers: list[tuple[int, str]] = []
+        self.refused = 0
+        self.broken: list[str] = []
+        self._clients = [threading.Thread(target=self._shop) for _ in range(CLIENTS)]
+
+    def __enter__(self) -> "Load":
+        for client in self._clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.enough.set()
+        for client in self._clients:
+            client.join()
+
+    def _shop(self) -> None:
+        while not self.enough.is_set():
+            self._order()
+
+    def _order(self) -> None:
+        try:
+            answer = Http(self.url).post("/api/orders/", WANTED)
+        except requests.ConnectionError as failure:
+            if "refused" in str(failure):
+                self.refused += 1
+            else:
+                self.broken.append(str(failure))
+        else:
+            self.answers.append((answer.status, answer.json["status"]))
+
+    def goes_on(self) -> Callable[[], bool]:
+        """A condition: some more orders were answered since now."""
+        before = len(self.answers)
+        return lambda: len(self.answers) >= before + SOME
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: str, evidence: Told) -> None:
+    """Every client has an answer, or was not let in; every process ends by itself with status 0; all books agree."""
+    with Load(stack.orders.base_url) as load:
+        for _ in range(RESTARTS):
+            wait_until(load.goes_on(), what="some orders")
+            assert stack.services[service].stop() == 0
+            stack.restart(service)
+        wait_until(load.goes_on(), what="some orders")
+    assert load.broken == []
+    answers = Counter(load.answers)
+    # What a peer's restart can cost an order is its retries; never another status than these.
+    assert set(answers) <= {(201, "PAID"), (400, "CANCELLED"), (503, "CANCELLED")}
+    assert answers[201, "PAID"] >= RESTARTS * SOME
+    for name in ("order_service", "payment_service"):
+        stack.start_worker(name)
+    outcomes.wait_until_quiet(stack)
+    with checking(stack) as checker:
+        assert [*books.problems_in(stack), *map(str, checker.violations())] == []
+    evidence(
+        f"{service} is restarted under load",
+        injected="SIGTERM while orders are placed, and a new start",
+        times=RESTARTS,
+        checks="no accepted request is broken off, exit status 0; I1-I10",
+        numbers=29,
+    )
