@@ -120,7 +120,7 @@ CATALOGUE: Final[Sequence[Listed]] = (
     Listed(
         18,
         "Two operations at once on one order: capture and void, refund during capture, cancel during charge, ...",
-        (f"{_PAYMENTS}/test_any_life.py", f"{_PAYMENTS}/test_void.py"),
+        (f"{_PAYMENTS}/test_void.py", f"{_PAYMENTS}/test_capture.py"),
     ),
     Listed(
         19,
@@ -139,7 +139,7 @@ CATALOGUE: Final[Sequence[Listed]] = (
         (
             "tests/test_payment_outages.py::test_a_product_service_that_is_down_cancels_the_order",
             f"{_ORDERS}/test_place_order.py",
-            "product_stub/tests/test_stock_conservation.py",
+            "product_stub/tests/test_refused_lines.py",
         ),
     ),
     Listed(
@@ -194,9 +194,12 @@ CATALOGUE: Final[Sequence[Listed]] = (
         32,
         "An import is killed half way; rows twice, wrong cells, formulas",
         (
-            f"{_PAYMENTS}/test_import_again.py",
+            f"{_PAYMENTS}/test_import_again.py::test_killed_half_way_and_run_again",
+            f"{_PAYMENTS}/test_import_again.py::test_killed_at_any_moment",
+            f"{_PAYMENTS}/test_import_again.py::test_two_at_once",
             f"{_PAYMENTS}/test_import_files.py",
-            f"{_PAYMENTS}/test_import_command.py",
+            f"{_PAYMENTS}/test_import_rows.py::test_a_wrong_cell_is_reported_with_its_line_and_column",
+            f"{_PAYMENTS}/test_import_command.py::test_formulas_are_harmless_in_the_report",
         ),
     ),
     Listed(33, "Many times more clients than can be served"),
