@@ -83,7 +83,7 @@ def refund_checked_then_written(right: Any, payment_number: int, *, uid: Any, am
     wanted = payment.refundable if amount is None else amount
     if not 0 < wanted <= payment.refundable:
         raise refunds.RefundExceedsCaptured(requested=wanted, refundable=payment.refundable)
-    time.sleep(0.1)
+    time.sleep(0.5)
     models.Payment.objects.filter(pk=payment.pk).update(booked=payment.booked + wanted)
     refund = models.Refund(uid=uid, payment=payment, amount=wanted, reason=reason, status="PENDING")
     refund.due_at = clock.seconds_from_now(30)
