@@ -23,6 +23,11 @@ def payment_by_uid(uid: UUID) -> Payment:
     return _one(Payment.objects.filter(uid=uid).first())
 
 
+def payment_opened_by(request_uid: UUID) -> Payment | None:
+    """The payment that this very request has opened, in a run that died before its answer."""
+    return Payment.objects.filter(uid=request_uid).first()
+
+
 def payment_by_transaction(transaction_id: str) -> Payment:
     if "\0" in transaction_id:  # which PostgreSQL does not even take to look for it
         raise PaymentNotFound

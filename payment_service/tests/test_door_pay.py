@@ -65,6 +65,24 @@ def test_an_order_that_does_not_wait_for_its_payment(client: APIClient, orders: 
     assert Payment.objects.count() == 0
 
 
+def test_a_request_that_died_once_it_had_charged_is_told_so_when_it_is_repeated(
+    client: APIClient, orders: FakeOrders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is PAID by then, by this very request: 200, where another one is refused."""
+
+    def dies(_: Payment) -> None:
+        raise RuntimeError("killed")
+
+    client.raise_request_exception = False
+    with monkeypatch.context() as patched:
+        patched.setattr(notices, "tell_now", dies)
+        assert pay(client, {"order_id": 123, "amount": "199.99"}, HTTP_IDEMPOTENCY_KEY="k").status_code == 500
+    orders.orders["123"] = OrderSeen(ORDER, "PAID", Decimal("199.99"), "EUR")
+    again = pay(client, {"order_id": 123, "amount": "199.99"}, HTTP_IDEMPOTENCY_KEY="k")
+    assert (again.status_code, exact(again)["payment_id"]) == (200, Payment.objects.get().number)
+    assert pay(client, {"order_id": 123, "amount": "199.99"}, HTTP_IDEMPOTENCY_KEY="k2").status_code == 400
+
+
 @pytest.mark.parametrize("amount", ["199.98", "200", "0", "-199.99"])
 def test_another_amount(client: APIClient, amount: str) -> None:
     """400 with what the order costs, nothing charged."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from payment_service.payments import clients
+from payment_service.payments import clients, selectors
 from payment_service.payments.errors import IncorrectAmount, OrderNotFound, OrderNotPayable
 from payment_service.payments.models import Payment
 from payment_service.payments.processing import charging, notices
@@ -18,7 +18,7 @@ PAYABLE = "PENDING"
 def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: str) -> Payment:
     """Charge an order that waits for its payment. If only telling fails, the order service learns of it later.
 
-    With notices off it learns of it from Kafka.
+    With notices off it learns of it from Kafka. Safe to repeat with the same `uid`.
 
     Args:
         order_id: The order's id or its number.
@@ -31,7 +31,10 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: 
     if order is None:
         raise OrderNotFound
     if order.status != PAYABLE:
-        raise OrderNotPayable(status=order.status.lower())
+        paid = selectors.payment_opened_by(uid)
+        if paid is None:
+            raise OrderNotPayable(status=order.status.lower())
+        return paid
     if amount != order.total:
         raise IncorrectAmount(expected=order.total)
     asked = Asked(
