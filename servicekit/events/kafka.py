@@ -85,9 +85,7 @@ class KafkaPublisher:
         producer = self._producer
         if producer is None:
             producer = self._producer = Producer(self.configuration, logger=_LOG)
-        for event in events:
-            if not self._hand_over(producer, event):
-                break
+        self._hand_over(producer, events)
         while self._fatal is None and len(self._outstanding) > leave and (left_s := deadline - time.monotonic()) > 0:
             self._listen(producer, left_s)
         if self._fatal is not None:
@@ -104,21 +102,22 @@ class KafkaPublisher:
         self._producer, self._fatal = None, None
         self._outstanding, self._acknowledged, self._refused, self._purged = set(), [], {}, []
 
-    def _hand_over(self, producer: Producer, event: Waiting) -> bool:
-        position = event.position
+    def _hand_over(self, producer: Producer, events: Sequence[Waiting]) -> None:
+        """One after the other, up to the first that is refused at once."""
+        position = 0
         try:
-            key, value, headers = self._write(event)
-            producer.produce(self._topic, value, key, headers=headers, on_delivery=partial(self._delivered, position))
+            for event in events:
+                position = event.position
+                key, value, headers = self._write(event)
+                on_delivery = partial(self._delivered, position)
+                producer.produce(self._topic, value, key, headers=headers, on_delivery=on_delivery)
+                self._outstanding.add(position)
         except cloudevents.Unreadable as problem:
             self._refused[position] = Refusal(UNREADABLE, str(problem), is_permanent=True)
         except BufferError as problem:
             self._refused[position] = Refusal("QUEUE_FULL", str(problem), is_permanent=False)
         except KafkaException as problem:
             self._refused[position] = _refusal(problem.args[0])
-        else:
-            self._outstanding.add(position)
-            return True
-        return False
 
     def _delivered(self, position: int, error: KafkaError | None, _message: object) -> None:
         self._outstanding.discard(position)

@@ -69,7 +69,8 @@ def _time_text(found: datetime | str) -> str:
     """A time as the driver returns it: in UTC, and said to be so or not."""
     if isinstance(found, str):
         return found.replace(" ", "T") + "Z"
-    return found.replace(tzinfo=None).isoformat() + "Z"
+    text = found.isoformat()
+    return (text if found.tzinfo is None else text[: -len("+00:00")]) + "Z"
 
 
 def mark(positions: Collection[int]) -> int:

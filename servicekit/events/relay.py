@@ -19,7 +19,7 @@ from servicekit.events.publishers import Outcome, Publisher, Refusal
 log = structlog.get_logger()
 
 # Large enough that a query costs little per event, small enough to mark within one short transaction.
-BATCH: Final = 1000
+BATCH: Final = 2000
 # How long a run goes on while there is something to publish: the worker has other jobs. The first run waits that long
 # for a broker that does not answer, each later one only looks whether it does by now.
 BUDGET_S: Final = 3.0
