@@ -25,20 +25,25 @@ def main() -> None:
     """Answer each line of standard input, a command as JSON, with one line. The end of the input ends all."""
     _load(sys.argv[1])
     children: dict[int, int | None] = {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        command = json.loads(line)
-        if command["do"] == "start":
-            child = _fork(command)
-            children[child] = None
-            print(json.dumps(child), flush=True)
-        else:
-            if command["do"] == "terminate":  # here, where the number cannot mean another process meanwhile
-                os.kill(command["pid"], signal.SIGTERM)
-            print(json.dumps(_status(children, command["pid"])), flush=True)
-    for child in children:
-        if _status(children, child) is None:
-            os.killpg(child, signal.SIGKILL)
+    try:
+        for line in sys.stdin:
+            print(json.dumps(_do(json.loads(line), children)), flush=True)
+    finally:
+        for child in children:
+            if _status(children, child) is None:
+                os.killpg(child, signal.SIGKILL)
+
+
+def _do(command: dict[str, Any], children: dict[int, int | None]) -> int | None:
+    if command["do"] == "start":
+        child = _fork(command)
+        children[child] = None
+        return child
+    if command["do"] == "terminate":  # here, where the number cannot mean another process meanwhile
+        os.kill(command["pid"], signal.SIGTERM)
+    return _status(children, command["pid"])
 
 
 def _load(service: str) -> None:
@@ -74,6 +79,7 @@ def _fork(command: dict[str, Any]) -> int:
 def _become(command: dict[str, Any]) -> None:
     """A session of its own, its output in its log, its points in the folder."""
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
