@@ -1,5 +1,5 @@
 """A database server that holds a lock, breaks a deadlock, or dies under load: nothing acknowledged is lost, whoever
-waits is answered in time, and everything goes on by itself. And clocks of which none is right but the server's.
+waits is answered in time, and everything goes on by itself.
 
 Collected only on PostgreSQL and MariaDB (conftest.py).
 """
@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -35,7 +34,6 @@ CRASHES: Final = 10 if LONG else 2
 SOME: Final = 15
 # A request that died with the server keeps its key for a minute; the client of it has long gone on.
 TRIES: Final = 10
-HOUR_S: Final = 3600
 LIMITS: Final = {"DB_LOCK_TIMEOUT_S": str(LOCK_TIMEOUT_S), "DB_POOL_TIMEOUT_S": "1"}
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "order_service": {
@@ -229,63 +227,3 @@ def _ordered(http: Http, name: str) -> str | None:
     except requests.RequestException:
         return None
     return reply.json.get("status") if reply.json else None
-
-
-def test_clocks_that_are_an_hour_off_decide_nothing(
-    make_stack: Callable[..., Stack], tmp_path: Path, evidence: Told
-) -> None:
-    """Two of each, one an hour fast with the workers, one an hour slow: nothing expires early or is taken twice."""
-
-    def shift(stack: Stack) -> None:
-        for several in stack.servers.values():
-            for service, hours in zip(several, (1, -1), strict=True):
-                service.environment |= _with_clock(tmp_path / f"{hours}", hours)
-
-    stack = make_stack(settings=SETTINGS, servers=2, prepare=shift)
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
-    body = {"customer_name": "Eve", "product_ids": [2], "payment": "later"}
-    waiting = [stack.orders.post("/api/orders/", body).json for _ in range(4)]
-    paid = [stack.orders.post("/api/orders/", {"customer_name": "Eve", "product_ids": [2]}) for _ in range(4)]
-    assert [reply.json["status"] for reply in paid] == ["PAID"] * 4
-    shown_times = sorted(datetime.fromisoformat(order["expires_at"].rstrip("Z")) for order in waiting)
-    assert (shown_times[-1] - shown_times[0]).total_seconds() > HOUR_S, "the clocks are not off"
-    with checking(stack) as checker:
-        wait_until(lambda: _published(stack) > 0, what="the fast worker works")
-        shown = [stack.orders.get(f"/api/orders/{order['id']}/").json["status"] for order in waiting]
-        assert shown == ["PENDING"] * 4
-        for order in waiting[:2]:
-            about = {"order_id": order["id"], "amount": str(order["total_amount"])}
-            assert stack.payments.post("/pay", about).status == 200
-        for order in waiting[2:]:
-            assert stack.orders.post(f"/api/orders/{order['id']}/cancel/", {}).json["status"] == "CANCELLED"
-        assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    shown = [stack.orders.get(f"/api/orders/{order['id']}/").json["status"] for order in waiting]
-    assert shown == ["PAID", "PAID", "CANCELLED", "CANCELLED"]
-    evidence(
-        "clocks an hour fast and an hour slow",
-        injected="the clock of every process of ours is shifted, two servers of each service, workers on the fast one",
-        times=len(waiting) + len(paid),
-        checks="nothing expires early, no lease is taken over early, all invariants",
-        numbers=28,
-    )
-
-
-def _published(stack: Stack) -> int:
-    ((count,),) = stack.services["order_service"].rows(
-        "select count(*) from events_event where published_at is not null"
-    )
-    return int(count)
-
-
-def _with_clock(folder: Path, hours: int) -> dict[str, str]:
-    """The environment of a Python whose clock is off by this much; its waits and time-outs are as ever."""
-    folder.mkdir(exist_ok=True)
-    (folder / "sitecustomize.py").write_text(
-        "import datetime, time\n"
-        "from django.utils import timezone\n"
-        "real_now, real_time = timezone.now, time.time\n"
-        f"timezone.now = lambda: real_now() + datetime.timedelta(hours={hours})\n"
-        f"time.time = lambda: real_time() + {hours * HOUR_S}\n"
-    )
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{stacks.ROOT}"}

@@ -26,6 +26,8 @@ Run the fault tests, and write docs/reliability.md from what came of them. Takes
 being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either way, and says so."""
 PAGE: Final = ROOT / "docs" / "reliability.md"
 TEMPLATE: Final = Path(__file__).with_name("template.md")
+# What SQLite has not.
+ON_SERVERS: Final = ("tests/faults/test_engine_faults.py", "tests/faults/test_clocks.py")
 # Most tests wait for the services that they have started. All tests of a file stay together: they share a stack.
 AT_ONCE: Final = ("--numprocesses", "3", "--dist", "loadfile")
 # What pytest ends with when every test has passed, or there was none.
@@ -54,8 +56,8 @@ def parts() -> list[Part]:
     listed = [node for each in CATALOGUE for node in each.tests]
     found = [
         Part("sqlite", ["tests/faults", *_telling(), *listed]),
-        Part("postgres", ["tests/faults/test_engine_faults.py"], [databases, "run", "--durable", "postgres", "--"]),
-        Part("mysql", ["tests/faults/test_engine_faults.py"], [databases, "run", "--durable", "mysql", "--"]),
+        Part("postgres", ON_SERVERS, [databases, "run", "--durable", "postgres", "--"]),
+        Part("mysql", ON_SERVERS, [databases, "run", "--durable", "mysql", "--"]),
         Part("kafka", ["tests/kafka"], [kafka, "run", "--"]),
     ]
     return [part for part in found if (ROOT / part.tests[0]).exists()]
