@@ -114,6 +114,13 @@ def test_a_failure_shows_in_its_row() -> None:
     assert row(page, "27 | gone")[5] == "**FAILED**"
 
 
+def test_a_test_that_failed_before_it_told_shows_where_it_belongs() -> None:
+    """Its other lines, with other parameters, say which fault of the list it is about."""
+    silent = replace(LINE, test="tests/faults/test_storage.py::test_full[stub]", numbers=(), times=0, outcome="FAILED")
+    page = document(TEMPLATE, replace(RUN, lines=[LINE, silent]))
+    assert row(page, "27 | The disk")[2:5] == ["1,200 times", "2", "**FAILED**"]
+
+
 def test_what_tests_left_is_read(tmp_path: Path) -> None:
     """Evidence line by line, and pytest's report with failures, errors and skips as what they are."""
     kept = tmp_path / "evidence.jsonl"

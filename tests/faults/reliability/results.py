@@ -32,6 +32,11 @@ class Line:
         return self.outcome == PASSED
 
     @property
+    def function(self) -> str:
+        """The test without its parameters."""
+        return self.test.partition("[")[0]
+
+    @property
     def is_planted(self) -> bool:
         return self.fault.startswith(PLANTED)
 

@@ -100,7 +100,13 @@ def _invariant_rows(invariants: Iterable[Checked]) -> Iterator[Sequence[str]]:
 
 
 def _lines_of(run: Run, listed: Listed) -> list[Line]:
-    return [line for line in run.faults if listed.number in line.numbers]
+    """Those that name the fault; one that failed before it could belongs to where its test's other lines do."""
+    named = {line.function for line in run.faults if listed.number in line.numbers}
+    return [
+        line
+        for line in run.faults
+        if listed.number in line.numbers or (not line.has_passed and not line.numbers and line.function in named)
+    ]
 
 
 def _shown_by(run: Run, listed: Listed) -> bool:
