@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from order_service.orders import metrics
+from order_service.orders import clients, metrics
 from order_service.orders.api import urls as orders
 from servicekit import answers, conf, exposition, health
 from servicekit.events.metrics import outbox
@@ -12,7 +12,7 @@ from servicekit.inbox.metrics import parked
 
 urlpatterns = [
     path("", include(orders)),
-    *health.routes(service="order_service", version=conf.VERSION),
+    *health.routes(service="order_service", version=conf.VERSION, downstreams=clients.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.news_of_payments, parked),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

@@ -4,14 +4,14 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from payment_service.payments import metrics
+from payment_service.payments import metrics, wiring
 from payment_service.payments.api import urls as payments
 from servicekit import answers, conf, exposition, health
 from servicekit.events.metrics import outbox
 
 urlpatterns = [
     path("", include(payments)),
-    *health.routes(service="payment_service", version=conf.VERSION),
+    *health.routes(service="payment_service", version=conf.VERSION, downstreams=wiring.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

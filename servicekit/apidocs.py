@@ -26,6 +26,31 @@ def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenAp
     return OpenApiResponse(PROBLEM, description=description, examples=[example])
 
 
+_OVERLOADED: Final = {
+    "description": "Too much was asked for at the same time, and nothing was done. Repeat it after `Retry-After` s.",
+    "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "examples": {
+                "Overloaded": {"value": {"error": "Too many requests at the same time", "code": "overloaded"}}
+            },
+        }
+    },
+}
+
+
+def say_overloaded(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook of drf-spectacular: any operation may be refused so, but not the question how the service is.
+
+    An operation that has another 503 of its own keeps that.
+    """
+    for path, operations in result["paths"].items():
+        for operation in operations.values() if not path.startswith("/health") else ():
+            operation["responses"].setdefault("503", _OVERLOADED)
+    return result
+
+
 # Bare or quoted; a header's value never begins or ends with a space.
 _KEY_PATTERN: Final = r'^("[ -~]{1,255}"|(?!".*"$)[!-~]([ -~]{0,253}[!-~])?)$'
 

@@ -1,15 +1,17 @@
 """The Django settings that are the same in every service, as values for its `settings.py` to take."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import django_stubs_ext
 from corsheaders.defaults import default_headers
 from django.core.management.utils import get_random_secret_key
-from environs import Env
+from environs import Env, validate
 
 from servicekit import env as environment
+from servicekit.breakers import BreakerPolicy
 
 # Lets generic Django classes be written with their model, `ModelAdmin[Order]`, at run time too.
 django_stubs_ext.monkeypatch()
@@ -38,6 +40,7 @@ APPS: Final = (
 _MIDDLEWARE: Final = (
     "servicekit.middleware.RequestMiddleware",
     "servicekit.middleware.LimitsMiddleware",
+    "servicekit.admission.AdmissionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "servicekit.admin_middleware.AdminSecurityMiddleware",
     "servicekit.admin_middleware.AdminSessionMiddleware",
@@ -46,6 +49,13 @@ _MIDDLEWARE: Final = (
     "servicekit.admin_middleware.AdminMessageMiddleware",
     "servicekit.admin_middleware.AdminFrameMiddleware",
 )
+
+# As many as are set in the Procfile and the images. A thread without work costs some ten kilobytes.
+_SERVER_THREADS: Final = 128
+# Of those, kept free for whoever watches the service, and for refusing.
+_SPARE_THREADS: Final = 8
+# Failures further apart than this are not one outage.
+_BREAKER_WITHIN_S: Final = 60.0
 
 # What a browser's script of another origin may send on top of the usual, and read on top of the body.
 CORS_ALLOW_HEADERS: Final = (*default_headers, "idempotency-key", "x-request-id")
@@ -71,6 +81,42 @@ def middleware(*, cors_origins: list[str]) -> list[str]:
     """`MIDDLEWARE`; CORS is in it only where some origin is allowed, and around everything that may refuse."""
     first, *others = _MIDDLEWARE
     return [first, *(["corsheaders.middleware.CorsMiddleware"] if cors_origins else []), *others]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """How many requests a process works on at once, how many it has in all, and how long those wait, in seconds."""
+
+    at_once: int
+    in_flight: int
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class Downstreams:
+    """When peers are not asked any more, and how many calls may wait for one of them at once."""
+
+    breaker: BreakerPolicy
+    calls: int
+
+
+def admission(env: Env, *, at_once: int, wait_s: float) -> Admission:
+    """`ADMISSION`, from the number of threads that the server was started with."""
+    at_once = env.int("REQUESTS_AT_ONCE", default=at_once, validate=validate.Range(1))
+    threads: int = env.int("GRANIAN_BLOCKING_THREADS", default=_SERVER_THREADS)
+    wait_s = env.float("REQUEST_WAIT_S", default=wait_s, validate=validate.Range(0))
+    return Admission(at_once, max(at_once, threads - _SPARE_THREADS), wait_s)
+
+
+def downstreams(env: Env) -> Downstreams:
+    """`DOWNSTREAMS`. One order fails three times at most, so one that is out of luck opens nothing.
+
+    A third of the threads for a peer: two that hang still leave a third for requests which need neither.
+    """
+    failures = env.int("BREAKER_FAILURES", default=10, validate=validate.Range(1))
+    open_s = env.float("BREAKER_OPEN_S", default=2.0, validate=validate.Range(0))
+    calls = env.int("DOWNSTREAM_CALLS", default=40, validate=validate.Range(1))
+    return Downstreams(BreakerPolicy(failures, _BREAKER_WITHIN_S, open_s), calls)
 
 
 def metrics_directory(env: Env) -> str:
@@ -140,4 +186,8 @@ def spectacular(*, title: str, description: str) -> dict[str, Any]:
         "REDOC_DIST": "SIDECAR",
         "COMPONENT_SPLIT_REQUEST": True,
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+        "POSTPROCESSING_HOOKS": [
+            "drf_spectacular.hooks.postprocess_schema_enums",
+            "servicekit.apidocs.say_overloaded",
+        ],
     }

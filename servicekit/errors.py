@@ -39,3 +39,12 @@ class Unavailable(ServiceError):
     def __init__(self, message: str, *, retry_after_s: int = 1, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.retry_after_s = retry_after_s
+
+
+class Overloaded(Unavailable):
+    """Nothing is wrong but that too much was asked for at the same time. Nothing was done."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str = "Too many requests at the same time") -> None:
+        super().__init__(message)

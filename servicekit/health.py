@@ -1,5 +1,6 @@
 """Health endpoints and the API's own documentation, the same at each service."""
 
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from servicekit.downstream import Downstream
 from servicekit.storage import state
 
 # One for the process: it knows what was found last.
@@ -24,6 +26,10 @@ _HEALTH = inline_serializer(
         "service": serializers.CharField(),
         "version": serializers.CharField(),
         "checks": serializers.DictField(child=serializers.CharField()),
+        "downstreams": serializers.DictField(
+            child=serializers.CharField(help_text="closed, half_open or open"),
+            help_text="Whom this service asks, and whether it does at the moment: not while the circuit is open.",
+        ),
     },
 )
 
@@ -36,6 +42,7 @@ class HealthView(APIView):
 
     service = ""
     version = ""
+    downstreams: Callable[[], Iterable[Downstream]] = staticmethod(tuple)
 
     @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
     def get(self, _request: Request) -> Response:
@@ -46,6 +53,7 @@ class HealthView(APIView):
             "service": self.service,
             "version": self.version,
             "checks": {"database": database},
+            "downstreams": {peer.name: peer.state.value for peer in self.downstreams()},
         }
         return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
 
@@ -68,10 +76,11 @@ class OpenAPIView(APIView):
         return Response(_openapi_document())
 
 
-def routes(*, service: str, version: str) -> list[URLPattern]:
+def routes(*, service: str, version: str, downstreams: Callable[[], Iterable[Downstream]] = tuple) -> list[URLPattern]:
     """`/health`, `/health/live`, `/openapi.json`, `/docs` and `/redoc`, each with and without a trailing slash."""
+    downstreams()  # so that each has its metrics before it is asked for the first time
     return [
-        re_path(r"^health/?$", HealthView.as_view(service=service, version=version)),
+        re_path(r"^health/?$", HealthView.as_view(service=service, version=version, downstreams=downstreams)),
         re_path(r"^health/live/?$", LiveView.as_view()),
         re_path(r"^openapi\.json$", OpenAPIView.as_view(), name="openapi"),
         re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi")),

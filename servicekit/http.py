@@ -6,7 +6,8 @@ difference: `NotSent` (the peer never saw the request) and `NoAnswer` (it may ha
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
@@ -15,7 +16,9 @@ import structlog
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from servicekit import exactjson, tracing
+from servicekit import exactjson, tracing, workplace
+from servicekit.downstream import OPEN, Downstream, NotAsked, Visit
+from servicekit.errors import Overloaded
 from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
 from servicekit.transport import MAX_ANSWER_BYTES, NotConnected, OnePeer
@@ -36,6 +39,10 @@ class NotSent(HttpFailure):
     """The connection could not be made: the peer has not seen the request."""
 
 
+class _CircuitOpen(NotSent):
+    """Nobody asks this peer for a while; it is not worth waiting for."""
+
+
 class NoAnswer(HttpFailure):
     """The request was sent and no usable answer came: what the peer did is not known."""
 
@@ -52,6 +59,10 @@ class Reply:
         """Whether the same request may well be answered differently in a moment."""
         return self.status == 429 or self.status >= 500
 
+    def is_outage(self) -> bool:
+        """Whether the peer does not work. One that has too much to do works, and says so."""
+        return self.status >= 500 and not (is_object(self.body) and self.body.get("code") == Overloaded.code)
+
 
 def once(deadline_s: float) -> RetryPolicy:
     """A policy that tries a single time."""
@@ -67,13 +78,15 @@ class HttpClient:
         *,
         connect_timeout_s: float,
         read_timeout_s: float,
+        downstream: Downstream | None = None,
         pool_size: int = 32,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = workplace.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.base_url = base_url
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
+        self._visit = downstream.visit if downstream else _any_visit
         self._adapter = OnePeer(base_url, pool_size=pool_size)
         self._sleep = sleep
         self._jitter = jitter
@@ -85,6 +98,8 @@ class HttpClient:
 
         Only for requests that are safe to repeat: reads, and writes keyed by an id of ours.
 
+        Sent once at most while the peer's circuit is open; see `servicekit.downstream`.
+
         Raises:
             NotSent, NoAnswer: the last attempt's failure; a 429 or 5xx of the last attempt is returned instead.
         """
@@ -95,6 +110,8 @@ class HttpClient:
             outcome = self._attempt(method, url, json, idempotency_key, time_left_s=deadline - time.monotonic())
             if isinstance(outcome, Reply) and not outcome.worth_repeating():
                 return outcome
+            if isinstance(outcome, _CircuitOpen):
+                raise outcome
             retry_after_s = outcome.retry_after_s if isinstance(outcome, Reply) else 0.0
             wait_s = retries.wait_after(attempt_no, retry_after_s=retry_after_s, jitter=self._jitter)
             if attempt_no >= retries.attempts or time.monotonic() + wait_s >= deadline:
@@ -110,12 +127,28 @@ class HttpClient:
             max(_SHORTEST_CALL_S, min(self._read_timeout_s, time_left_s)),
         )
         try:
-            response = self._adapter.send(_prepare(method, url, json, idempotency_key), timeout=timeout)
+            with self._visit() as visit:
+                outcome = self._ask(_prepare(method, url, json, idempotency_key), timeout)
+                if isinstance(outcome, HttpFailure) or outcome.is_outage():
+                    visit.failed()
+        except NotAsked as refusal:
+            return _CircuitOpen() if refusal.reason == OPEN else NotSent("too many calls wait for an answer")
+        return outcome
+
+    def _ask(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> Reply | HttpFailure:
+        try:
+            with workplace.elsewhere():
+                response = self._adapter.send(request, timeout=timeout)
             return _reply(response)
         except requests.ConnectionError as failure:
             return NotSent(str(failure)) if never_connected(failure) else NoAnswer(str(failure))
         except (requests.RequestException, exactjson.MalformedJSON) as failure:
             return NoAnswer(str(failure))
+
+
+@contextmanager
+def _any_visit() -> Iterator[Visit]:
+    yield Visit()
 
 
 def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -> requests.PreparedRequest:

@@ -141,7 +141,7 @@ class Service(Process):
         self.db = databases.at(database)
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--workers", str(workers), "--blocking-threads", "4", "--log-level", "warning"]
+        command += ["--workers", str(workers), "--blocking-threads", "128", "--log-level", "warning"]
         command += [f"{name}.wsgi:application"]
         super().__init__(
             name,

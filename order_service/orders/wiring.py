@@ -2,8 +2,9 @@
 
 from order_service.orders import clients
 from order_service.orders.saga import Run
+from servicekit import workplace
 
 
 def a_run() -> Run:
     """A run of the saga over the network."""
-    return Run(products=clients.products(), payments=clients.payments())
+    return Run(products=clients.products(), payments=clients.payments(), sleep=workplace.sleep)

@@ -245,18 +245,3 @@ def test_voiding(wire: responses.RequestsMock, status: int) -> None:
     """Done or remembered, both are the payment service's word."""
     wire.post(f"{PAYMENTS}{ORDER}/void/", status=status, json={"status": "VOIDED", "amount": 0})
     assert payments().void(ORDER) == PaymentSeen("VOIDED", Decimal(0), "USD")
-
-
-def test_glance_that_saw_nothing_spares_the_next_readers(wire: responses.RequestsMock) -> None:
-    """For two seconds nobody is made to wait for a payment service that was not to be reached."""
-    wire.get(f"{PAYMENTS}{ORDER}/", body=requests.ReadTimeout())
-    wire.get(f"{PAYMENTS}{ORDER}/", json={"status": "COMPLETED", "amount": 50})
-    now = [100.0]
-    client = RestPayments(http(PAYMENTS), clock=lambda: now[0])
-    for moment in (100.0, 101.9):
-        now[0] = moment
-        with pytest.raises(Unreachable):
-            client.glance(ORDER)
-    assert len(wire.calls) == 1
-    now[0] = 102.0
-    assert client.glance(ORDER) == PaymentSeen("COMPLETED", Decimal(50), "USD")

@@ -47,6 +47,7 @@ def test_a_healthy_service_says_so(api: Any, path: str) -> None:
         "service": "servicekit",
         "version": "1.2.3",
         "checks": {"database": "ok"},
+        "downstreams": {},
     }
 
 

@@ -1,18 +1,37 @@
 """The two services that the order service talks to, built from settings."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Final
 
 from django.conf import settings
 
 from order_service.orders.clients.payments import RestPayments
 from order_service.orders.clients.products import CheckingProducts, ReservingProducts
 from order_service.orders.ports import Payments, Products
+from servicekit.downstream import Downstream
 from servicekit.http import HttpClient
 
+PRODUCT_SERVICE: Final = "product_service"
+PAYMENT_SERVICE: Final = "payment_service"
 
-def _http(url: str) -> HttpClient:
+
+def downstreams() -> Sequence[Downstream]:
+    """Both, for whoever wants to know how they are."""
+    return [_downstream(PRODUCT_SERVICE), _downstream(PAYMENT_SERVICE)]
+
+
+@cache
+def _downstream(name: str) -> Downstream:
+    return Downstream(name, settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+
+
+def _http(name: str, url: str) -> HttpClient:
     return HttpClient(
-        url, connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S, read_timeout_s=settings.HTTP_READ_TIMEOUT_S
+        url,
+        connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
+        read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
+        downstream=_downstream(name),
     )
 
 
@@ -20,10 +39,10 @@ def _http(url: str) -> HttpClient:
 def products() -> Products:
     """The product service, one pooled client per process."""
     kind = ReservingProducts if settings.PRODUCT_RESERVATIONS else CheckingProducts
-    return kind(_http(settings.PRODUCT_SERVICE_URL), deadline_s=settings.PRODUCT_DEADLINE_S)
+    return kind(_http(PRODUCT_SERVICE, settings.PRODUCT_SERVICE_URL), deadline_s=settings.PRODUCT_DEADLINE_S)
 
 
 @cache
 def payments() -> Payments:
     """The payment service, one pooled client per process."""
-    return RestPayments(_http(settings.PAYMENT_SERVICE_URL))
+    return RestPayments(_http(PAYMENT_SERVICE, settings.PAYMENT_SERVICE_URL))

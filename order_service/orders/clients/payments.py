@@ -1,7 +1,5 @@
 """The payment service over REST, through its door A."""
 
-import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +13,6 @@ from order_service.orders.ports import (
     Paid,
     PaymentSeen,
     Refused,
-    Unreachable,
 )
 from servicekit.http import HttpClient, Reply, once
 from servicekit.retries import RetryPolicy
@@ -29,8 +26,6 @@ FIND_DEADLINE_S: Final = 3.0
 
 # Door A leaves the currency out where it is this one.
 DEFAULT_CURRENCY: Final = "USD"
-# After a glance that saw nothing the next readers are not made to wait for as little.
-GLANCE_PAUSE_S: Final = 2.0
 
 _MONEY_IS_TAKEN: Final = "COMPLETED"
 _NOT_DECIDED: Final = "PENDING"
@@ -39,10 +34,8 @@ _NOT_DECIDED: Final = "PENDING"
 class RestPayments:
     """`Payments` over HTTP."""
 
-    def __init__(self, http: HttpClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, http: HttpClient) -> None:
         self._http = http
-        self._clock = clock
-        self._no_glance_before = 0.0
 
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
         body: dict[str, Any] = {"order_id": request.order_id, "amount": request.amount, "currency": request.currency}
@@ -66,13 +59,7 @@ class RestPayments:
         )
 
     def glance(self, order_id: UUID) -> PaymentSeen | None:
-        if self._clock() < self._no_glance_before:
-            raise Unreachable("not to be reached a moment ago")
-        try:
-            return self._get(order_id, once(GLANCE_DEADLINE_S))
-        except Unreachable:
-            self._no_glance_before = self._clock() + GLANCE_PAUSE_S
-            raise
+        return self._get(order_id, once(GLANCE_DEADLINE_S))
 
     def void(self, order_id: UUID) -> PaymentSeen:
         reply = call(self._http, "POST", f"{self._http.base_url}{order_id}/void/", retries=once(VOID_DEADLINE_S))

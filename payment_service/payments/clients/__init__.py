@@ -5,7 +5,14 @@ from functools import cache
 from django.conf import settings
 
 from payment_service.payments.clients.orders import Orders, RestOrders
+from servicekit.downstream import Downstream
 from servicekit.http import HttpClient
+
+
+@cache
+def downstream() -> Downstream:
+    """The order service as it is seen from here."""
+    return Downstream("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
 
 
 @cache
@@ -15,5 +22,6 @@ def order_service() -> Orders:
         settings.ORDER_SERVICE_URL,
         connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
         read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
+        downstream=downstream(),
     )
     return RestOrders(http, deadline_s=settings.ORDER_DEADLINE_S)

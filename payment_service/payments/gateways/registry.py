@@ -3,7 +3,7 @@
 Adding one is a file beside this and a line in `_MAKERS`; see docs/gateways.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -11,9 +11,13 @@ from django.conf import settings
 
 from payment_service.payments.gateways.base import Gateway
 from payment_service.payments.gateways.direct import DirectGateway
+from payment_service.payments.gateways.guarded import GuardedGateway
 from payment_service.payments.gateways.metered import MeteredGateway
 from payment_service.payments.gateways.simulated import SimulatedGateway
 from payment_service.payments.gateways.stripe import StripeGateway
+from servicekit import workplace
+from servicekit.downstream import Downstream
+from servicekit.errors import Overloaded
 
 
 def _simulated() -> Gateway:
@@ -23,6 +27,7 @@ def _simulated() -> Gateway:
         timeout_s=settings.GATEWAY_TIMEOUT_S,
         slow_s=settings.GATEWAY_SLOW_S,
         seed=settings.GATEWAY_SEED,
+        sleep=workplace.sleep,
     )
 
 
@@ -55,4 +60,22 @@ def name_for(method: str) -> str:
 @cache
 def gateway(name: str) -> Gateway:
     """The gateway of that name; one per process, safe to share between threads."""
-    return MeteredGateway(name, _MAKERS[name]())
+    made = _MAKERS[name]()
+    return MeteredGateway(name, GuardedGateway(made, _downstream(name)) if made.has_outside_effect else made)
+
+
+def require_room(name: str) -> None:
+    """Raises Overloaded: so many wait for this gateway already that another payment would not be sent."""
+    if gateway(name).has_outside_effect and not _downstream(name).has_room():
+        raise Overloaded("Too many payments wait for this gateway")
+
+
+def downstreams() -> Sequence[Downstream]:
+    """Each gateway in use that has an outside."""
+    used = sorted(set(settings.PAYMENT_GATEWAYS.values()) & names())
+    return [_downstream(name) for name in used if gateway(name).has_outside_effect]
+
+
+@cache
+def _downstream(name: str) -> Downstream:
+    return Downstream(f"gateway {name}", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)

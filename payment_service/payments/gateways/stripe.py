@@ -25,6 +25,7 @@ from payment_service.payments.gateways.base import (
     Request,
     VoidRequest,
 )
+from servicekit import workplace
 from servicekit.http import never_connected
 
 log = structlog.get_logger()
@@ -182,7 +183,8 @@ def _errors_as_values() -> Iterator[list[Declined]]:
     """Puts what Stripe refuses into the list; raises the port's exceptions for everything that is no answer."""
     refused: list[Declined] = []
     try:
-        yield refused
+        with workplace.elsewhere():
+            yield refused
     except stripe.CardError as error:
         decline_code = getattr(error.error, "decline_code", None) if error.error else None
         refused.append(_declined(decline_code or error.code or "card_declined", error.user_message))

@@ -63,6 +63,7 @@ def charge_payment(asked: Asked) -> Charged:
         AmountNotPositive: kept as a FAILED payment where the order has none.
         AmountMismatch: the order has a payment over another amount.
         PaymentVoided: no charge is wanted for this order any more.
+        Overloaded: too many wait for its gateway; nothing was recorded or sent.
     """
     at_once = charge_at_once(asked)
     if at_once is not None:
@@ -71,6 +72,7 @@ def charge_payment(asked: Asked) -> Charged:
     if asked.amount <= 0:
         attempts.open_concluded(asked, gateway=name, outcome=_AMOUNT_REFUSED)
         raise AmountNotPositive
+    registry.require_room(name)
     if registry.gateway(name).has_outside_effect:
         payment = attempts.open_processing(asked, gateway=name)
         if payment is not None:

@@ -1,0 +1,100 @@
+"""How many requests a process takes in, and how many of those it works on at once. Pure Python, knows no request.
+
+Two numbers, because they cost different things. A request that waits costs a thread, which is cheap; one that is worked
+on wants the processor and the database, and more of them at once make each slower and none faster. A request whose
+work stops while somebody else is asked gives its place back for as long, so that nobody here can be kept from working
+by a third party (docs/adr/0014).
+"""
+
+from collections import deque
+from threading import Lock
+from typing import Final
+
+
+class Full(Exception):
+    """Not now: `reason` is `in_flight` (too many are here already) or `waited` (no place came free in time)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+IN_FLIGHT: Final = "in_flight"
+WAITED: Final = "waited"
+# As `Lock.acquire` says it.
+_FOR_EVER: Final = -1.0
+
+
+class Gate:
+    """Counts who is here (`arrive`, `depart`) and who has a place to work (`take`, `give`). Safe between threads.
+
+    Places are handed on in the order of asking, but whoever had one before and comes back for it goes first: work that
+    was begun is finished before more is begun.
+    """
+
+    def __init__(self, *, places: int, in_flight: int) -> None:
+        self._free = places
+        self._room = in_flight
+        self._lock = Lock()
+        # A waiter is a lock that is held until a place is handed to it. While somebody waits, no place is free.
+        self._coming_back: deque[Lock] = deque()
+        self._newcomers: deque[Lock] = deque()
+
+    def arrive(self) -> None:
+        """Be counted in. Raises Full: too many are here."""
+        with self._lock:
+            if self._room <= 0:
+                raise Full(IN_FLIGHT)
+            self._room -= 1
+
+    def depart(self) -> None:
+        with self._lock:
+            self._room += 1
+
+    def take(self, *, wait_s: float) -> bool:
+        """Take a place; whether it had to be waited for.
+
+        Raises Full: none came free in `wait_s` seconds.
+        """
+        return self._take(self._newcomers, wait_s)
+
+    def take_again(self) -> None:
+        """Take a place after having given one, before all newcomers and however long that takes."""
+        self._take(self._coming_back, _FOR_EVER)
+
+    def give(self) -> None:
+        """Hand the place to whoever is next."""
+        with self._lock:
+            queue = self._coming_back or self._newcomers
+            if queue:
+                queue.popleft().release()
+            else:
+                self._free += 1
+
+    def _take(self, queue: deque[Lock], wait_s: float) -> bool:
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return False
+            waiter = Lock()
+            waiter.acquire()
+            queue.append(waiter)
+        try:
+            has_place = waiter.acquire(timeout=wait_s)
+        except BaseException:
+            if not self._leave(queue, waiter):
+                self.give()
+            raise
+        # Handed over between the last moment of waiting and now, it is ours all the same.
+        if not has_place and self._leave(queue, waiter):
+            raise Full(WAITED)
+        return True
+
+    def _leave(self, queue: deque[Lock], waiter: Lock) -> bool:
+        """Stop waiting; False when a place has been handed over already."""
+        with self._lock:
+            try:
+                queue.remove(waiter)
+            except ValueError:
+                return False
+            return True

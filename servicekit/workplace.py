@@ -1,0 +1,126 @@
+"""What a request has while it is worked on: a place at the gate, and a connection to the database.
+
+Both go with the work and not with the thread. There are many threads, so that a request which waits keeps nobody else
+from anything, but only as many connections as places. `elsewhere` is for the time in which somebody else works for us.
+"""
+
+import threading
+import time
+from collections import deque
+from types import TracebackType
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from servicekit.gate import Gate
+
+_here = threading.local()
+
+
+class Connections:
+    """Open connections that nobody uses at the moment; `keep` at most, and the one used last goes out first."""
+
+    def __init__(self, *, keep: int) -> None:
+        self._keep = keep
+        self._idle: deque[BaseDatabaseWrapper] = deque()
+
+    def lend(self) -> BaseDatabaseWrapper | None:
+        """Give this thread a connection; None when it has one of its own, as in tests and commands."""
+        if connections.all(initialized_only=True):
+            return None
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = connections.create_connection(DEFAULT_DB_ALIAS)
+            connection.inc_thread_sharing()
+        connections[DEFAULT_DB_ALIAS] = connection
+        return connection
+
+    def take_back(self, connection: BaseDatabaseWrapper | None) -> None:
+        """Take back what `lend` gave."""
+        if connection is None:
+            return
+        del connections[DEFAULT_DB_ALIAS]
+        if len(self._idle) < self._keep:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+def look_after(connection: BaseDatabaseWrapper | None) -> None:
+    """What Django does at the beginning and the end of a request, when the thread has no connection yet or any more."""
+    if connection is not None:
+        connection.close_if_unusable_or_obsolete()
+
+
+class Workplace:
+    """A place and a connection for this thread, from `with` to its end. Raises Full, and then it has neither."""
+
+    def __init__(self, gate: Gate, stock: Connections, *, wait_s: float) -> None:
+        self._gate = gate
+        self._stock = stock
+        self._wait_s = wait_s
+        self._connection: BaseDatabaseWrapper | None = None
+        self._is_taken = False
+        self.was_waited_for = False
+
+    def __enter__(self) -> "Workplace":
+        self.was_waited_for = self._gate.take(wait_s=self._wait_s)
+        self._sit_down()
+        _here.workplace = self
+        look_after(self._connection)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _here.workplace = None
+        if self._is_taken:
+            look_after(self._connection)
+            self._stand_up()
+
+    def leave(self) -> bool:
+        """Let others have it, unless there is work of ours half-done in it; whether it was left."""
+        if connections[DEFAULT_DB_ALIAS].in_atomic_block:
+            return False
+        self._stand_up()
+        return True
+
+    def come_back(self) -> None:
+        self._gate.take_again()
+        self._sit_down()
+
+    def _sit_down(self) -> None:
+        self._is_taken = True
+        self._connection = self._stock.lend()
+
+    def _stand_up(self) -> None:
+        self._is_taken = False
+        try:
+            self._stock.take_back(self._connection)
+        finally:
+            self._gate.give()
+
+
+class _Elsewhere:
+    __slots__ = ("_workplace",)
+
+    def __enter__(self) -> None:
+        workplace: Workplace | None = getattr(_here, "workplace", None)
+        self._workplace = workplace if workplace is not None and workplace.leave() else None
+
+    def __exit__(self, _type: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if self._workplace is not None:
+            self._workplace.come_back()
+
+
+def elsewhere() -> _Elsewhere:
+    """Around waiting for somebody else: others may work here in the meantime. The database is out of reach inside.
+
+    Nothing changes where there is no workplace (in a worker), or in a transaction, which needs its connection.
+    """
+    return _Elsewhere()
+
+
+def sleep(seconds: float) -> None:
+    """Sleep without keeping anybody from working."""
+    with elsewhere():
+        time.sleep(seconds)
