@@ -38,6 +38,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "PRODUCT_DEADLINE_S": "1.5",
         "HTTP_READ_TIMEOUT_S": "1.2",
         "ORDER_EXPIRES_AFTER_S": "6",
+        "BREAKER_OPEN_S": "0.3",
     },
     "payment_service": {
         "PAYMENT_LEASE_S": "3",
@@ -46,6 +47,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "GATEWAY_TIMEOUT_S": "0.6",
         "GATEWAY_SLOW_S": "1.5",
         "HTTP_READ_TIMEOUT_S": "1.5",
+        "BREAKER_OPEN_S": "0.3",
         "ORDER_DEADLINE_S": "2",
     },
     "product_stub": {},
