@@ -89,9 +89,14 @@ CATALOGUE: Final[Sequence[Listed]] = (
         (
             "tests/test_payment_outages.py::test_answers_that_come_too_late_cancel_the_order",
             "tests/test_gateway_faults.py",
+            "tests/test_overload.py::test_a_slow_gateway_keeps_nobody_else_waiting",
         ),
     ),
-    Listed(13, "The gateway, or a neighbour, fails every call for a while, and comes back"),
+    Listed(
+        13,
+        "The gateway, or a neighbour, fails every call for a while, and comes back",
+        ("tests/test_breakers.py", "servicekit/tests/test_breakers.py"),
+    ),
     Listed(
         14,
         "The gateway does not know a charge at first, and then it does",
@@ -202,7 +207,9 @@ CATALOGUE: Final[Sequence[Listed]] = (
             f"{_PAYMENTS}/test_import_command.py::test_formulas_are_harmless_in_the_report",
         ),
     ),
-    Listed(33, "Many times more clients than can be served"),
+    Listed(
+        33, "Many times more clients than can be served", ("tests/test_overload.py", "servicekit/tests/test_gate.py")
+    ),
     Listed(34, "Everything at random, for a while"),
     Listed(
         35,
