@@ -5,7 +5,10 @@ machine, `PROMETHEUS_MULTIPROC_DIR` makes each answer for all; what is read from
 anyway (docs/adr/0007).
 """
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -29,6 +32,9 @@ from rest_framework.views import APIView
 from servicekit.metrics import gauge
 
 log = structlog.get_logger()
+
+# A file is empty for less time than one look takes.
+_LOOKS: Final = 5
 
 # Reads metrics from the database; may raise Django's database errors.
 Reader = Callable[[], Iterable[Metric]]
@@ -57,6 +63,22 @@ class DatabaseCollector(Collector):
         yield from found
 
 
+class _Together(Collector):
+    """What all processes have counted, from files. One that begins to count has an empty one for a moment."""
+
+    def __init__(self, path: str) -> None:
+        self._files = MultiProcessCollector(CollectorRegistry(), path=path)
+
+    def collect(self) -> Iterable[Metric]:
+        found: Iterable[Metric]
+        for _ in range(_LOOKS):
+            with suppress(struct.error):
+                found = self._files.collect()
+                return found
+        found = self._files.collect()
+        return found
+
+
 class MetricsView(APIView):
     """Everything, in Prometheus' text format."""
 
@@ -83,7 +105,7 @@ def _of_all_processes() -> CollectorRegistry:
     """What was counted in this process, or in all that share `METRICS_DIRECTORY` with it."""
     registry = CollectorRegistry()
     if settings.METRICS_DIRECTORY:
-        MultiProcessCollector(registry, path=settings.METRICS_DIRECTORY)
+        registry.register(_Together(settings.METRICS_DIRECTORY))
     else:
         registry.register(REGISTRY)
     return registry
