@@ -101,8 +101,14 @@ class Downstreams:
 
 
 def admission(env: Env, *, at_once: int, wait_s: float) -> Admission:
-    """`ADMISSION`, from the number of threads that the server was started with."""
-    at_once = env.int("REQUESTS_AT_ONCE", default=at_once, validate=validate.Range(1))
+    """`ADMISSION`, from the number of threads that the server was started with.
+
+    Args:
+        at_once: How many find work for a database server. On SQLite it is one, unless the environment says otherwise:
+            there is one writer at a time, and threads that compute only take the interpreter from each other.
+    """
+    usual = 1 if env.str("DB_ENGINE", default=environment.SQLITE) == environment.SQLITE else at_once
+    at_once = env.int("REQUESTS_AT_ONCE", default=usual, validate=validate.Range(1))
     threads: int = env.int("GRANIAN_BLOCKING_THREADS", default=_SERVER_THREADS)
     wait_s = env.float("REQUEST_WAIT_S", default=wait_s, validate=validate.Range(0))
     return Admission(at_once, max(at_once, threads - _SPARE_THREADS), wait_s)
