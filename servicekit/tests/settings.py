@@ -38,7 +38,8 @@ TIME_ZONE = "UTC"
 
 # Small, so that a test of the limit need not send a megabyte.
 MAX_BODY_BYTES = 1_000
-ADMISSION = conf.admission(Env(), at_once=2, wait_s=1.0)
+# Two, so that a test can have a request stand still while another comes.
+ADMISSION = conf.Admission(at_once=2, in_flight=120, wait_s=1.0)
 METRICS_DIRECTORY = conf.metrics_directory(Env())
 REST_FRAMEWORK = conf.rest_framework()
 SPECTACULAR_SETTINGS = conf.spectacular(title="servicekit", description="Only for its own tests.")
