@@ -52,6 +52,7 @@ def scene(make_module_stack: MakeStack, tmp_path_factory: pytest.TempPathFactory
         "PYTHONPATH": os.pathsep.join([str(FOLDER), str(ROOT)]),
         "PLANTED_BUGS": str(awake),
         "PLANTED_RELAY_LEASE_S": "0.5",
+        "REQUESTS_AT_ONCE": "4",  # or two requests for one payment would never meet
         "LOG_LEVEL": "DEBUG",  # which has a line for each event that is published
     }
     settings = {name: planted | (SETTINGS if name == "payment_service" else {}) for name in SERVICES}
