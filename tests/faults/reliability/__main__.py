@@ -22,8 +22,9 @@ from tests.faults.reliability.writing import Run, document
 from tests.stack import ROOT
 
 DESCRIPTION: Final = """\
-Run the fault tests, and write docs/reliability.md from what came of them. Takes about six minutes on two cores; what is
-being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either way, and says so."""
+Run the fault tests, and write docs/reliability.md from what came of them. Takes ten to fifteen minutes on two cores;
+what is being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either way, and says
+so."""
 PAGE: Final = ROOT / "docs" / "reliability.md"
 TEMPLATE: Final = Path(__file__).with_name("template.md")
 # What SQLite has not.
