@@ -2,13 +2,13 @@
 
 import sys
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -20,6 +20,7 @@ from payment_service.payments.importing.running import BATCH, Run, Summary
 from payment_service.payments.importing.seen import open_seen
 from payment_service.payments.importing.terminal import FirstProblems, progress, result
 from payment_service.payments.importing.writing import Writer
+from payment_service.payments.management.explained import ExplainedCommand
 from payment_service.payments.models import Payment
 
 # What a shell reports for a program that Ctrl-C has ended.
@@ -58,17 +59,9 @@ examples:
 """
 
 
-class _Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Leaves the paragraphs as they are."""
-
-
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = HELP
-    # They look at the API's routes and the like, which is slower than importing a small file.
-    requires_system_checks: list[str] = []
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        return super().create_parser(prog_name, subcommand, formatter_class=_Formatter, epilog=EPILOG, **options)
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="the CSV file")

@@ -1,18 +1,19 @@
 """`manage.py reconcile`: the ledger compared with a gateway's settlement file."""
 
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from contextlib import ExitStack
 from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import IO, Any, Final
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+from django.core.management.base import CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from payment_service.payments.gateways import registry
 from payment_service.payments.importing.reading import UnusableFile, open_table
+from payment_service.payments.management.explained import ExplainedCommand
 from payment_service.payments.reconciling import telling
 from payment_service.payments.reconciling.comparing import Comparison, Span
 from payment_service.payments.reconciling.settlements import STATUSES, Parser, WrongHeader
@@ -54,16 +55,9 @@ examples:
 """
 
 
-class _Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Leaves the paragraphs as they are."""
-
-
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = HELP
-    requires_system_checks: list[str] = []
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        return super().create_parser(prog_name, subcommand, formatter_class=_Formatter, epilog=EPILOG, **options)
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--against", metavar="FILE", required=True, help="the gateway's CSV file")
