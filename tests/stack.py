@@ -48,6 +48,19 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+def reserve_ports(count: int) -> list[socket.socket]:
+    """Ports that are kept from everybody but our servers, who share them (SO_REUSEPORT), until the sockets are closed.
+
+    While a server is down, its port is otherwise as good as any for whoever needs one: another run of the tests, or any
+    connection that is opened on this machine.
+    """
+    reserved = [socket.socket() for _ in range(count)]
+    for each in reserved:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        each.bind(("127.0.0.1", 0))
+    return reserved
+
+
 def base_environment() -> dict[str, str]:
     """What every process gets: nothing of the caller's own settings, so that no stray variable changes a test."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
@@ -185,7 +198,8 @@ class Stack:
         """
         peers, settings = peers or {}, settings or {}
         own = [name for name in SERVICES if name not in peers]
-        ports = iter(free_ports(len(own) * servers))
+        self._reserved = reserve_ports(len(own) * servers)
+        ports = iter(each.getsockname()[1] for each in self._reserved)
         ports_of = {name: [next(ports) for _ in range(servers)] for name in own}
         urls = {name: [f"http://127.0.0.1:{port}" for port in ports_of[name]] for name in own}
         urls |= {name: [url] * servers for name, url in peers.items()}
@@ -255,6 +269,8 @@ class Stack:
     def stop(self) -> None:
         """Stop everything; one that has to be killed is a failure, but keeps none of the others running."""
         with ExitStack() as stopping:
+            for port in self._reserved:
+                stopping.callback(port.close)
             for process in self.processes():
                 process.signal(signal.SIGCONT)
                 stopping.callback(process.stop)
