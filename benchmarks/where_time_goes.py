@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import django
-from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -90,7 +89,7 @@ def start(service: str) -> Any:
     """Set the service up; returns the function that does its part in one order."""
     django.setup()
     call_command("migrate", verbosity=0)
-    handler = WSGIHandler()
+    handler = import_module("servicekit.serving").load()
 
     def request(method: str, path: str, body: bytes = b"", **headers: str) -> None:
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "SERVER_NAME": "localhost", "SERVER_PORT": "80"}

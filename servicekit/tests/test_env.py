@@ -89,7 +89,10 @@ def test_sqlite_is_the_default_database(tmp_path: Path, no_database: pytest.Monk
     assert database["OPTIONS"] == {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=10000;",
+        "init_command": (
+            "PRAGMA page_size=2048; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA wal_autocheckpoint=20000;"
+        ),
     }
 
 

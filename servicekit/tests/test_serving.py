@@ -4,7 +4,9 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import close_old_connections, reset_queries
 from django.urls import get_resolver
 
 from servicekit import serving
@@ -15,6 +17,9 @@ from servicekit.sqlite import base as sqlite
 def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undoes what is for the rest of a server's life."""
     monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
+    for signal in (signals.request_started, signals.request_finished):
+        monkeypatch.setattr(signal, "receivers", [*signal.receivers])
+        signal.sender_receivers_cache.clear()
     yield
     gc.unfreeze()
 
@@ -31,3 +36,11 @@ def test_what_is_loaded_is_no_business_of_the_garbage_collector() -> None:
     rubbish.append(rubbish)
     del rubbish
     assert gc.collect() >= 1
+
+
+@pytest.mark.usefixtures("thawed")
+def test_connections_are_left_to_those_who_lend_them() -> None:
+    """Around a request there is none that Django could look after."""
+    serving.load()
+    for signal in (signals.request_started, signals.request_finished):
+        assert not {close_old_connections, reset_queries} & {*signal._live_receivers(None)[0]}
