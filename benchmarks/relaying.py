@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
 from django.core.management import call_command
 
+from servicekit import processes
 from servicekit.events import outbox
 from servicekit.events.cloudevents import writer
 from servicekit.events.kafka import KafkaPublisher
@@ -78,6 +79,7 @@ def measure(count: int) -> tuple[list[float], list[float]]:
     fill(count)
     write = writer(source="/payment_service", key="order_id")
     messages = [write(event) for event in outbox.read(after=outbox.BEFORE_ALL, limit=count)]
+    processes.settle_in()  # as a worker does
     # The first of each connects; that is not what is compared.
     produced(producer, settings.KAFKA.topic, messages[:1])
     ready, relay = [], []

@@ -1,7 +1,5 @@
 """A service as a WSGI application that is loaded whole before its first request."""
 
-import gc
-
 from django.core import signals
 from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIHandler
@@ -9,21 +7,15 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 from django.urls import get_resolver
 
-from servicekit.sqlite import base as sqlite
+from servicekit import processes
 
 
 def load() -> WSGIHandler:
-    """The application of the settings in `DJANGO_SETTINGS_MODULE`, with every view imported.
-
-    What is loaded stays for good, hundreds of thousands of objects of it. Frozen, the garbage collector no longer walks
-    through all of them to find the few that a request left behind: measured under load, 3 % of the processor's time.
-    """
-    sqlite.never_create()
+    """The application of the settings in `DJANGO_SETTINGS_MODULE`, with every view imported."""
     application = get_wsgi_application()
     _ = get_resolver().url_patterns
     _leave_connections_to_the_workplace()
-    gc.collect()
-    gc.freeze()
+    processes.settle_in()
     return application
 
 

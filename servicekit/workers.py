@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from django.db import close_old_connections
 
-from servicekit.sqlite import base as sqlite
+from servicekit import processes
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ def run(
 
     A job that fails is left out for twice as long each time, for whatever it needs may be away for a while.
     """
-    sqlite.never_create()
+    processes.settle_in()
     turns = [_Turn(name, job) for name, job in jobs]
     log.info("worker.started", jobs=[turn.name for turn in turns])
     while not stop.asked():

@@ -14,15 +14,15 @@ from servicekit.events.outbox import Waiting
 # The sequence is to be compared as text, so each is as long as the longest that its column holds.
 SEQUENCE_LENGTH: Final = 10
 
-# As the producer's type wants it, though each value is bytes.
+# The producer encodes text, as UTF-8 and in C.
 Headers = list[tuple[str, str | bytes | None]]
 
 
 class Message(NamedTuple):
     """What goes to Kafka."""
 
-    key: bytes
-    value: bytes
+    key: str
+    value: str
     headers: Headers
 
 
@@ -38,42 +38,42 @@ def writer(*, source: str, key: str | None) -> Callable[[Waiting], Message]:
         key: The field of the data that is the message's key, text or a number; None for the aggregate's own id.
     """
     same: Headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_source", source.encode()),
-        ("content-type", b"application/json"),
+        ("ce_specversion", "1.0"),
+        ("ce_source", source),
+        ("content-type", "application/json"),
     ]
     key_of = _aggregate_id if key is None else _field(key)
 
     def written(event: Waiting) -> Message:
-        value, key_bytes = event.payload.encode(), key_of(event)
+        key = key_of(event)
         headers = [
             *same,
-            ("ce_id", event.event_id.encode()),
-            ("ce_type", event.type.encode()),
-            ("ce_time", event.created_at.encode()),
-            ("ce_subject", event.aggregateid.encode()),
-            ("ce_partitionkey", key_bytes),
-            ("ce_sequence", b"%0*d" % (SEQUENCE_LENGTH, event.sequence)),
+            ("ce_id", event.event_id),
+            ("ce_type", event.type),
+            ("ce_time", event.created_at),
+            ("ce_subject", event.aggregateid),
+            ("ce_partitionkey", key),
+            ("ce_sequence", f"{event.sequence:0{SEQUENCE_LENGTH}}"),
         ]
         if event.traceparent:
-            headers.append(("ce_traceparent", event.traceparent.encode()))
-        return Message(key_bytes, value, headers)
+            headers.append(("ce_traceparent", event.traceparent))
+        return Message(key, event.payload, headers)
 
     return written
 
 
-def _aggregate_id(event: Waiting) -> bytes:
-    return event.aggregateid.encode()
+def _aggregate_id(event: Waiting) -> str:
+    return event.aggregateid
 
 
-def _field(name: str) -> Callable[[Waiting], bytes]:
+def _field(name: str) -> Callable[[Waiting], str]:
     """Reads one field of a payload and skips the rest."""
     shape: Any = msgspec.defstruct("Data", [(name, str | int)])
     decoder = msgspec.json.Decoder(shape)
 
-    def key_of(event: Waiting) -> bytes:
+    def key_of(event: Waiting) -> str:
         try:
-            return str(getattr(decoder.decode(event.payload), name)).encode()
+            return str(getattr(decoder.decode(event.payload), name))
         except (msgspec.DecodeError, UnicodeError) as problem:
             raise Unreadable(f"the payload cannot be read: {problem}") from problem
 
