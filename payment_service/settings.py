@@ -97,7 +97,7 @@ GATEWAY_DELAY_S = environment.milliseconds(env, "GATEWAY_DELAY_MS", default="20-
 # The same seed draws the same outcome for the same key. Empty: another one in each process.
 GATEWAY_SEED = env.str("GATEWAY_SEED", default="") or None
 # Seconds that any gateway's answer is waited for; less than what the order service waits for ours.
-GATEWAY_TIMEOUT_S = env.float("GATEWAY_TIMEOUT_S", default=4.0)
+GATEWAY_TIMEOUT_S = env.float("GATEWAY_TIMEOUT_S", default=3.0)
 # Seconds after which a slow answer (tok_slow) can be found out; more than the above.
 GATEWAY_SLOW_S = env.float("GATEWAY_SLOW_S", default=6.0)
 
