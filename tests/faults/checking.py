@@ -5,8 +5,6 @@ left to do. Each service's commands run in a process that stays (`tests.faults.r
 """
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from audit import rules
 from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books
 from audit.rules import Scope
-from tests.stack import ROOT, Service, Stack
+from tests.faults.dialog import Dialog
+from tests.stack import Service, Stack
 
 # What is only unfinished is no violation yet: it is waited for. Everything else must hold at every moment.
 UNFINISHED: Final = "I6"
@@ -47,31 +46,13 @@ class Resident:
     """A service's management commands, ready to run."""
 
     def __init__(self, service: Service) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.resident", service.name],
-            env=service.environment,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self._dialog = Dialog("tests.faults.resident", service)
+        self.close = self._dialog.close
 
     def run(self, *arguments: str, given: str = "") -> tuple[int, str]:
         """Run a command; its exit status and its output. Status 2 means that nothing was proven, which is no answer."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps({"arguments": arguments, "given": given}) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        answer = self._dialog.ask({"arguments": arguments, "given": given})
         return answer["status"], answer["out"] or answer["err"]
-
-    def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(10)
-        assert self._process.stdout
-        self._process.stdout.close()
 
 
 class Checker:

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from tests.stack import ROOT, Process, Service, Stack
+from tests.faults.dialog import Dialog
+from tests.stack import Process, Service, Stack
 
 LOOK_EVERY_S: Final = 0.005
 
@@ -20,16 +20,10 @@ class Nursery:
         self._folder = folder
         self._lock = threading.Lock()
         with service.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.nursery", service.name],
-                env=service.environment,
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            self._dialog = Dialog("tests.faults.nursery", service, errors=log)
         self._is_ready = False
+        # Ends with it whatever of its children still runs.
+        self.close = self._dialog.close
 
     def begin(self, process: Process) -> "Forked":
         """Start a process of this service: its server or a worker, whatever its command line says."""
@@ -39,24 +33,8 @@ class Nursery:
     def ask(self, command: dict[str, Any]) -> Any:
         with self._lock:
             if not self._is_ready:
-                self._is_ready = self._read() == "ready"
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
-            return self._read()
-
-    def close(self) -> None:
-        """End it, and with it whatever of its children still runs."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _read(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the nursery has died; the service's log says why")
-        return json.loads(line)
+                self._is_ready = self._dialog.hear() == "ready"
+        return self._dialog.ask(command)
 
 
 class Forked:

@@ -7,7 +7,7 @@ Collected only on PostgreSQL and MariaDB (conftest.py).
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -71,21 +71,6 @@ def migrated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("migrated")
     stacks.migrate(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def sound(make_module_stack: Callable[..., Stack]) -> Stack:
-    """One stack for all of it: none of its processes is started again."""
-    stack = make_module_stack(settings=SETTINGS)
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
-    return stack
-
-
-@pytest.fixture(scope="module")
-def checker(sound: Stack) -> Iterator[Checker]:
-    with checking(sound) as checker:
-        yield checker
 
 
 @contextmanager

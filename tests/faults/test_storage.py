@@ -3,20 +3,21 @@ goes on by itself, in the same processes.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import pytest
 
 from tests.client import Http
-from tests.faults import storage
-from tests.faults.checking import Checker, checking
+from tests.faults import storage, writes
+from tests.faults.checking import Checker
 from tests.faults.evidence import Told
-from tests.faults.writes import BUSY_S, SETTINGS, UNREADY_WITHIN_S, Write, health, not_ready
+from tests.faults.writes import BUSY_S, UNREADY_WITHIN_S, Write, health, not_ready
 from tests.stack import SERVICES, Stack, wait_until
 
-MakeStack = Callable[..., Stack]
+# For the stack (conftest.py).
+SETTINGS: Final = writes.SETTINGS
 Fault = Callable[[Any], AbstractContextManager[None]]
 
 # A request makes more than one write; when the first gives up, it is answered, or gives its key back first.
@@ -24,21 +25,6 @@ LOCKED_ANSWER_WITHIN_S: Final = 2 * BUSY_S + 2.0
 HEALTH_WITHIN_S: Final = 1.0
 RECOVERS_WITHIN_S: Final = 60.0
 WRITES: Final = 3
-
-
-@pytest.fixture(scope="module")
-def sound(make_module_stack: MakeStack) -> Stack:
-    """One stack for every fault that ends: none of its processes is started again in between."""
-    stack = make_module_stack(settings=SETTINGS)
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
-    return stack
-
-
-@pytest.fixture(scope="module")
-def checker(sound: Stack) -> Iterator[Checker]:
-    with checking(sound) as checker:
-        yield checker
 
 
 def check_that_nothing_is_lost(stack: Stack, name: str, fault: Fault, *, state: str, within_s: float) -> None:

@@ -1,0 +1,53 @@
+"""Questions to a process of ours, and its answers: a line of JSON each."""
+
+import json
+import subprocess
+import sys
+import threading
+from typing import IO, Any
+
+from tests.stack import ROOT, Service
+
+
+class Dialog:
+    """With a module of ours that runs in the environment of a service. Safe between threads.
+
+    Args:
+        errors: Where its standard error goes; by default to where ours does.
+    """
+
+    def __init__(self, module: str, service: Service, *, errors: IO[bytes] | None = None) -> None:
+        self._module = module
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, service.name],
+            env=service.environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._questions, self._answers = self._process.stdin, self._process.stdout
+
+    def ask(self, question: dict[str, Any]) -> Any:
+        with self._lock:
+            self._questions.write(json.dumps(question) + "\n")
+            self._questions.flush()
+            return self.hear()
+
+    def hear(self) -> Any:
+        """What it says without being asked."""
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError(f"{self._module} has died")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """Ask no more, which ends it."""
+        self._questions.close()
+        self._process.wait()
+        self._answers.close()
