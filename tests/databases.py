@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,8 @@ import pymysql
 ENGINE: Final = os.environ.get("TEST_DB_ENGINE", "sqlite")
 IS_SERVER: Final = ENGINE != "sqlite"
 WAITS_S: Final = 20
+# InnoDB's list of transactions may be that old.
+SAYS_THE_SAME_FOR_S: Final = 0.11
 
 Rows = list[tuple[Any, ...]]
 
@@ -60,6 +63,16 @@ class Database:
         """What it says."""
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=WAITS_S)) as connection:
             return connection.execute(sql, values).fetchall()
+
+    def is_being_written(self) -> bool:
+        """Whether somebody is in the middle of a transaction."""
+        with closing(sqlite3.connect(self.path, timeout=0.05, isolation_level=None)) as connection:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("rollback")
+            return False
 
     def run(self, sql: str, *values: Any) -> int:
         """Change something past the service; returns how many rows that changed."""
@@ -130,6 +143,10 @@ class Postgres(_OnServer):
         other.drop()
         self._tell(f"CREATE DATABASE {other.name} TEMPLATE {self.name}")
 
+    def is_being_written(self) -> bool:
+        others = "datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'"
+        return bool(self.rows(f"select 1 from pg_stat_activity where {others} limit 1"))
+
     def drop(self) -> None:
         self._tell(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
@@ -141,6 +158,15 @@ class MySQL(_OnServer):
     """Copies table by table: their own CREATE statements keep keys, checks and counters."""
 
     django_engine = "django.db.backends.mysql"
+
+    def is_being_written(self) -> bool:
+        time.sleep(SAYS_THE_SAME_FOR_S)
+        of_ours = "information_schema.processlist where db = database()"
+        return bool(
+            self.rows(
+                f"select 1 from information_schema.innodb_trx where trx_mysql_thread_id in (select id from {of_ours})"
+            )
+        )
 
     def copy_to(self, other: Database) -> None:
         assert isinstance(other, MySQL)

@@ -51,8 +51,10 @@ def test_what_is_too_much_is_refused_and_the_rest_is_right(make_stack: MakeStack
 
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
         health = pool.submit(slowest_health, url, done)
-        replies = [reply for each in list(pool.map(shop, range(CLIENTS))) for reply in each]
-        done.set()
+        try:
+            replies = [reply for each in list(pool.map(shop, range(CLIENTS))) for reply in each]
+        finally:
+            done.set()
         assert max(health.result()) < 2
     counts = assert_served_or_refused(replies, 201)
     assert counts[503] > 0

@@ -5,12 +5,10 @@ An operation is a request to one of the doors, or a worker that is let go. Worke
 """
 
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import Any, Final
@@ -72,26 +70,14 @@ class Arena:
 
 
 def hold(process: Process, service: Service) -> None:
-    """Stop a process, but not in the middle of a write: on SQLite nobody else could write before it goes on."""
+    """Stop a process, but not in the middle of a write: what it has locked would stay so until it goes on."""
     for _ in range(200):
         process.signal(signal.SIGSTOP)
-        if not _is_locked(service):
+        if not service.db.is_being_written():
             return
         process.signal(signal.SIGCONT)
         time.sleep(0.005)
     raise TimeoutError(f"{process.name} never lets go of the database")
-
-
-def _is_locked(service: Service) -> bool:
-    if not service.database.exists():  # on a server, where a lock is on a row
-        return False
-    with closing(sqlite3.connect(service.database, timeout=0.05, isolation_level=None)) as connection:
-        try:
-            connection.execute("begin immediate")
-        except sqlite3.OperationalError:
-            return True
-        connection.execute("rollback")
-        return False
 
 
 @dataclass
