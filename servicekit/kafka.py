@@ -49,12 +49,20 @@ def settings(env: Env, *, topic: str) -> KafkaSettings:
     """
     given = {option: env.str(name, default="") for name, option in _OPTIONS.items()}
     given["sasl.password"] = environment.secret(env, "KAFKA_SASL_PASSWORD")
-    more: dict[str, str] = env.dict("KAFKA_OPTIONS", default={})
     return KafkaSettings(
         bootstrap_servers=env.str("KAFKA_BOOTSTRAP_SERVERS", default="").strip(),
         topic=topic_name(env, "KAFKA_TOPIC", default=topic),
-        options={**{option: value for option, value in given.items() if value}, **more},
+        options={**{option: value for option, value in given.items() if value}, **_more(env)},
     )
+
+
+def _more(env: Env) -> dict[str, str]:
+    """`KAFKA_OPTIONS`. What is wrong with it is said without its value: a password may be in that."""
+    try:
+        options: dict[str, str] = env.dict("KAFKA_OPTIONS", default={})
+    except ValueError:
+        raise EnvError('Environment variable "KAFKA_OPTIONS" must be like "name=value,name=value"') from None
+    return options
 
 
 def topic_name(env: Env, name: str, *, default: str) -> str:

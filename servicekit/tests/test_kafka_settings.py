@@ -52,3 +52,12 @@ def test_a_topic_must_be_a_name_that_kafka_takes(env: Env, monkeypatch: pytest.M
     monkeypatch.setenv("KAFKA_TOPIC", topic)
     with pytest.raises(EnvError, match="KAFKA_TOPIC"):
         kafka.settings(env, topic="orders")
+
+
+@pytest.mark.parametrize("options", ["linger.ms", "linger.ms=20,", '{"sasl.password": "hush"}'])
+def test_options_that_are_no_pairs_are_named(env: Env, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
+    """The message says which variable is wrong; it does not show the value, in which a password may be."""
+    monkeypatch.setenv("KAFKA_OPTIONS", options)
+    with pytest.raises(EnvError, match="KAFKA_OPTIONS") as caught:
+        kafka.settings(env, topic="orders")
+    assert options not in str(caught.value)
