@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import combinations_with_replacement
 from typing import Any, Final
 from uuid import uuid4
@@ -34,6 +35,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "PAYMENT_SETTLE_S": "2",
     },
 }
+# Of a payment (`PAYMENT_LEASE_S` is 30 s).
+HALF_A_LEASE: Final = timedelta(seconds=15)
 # Of the second order service, whose requests are taken over when they have stood still for this long.
 SHORT_LEASE: Final = {"ORDER_LEASE_S": "0.1", "ORDER_DEADLINE_S": "3"}
 
@@ -179,10 +182,7 @@ def unknown_refund(round_: Round) -> None:
 def left(round_: Round) -> None:
     """The request that was to pay it stands still, its lease is over, and the gateway's reply is late."""
     _leave(round_, {"payment_method": "CARD", "payment_method_details": {"token": "tok_slow"}}, _is_charging)
-    rows = round_.arena.stack.services[PAYMENTS].rows
-    query = f"select due_at from payments_payment where order_id = '{round_.order_id}' and tries = 0"
-    lease = rows(query)
-    wait_until(lambda: rows(query) != lease, what="the payment service has given up waiting")
+    wait_until(lambda: _is_given_up(round_), what="the payment service has given up waiting")
 
 
 def left_placed(round_: Round) -> None:
@@ -222,6 +222,13 @@ def _leave(round_: Round, options: Mapping[str, Any], is_there: Callable[[Round]
 def _is_charging(round_: Round) -> bool:
     query = f"select 1 from payments_payment where order_id = '{round_.order_id}' and status = 'PROCESSING'"
     return bool(round_.arena.stack.services[PAYMENTS].rows(query))
+
+
+def _is_given_up(round_: Round) -> bool:
+    """Whether its payment is due at once instead of when its lease is over."""
+    query = f"select updated_at, due_at from payments_payment where order_id = '{round_.order_id}'"
+    ((began, due),) = round_.arena.stack.services[PAYMENTS].rows(query)
+    return datetime.fromisoformat(str(due)) - datetime.fromisoformat(str(began)) < HALF_A_LEASE
 
 
 def charge(round_: Round) -> Reply:
