@@ -47,7 +47,8 @@ SETTINGS: Final = {
     "payment_service": {
         "PAYMENT_LEASE_S": "3",
         "GATEWAY_TIMEOUT_S": "0.3",
-        "GATEWAY_SLOW_S": "0.5",
+        # Longer than the order service waits before it asks again, so that the gateway does not know yet.
+        "GATEWAY_SLOW_S": "1.0",
         "PAYMENT_SETTLE_S": "3",
         "GATEWAY_DELAY_MS": "0-1",
         "GATEWAY_SUCCESS_RATE": "1",
