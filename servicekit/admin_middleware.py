@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
@@ -17,36 +18,22 @@ from django.middleware.security import SecurityMiddleware
 ADMIN_PATH: Final = "/admin/"
 
 
-class _AdminOnly:
-    """Put before a middleware class: passes every other request by."""
+class AdminMiddleware:
+    """Sends the admin's requests through Django's own middleware, and every other request past it."""
 
-    get_response: Callable[[HttpRequest], Any]
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+        framed = XFrameOptionsMiddleware(get_response)
+        self._csrf = CsrfViewMiddleware(AuthenticationMiddleware(MessageMiddleware(framed)))
+        self._admin = SecurityMiddleware(SessionMiddleware(self._csrf))
 
     def __call__(self, request: HttpRequest) -> Any:
-        if not request.path.startswith(ADMIN_PATH):
-            return self.get_response(request)
-        return super().__call__(request)  # type: ignore[misc]  # the middleware class that this is put before
+        return (self._admin if _is_admins(request) else self._get_response)(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> HttpResponseBase | None:
+        """Django calls this of what is in `MIDDLEWARE`, and so not of the middleware in here."""
+        return self._csrf.process_view(request, view, *arguments) if _is_admins(request) else None
 
 
-class AdminSecurityMiddleware(_AdminOnly, SecurityMiddleware):
-    pass
-
-
-class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
-    pass
-
-
-class AdminFrameMiddleware(_AdminOnly, XFrameOptionsMiddleware):
-    pass
-
-
-class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
-    pass
-
-
-class AdminAuthenticationMiddleware(_AdminOnly, AuthenticationMiddleware):
-    pass
-
-
-class AdminMessageMiddleware(_AdminOnly, MessageMiddleware):
-    pass
+def _is_admins(request: HttpRequest) -> bool:
+    return request.path.startswith(ADMIN_PATH)

@@ -69,3 +69,24 @@ def test_a_reservation_cannot_be_changed(browser: Client) -> None:
     assert browser.get(page).status_code == 200
     assert browser.post(page, {"status": "RELEASED"}).status_code == 403
     assert Reservation.objects.get().status == "HELD"
+
+
+def test_a_form_without_its_token_is_refused() -> None:
+    """Forged on another site, say: 403 before anybody looks at what it wants."""
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "root", "password": "secret"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+
+
+def test_only_the_admins_pages_are_for_browsers(browser: Client) -> None:
+    """They may not be framed, and know who looks at them; the API sends no cookie and needs no token."""
+    page = browser.get("/admin/")
+    assert (page.status_code, page["X-Frame-Options"], page["Cross-Origin-Opener-Policy"]) == (
+        200,
+        "DENY",
+        "same-origin",
+    )
+    assert Client().get("/admin/").status_code == 302
+    answer = Client(enforce_csrf_checks=True).put("/api/reservations/r-1/", b"{}", content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert not {"X-Frame-Options", "Set-Cookie", "Vary"} & set(answer.headers)
+    assert not answer.cookies
