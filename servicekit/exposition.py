@@ -27,9 +27,9 @@ from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from servicekit.metrics import gauge
+from servicekit.views import View
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ class _Together(Collector):
         return found
 
 
-class MetricsView(APIView):
+class MetricsView(View):
     """Everything, in Prometheus' text format."""
 
     collector: Collector = DatabaseCollector()

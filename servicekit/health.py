@@ -11,10 +11,10 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from servicekit.downstream import Downstream
 from servicekit.storage import state
+from servicekit.views import View
 
 # One for the process: it knows what was found last.
 _database_state = state.State()
@@ -34,7 +34,7 @@ _HEALTH = inline_serializer(
 )
 
 
-class HealthView(APIView):
+class HealthView(View):
     """Whether the service can do its work now: 503 while the database cannot be reached, or takes no writes.
 
     `checks.database` is `ok`, `unavailable`, `not writable` or `damaged`.
@@ -58,7 +58,7 @@ class HealthView(APIView):
         return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
 
 
-class LiveView(APIView):
+class LiveView(View):
     """Whether the process runs; asks nothing of anybody."""
 
     @extend_schema(
@@ -68,7 +68,7 @@ class LiveView(APIView):
         return Response({"status": "ok"})
 
 
-class OpenAPIView(APIView):
+class OpenAPIView(View):
     """The OpenAPI 3 document of this service, made once per process."""
 
     @extend_schema(exclude=True)

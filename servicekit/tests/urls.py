@@ -11,12 +11,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from servicekit import answers, errors, exposition, health, rest
 from servicekit.events.metrics import EventCounter, count, no_labels, outbox
 from servicekit.events.models import Event
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
+from servicekit.views import View
 
 
 class OutOfStock(errors.Conflict):
@@ -32,7 +32,7 @@ PROBLEMS: dict[str, Exception] = {
 }
 
 
-class EchoView(APIView):
+class EchoView(View):
     def get(self, _request: Request) -> Response:
         return Response({"is": "there"})
 
@@ -40,7 +40,7 @@ class EchoView(APIView):
         return Response(request.data, status=201)
 
 
-class RaiseView(APIView):
+class RaiseView(View):
     def get(self, _request: Request, name: str) -> Response:
         raise PROBLEMS[name]
 
@@ -58,7 +58,7 @@ class ThingIn(serializers.Serializer[Any]):
     currency = rest.CurrencyField(required=False)
 
 
-class FieldsView(APIView):
+class FieldsView(View):
     def post(self, request: Request) -> Response:
         return Response(rest.parsed(ThingIn, request.data))
 
@@ -89,7 +89,7 @@ def late(asked: dict[str, Any]) -> Response:
     return Response({"left": left}, status=201)
 
 
-class CreateView(APIView):
+class CreateView(View):
     """Creates a "thing" (an event row, which servicekit has anyway), unless its name says what to do instead."""
 
     @idempotent
@@ -106,7 +106,7 @@ class CreateView(APIView):
         return Response({"id": uid, **asked}, status=201)
 
 
-class CreateAtOnceView(APIView):
+class CreateAtOnceView(View):
     @idempotent_at_once(create_at_once)
     def post(self, request: Request) -> Response:
         asked = rest.parsed(ThingIn, request.data)

@@ -4,16 +4,16 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from order_service.orders import actions, selectors, wiring
 from order_service.orders.api import docs, representation
 from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn, ShowOrderIn
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.rest import parsed
+from servicekit.views import View
 
 
-class OrdersView(APIView):
+class OrdersView(View):
     @docs.LIST_ORDERS
     def get(self, request: Request) -> Response:
         asked: dict[str, Any] = parsed(OrderListIn, request.query_params)
@@ -30,20 +30,20 @@ class OrdersView(APIView):
         return Response(body, status=status, headers=headers)
 
 
-class OrderView(APIView):
+class OrderView(View):
     @docs.SHOW_ORDER
     def get(self, request: Request, reference: str) -> Response:
         asked: dict[str, Any] = parsed(ShowOrderIn, request.query_params)
         return Response(representation.order_json(actions.show_order(reference, wiring.a_run(), **asked)))
 
 
-class OrderEventsView(APIView):
+class OrderEventsView(View):
     @docs.ORDER_EVENTS
     def get(self, _request: Request, reference: str) -> Response:
         return Response({"items": selectors.trail_of(selectors.get_order(reference))})
 
 
-class CancelOrderView(APIView):
+class CancelOrderView(View):
     @docs.CANCEL_ORDER
     @idempotent
     def post(self, _request: Request, reference: str) -> Response:
@@ -51,7 +51,7 @@ class CancelOrderView(APIView):
         return Response(body, status=status)
 
 
-class LookAgainView(APIView):
+class LookAgainView(View):
     @docs.LOOK_AGAIN
     @idempotent
     def post(self, _request: Request, reference: str) -> Response:

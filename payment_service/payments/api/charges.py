@@ -3,7 +3,6 @@
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from payment_service.payments import listing, selectors
 from payment_service.payments.api.bodies.charges import (
@@ -20,9 +19,10 @@ from payment_service.payments.processing import charging, refunding, repair
 from payment_service.payments.services.attempts import Asked
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.rest import parsed
+from servicekit.views import View
 
 
-class ChargeView(APIView):
+class ChargeView(View):
     """Charges."""
 
     @docs.CHARGE
@@ -43,7 +43,7 @@ class ChargeView(APIView):
         return Response(charge_body(charged.payment), status=201 if charged.is_new else 200)
 
 
-class RefundView(APIView):
+class RefundView(View):
     """Giving all of a payment back."""
 
     @docs.REFUND
@@ -54,7 +54,7 @@ class RefundView(APIView):
         return Response(refund_body(refunded), status=REFUND_STATUSES[refunded.is_done])
 
 
-class ListView(APIView):
+class ListView(View):
     """Every payment."""
 
     @docs.LIST

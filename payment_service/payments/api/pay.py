@@ -3,7 +3,6 @@
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from payment_service.payments.api.bodies.pay import PayIn, pay_answer
 from payment_service.payments.api.docs import pay as docs
@@ -11,9 +10,10 @@ from payment_service.payments.api.fields import order_id_on_wire, token_in
 from payment_service.payments.processing import paying
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.rest import parsed
+from servicekit.views import View
 
 
-class PayView(APIView):
+class PayView(View):
     """Paying for an order."""
 
     @docs.PAY

@@ -2,7 +2,6 @@
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from payment_service.payments import selectors
 from payment_service.payments.api.bodies.payments import PaymentIn, payment_body
@@ -10,6 +9,7 @@ from payment_service.payments.api.docs import payments as docs
 from payment_service.payments.api.fields import order_in_path
 from payment_service.payments.processing import charging, repair
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
+from servicekit.views import View
 
 
 def charge_at_once(request: Request) -> Response | None:
@@ -18,7 +18,7 @@ def charge_at_once(request: Request) -> Response | None:
     return None if payment is None else Response(payment_body(payment), status=201)
 
 
-class PaymentsView(APIView):
+class PaymentsView(View):
     """Charges."""
 
     @docs.CREATE_PAYMENT
@@ -28,7 +28,7 @@ class PaymentsView(APIView):
         return Response(payment_body(charged.payment), status=201 if charged.is_new else 200)
 
 
-class PaymentView(APIView):
+class PaymentView(View):
     """One order's payment."""
 
     @docs.READ_PAYMENT
@@ -36,7 +36,7 @@ class PaymentView(APIView):
         return Response(payment_body(repair.look_at(selectors.payment_of_order(order_in_path(order_id)))))
 
 
-class VoidView(APIView):
+class VoidView(View):
     """Holding no money for an order."""
 
     @docs.VOID_PAYMENT

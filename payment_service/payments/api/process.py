@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from payment_service.payments import selectors
 from payment_service.payments.api.bodies.process import (
@@ -24,9 +23,10 @@ from payment_service.payments.processing import capturing, charging, refunding, 
 from payment_service.payments.services.attempts import Asked
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.rest import parsed
+from servicekit.views import View
 
 
-class ProcessView(APIView):
+class ProcessView(View):
     """Charging, or setting money aside."""
 
     @docs.PROCESS
@@ -48,7 +48,7 @@ class ProcessView(APIView):
         return Response(step_body(charged.payment))
 
 
-class CaptureView(APIView):
+class CaptureView(View):
     """Taking what was set aside."""
 
     @docs.CAPTURE
@@ -58,7 +58,7 @@ class CaptureView(APIView):
         return Response(step_body(capturing.capture_payment(_looked_up(asked), amount=asked.get("amount"))))
 
 
-class VoidView(APIView):
+class VoidView(View):
     """Releasing what was set aside."""
 
     @docs.VOID
@@ -67,7 +67,7 @@ class VoidView(APIView):
         return Response(step_body(repair.void_authorization(_looked_up(parsed(TransactionIn, request.data)))))
 
 
-class RefundView(APIView):
+class RefundView(View):
     """Giving back what was taken, or a part of it."""
 
     @docs.REFUND
@@ -83,7 +83,7 @@ class RefundView(APIView):
         return Response(refund_body(refund))
 
 
-class PaymentView(APIView):
+class PaymentView(View):
     """A payment by its own id."""
 
     @docs.READ_PAYMENT
@@ -93,7 +93,7 @@ class PaymentView(APIView):
         return _shown(found)
 
 
-class OrderView(APIView):
+class OrderView(View):
     """A payment by its order."""
 
     @docs.READ_ORDER
@@ -101,7 +101,7 @@ class OrderView(APIView):
         return _shown(selectors.payment_of_order(order_in_path(order_id)))
 
 
-class TransactionView(APIView):
+class TransactionView(View):
     """A payment by the gateway's transaction."""
 
     @docs.READ_TRANSACTION

@@ -2,7 +2,6 @@
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from product_stub.catalog import errors, selectors, services
 from product_stub.catalog.api import docs
@@ -18,9 +17,10 @@ from product_stub.catalog.api.serializers import (
 )
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.rest import parsed
+from servicekit.views import View
 
 
-class ProductsView(APIView):
+class ProductsView(View):
     """The catalogue."""
 
     @docs.LIST_PRODUCTS
@@ -39,7 +39,7 @@ class ProductsView(APIView):
         return Response(product_body(product), status=201)
 
 
-class ProductView(APIView):
+class ProductView(View):
     """One product."""
 
     @docs.GET_PRODUCT
@@ -47,7 +47,7 @@ class ProductView(APIView):
         return Response(product_body(selectors.get_product(int(product_id))))
 
 
-class RestockView(APIView):
+class RestockView(View):
     """More units of a product."""
 
     @docs.RESTOCK_PRODUCT
@@ -58,7 +58,7 @@ class RestockView(APIView):
         return Response(product_body(product))
 
 
-class ReservationView(APIView):
+class ReservationView(View):
     """A reservation, under the id that its owner chose."""
 
     @docs.GET_RESERVATION
@@ -76,7 +76,7 @@ class ReservationView(APIView):
         return Response(status=204)
 
 
-class ConfirmView(APIView):
+class ConfirmView(View):
     """A reservation that is sold."""
 
     @docs.CONFIRM_RESERVATION
@@ -85,14 +85,14 @@ class ConfirmView(APIView):
         return Response(reservation_body(services.confirm(reservation_id)))
 
 
-class NoProductView(APIView):
+class NoProductView(View):
     """What is not a product's id names no product."""
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         raise errors.ProductNotFound
 
 
-class NoReservationView(APIView):
+class NoReservationView(View):
     """What is not a reservation's id names no reservation."""
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
