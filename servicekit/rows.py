@@ -96,19 +96,31 @@ def compare_and_set(
 
 def find(model: type[Row], *, where: Mapping[str, Any], among: Mapping[str, Collection[Any]]) -> list[Row]:
     """The rows that fit, in no order. Conditions as in `compare_and_set`."""
+    fields = model._meta.concrete_fields
+    found = find_values(model, tuple(field.name for field in fields), where=where, among=among)
+    names = [field.attname for field in fields]
+    return [model.from_db(DEFAULT_DB_ALIAS, names, values) for values in found]
+
+
+def find_values(
+    model: type[models.Model],
+    names: tuple[str, ...],
+    *,
+    where: Mapping[str, Any],
+    among: Mapping[str, Collection[Any]],
+) -> list[tuple[Any, ...]]:
+    """Like `find`, but only the values of the fields `names` of each row: what `values_list` gives."""
     if not all(among.values()):
         return []
     connection = connections[DEFAULT_DB_ALIAS]
     shape = tuple((name, len(allowed)) for name, allowed in among.items())
+    sql = statements.select(connection.vendor, model, names, tuple(where), shape)
     with connection.cursor() as cursor:
-        cursor.execute(
-            statements.select(connection.vendor, model, tuple(where), shape), _compared(connection, model, where, among)
-        )
-        found = cursor.fetchall()
-    names, conversions = _read(connection.vendor, model)
-    for n, column, convert in conversions:
+        cursor.execute(sql, _compared(connection, model, where, among))
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    for n, column, convert in _conversions(connection.vendor, model, names):
         found = [(*row[:n], convert(row[n], column, connection), *row[n + 1 :]) for row in found]
-    return [model.from_db(DEFAULT_DB_ALIAS, names, row) for row in found]
+    return found
 
 
 class _Column(NamedTuple):
@@ -179,14 +191,13 @@ def _compiled(_vendor: str, expression: Any) -> tuple[str, tuple[Any, ...]]:
 
 
 @lru_cache(KEPT)
-def _read(_vendor: str, model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any, Any]]]:
-    """The names that `from_db` takes, and what must be done to which column of what the driver returns."""
+def _conversions(_vendor: str, model: type[models.Model], names: tuple[str, ...]) -> list[tuple[int, Any, Any]]:
+    """What must be done to which column of what the driver returns."""
     connection = connections[DEFAULT_DB_ALIAS]
-    fields = model._meta.concrete_fields
+    fields = [statements.field_of(model, name) for name in names]
     columns = [field.get_col(model._meta.db_table) for field in fields]
-    conversions = [
+    return [
         (n, column, convert)
         for n, (field, column) in enumerate(zip(fields, columns, strict=True))
         for convert in (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
     ]
-    return [field.attname for field in fields], conversions

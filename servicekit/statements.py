@@ -65,9 +65,15 @@ def update(
 
 
 @lru_cache(KEPT)
-def select(_vendor: str, model: type[models.Model], where: tuple[str, ...], among: tuple[tuple[str, int], ...]) -> str:
+def select(
+    _vendor: str,
+    model: type[models.Model],
+    names: tuple[str, ...],
+    where: tuple[str, ...],
+    among: tuple[tuple[str, int], ...],
+) -> str:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    columns = ", ".join(quote(field_of(model, field.name).column) for field in model._meta.concrete_fields)
+    columns = ", ".join(quote(field_of(model, name).column) for name in names)
     return " ".join(["SELECT", columns, "FROM", quote(model._meta.db_table), "WHERE", _fits(model, where, among)])
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
 
 from product_stub.catalog.errors import ProductNotFound, ReservationNotFound
 from product_stub.catalog.models import Product, Reservation
@@ -16,6 +18,15 @@ class Page:
     total: int
 
 
+class Offer(NamedTuple):
+    """What an order wants to know of a product."""
+
+    id: int
+    name: str
+    price: Decimal
+    stock: int
+
+
 def get_product(product_id: int) -> Product:
     try:
         return Product.objects.get(pk=product_id)
@@ -23,8 +34,9 @@ def get_product(product_id: int) -> Product:
         raise ProductNotFound(product_id) from problem
 
 
-def products_by_id(product_ids: Iterable[int]) -> dict[int, Product]:
-    return {product.pk: product for product in rows.find(Product, where={}, among={"id": set(product_ids)})}
+def offers_by_id(product_ids: Iterable[int]) -> dict[int, Offer]:
+    found = rows.find_values(Product, Offer._fields, where={}, among={"id": set(product_ids)})
+    return {offer.id: offer for offer in map(Offer._make, found)}
 
 
 def list_products(*, page: int, per_page: int) -> Page:

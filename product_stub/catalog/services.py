@@ -28,6 +28,7 @@ from product_stub.catalog.errors import (
 )
 from product_stub.catalog.lines import Line
 from product_stub.catalog.models import MAX_SUPPLIED, Product, Reservation, Restock
+from product_stub.catalog.selectors import Offer
 from product_stub.catalog.states import COUNTER, Status, may_move
 from servicekit import rows
 from servicekit.transactions import in_one_transaction
@@ -73,13 +74,13 @@ def reserve(reservation_id: str, *, wanted: Mapping[int, int]) -> Held:
         ReservationReleased: the id was released, perhaps before it was ever used.
     """
     while True:
-        products = selectors.products_by_id(wanted)
+        offers = selectors.offers_by_id(wanted)
         found = [
-            Line(product_id, product.name, product.price, quantity)
+            Line(product_id, offer.name, offer.price, quantity)
             for product_id, quantity in wanted.items()
-            if (product := products.get(product_id)) is not None
+            if (offer := offers.get(product_id)) is not None
         ]
-        refusal = _refusal(wanted, products, found)
+        refusal = _refusal(wanted, offers, found)
         try:
             if refusal is None:
                 return Held(_hold(reservation_id, found), is_new=True)
@@ -155,14 +156,14 @@ def restock(product_id: int, *, uid: uuid.UUID, quantity: int) -> Product:
 
 
 def _refusal(
-    wanted: Mapping[int, int], products: Mapping[int, Product], found: Sequence[Line]
+    wanted: Mapping[int, int], offers: Mapping[int, Offer], found: Sequence[Line]
 ) -> LineNotFound | OutOfStock | None:
     """Why these lines cannot be held: the first bad one in the order they were asked for."""
     for product_id, quantity in wanted.items():
-        product = products.get(product_id)
-        if product is None:
+        offer = offers.get(product_id)
+        if offer is None:
             return LineNotFound(product_id, found=found)
-        if product.stock < quantity:
+        if offer.stock < quantity:
             return OutOfStock(product_id, found=found)
     return None
 

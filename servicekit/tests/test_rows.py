@@ -49,6 +49,16 @@ def test_conditions_are_all_held() -> None:
     assert rows.find(Event, where={}, among={"sequence": ()}) == []
 
 
+def test_a_few_fields_are_read_as_the_orm_reads_them() -> None:
+    """In the order that they were asked for, converted, without making a row of the model."""
+    rows.insert_many([event(n) for n in (1, 2, 3)])
+    names = ("created_at", "sequence", "published_at", "event_id")
+    found = rows.find_values(Event, names, where={"type": "thing.seen"}, among={"sequence": {1, 3}})
+    assert sorted(found) == sorted(Event.objects.exclude(sequence=2).values_list(*names))
+    assert rows.find_values(Event, names, where={"sequence": 4}, among={}) == []
+    assert rows.find_values(Event, names, where={}, among={"sequence": ()}) == []
+
+
 def test_a_value_of_another_type_is_converted_like_the_orms() -> None:
     """A number as text, a text as number: the field decides, not the driver."""
     written: Any = "3"
