@@ -71,6 +71,14 @@ def configure(*, service: str, level: str, as_json: bool) -> None:
     logging.config.dictConfig(_for_libraries(shared, as_json=as_json))
 
 
+def settle() -> None:
+    """Keep each module's logger from its first line on, where nobody configures again.
+
+    Putting it together takes as long as writing the line.
+    """
+    structlog.configure(cache_logger_on_first_use=True)
+
+
 def _for_libraries(shared: list[Processor], *, as_json: bool) -> dict[str, Any]:
     """What Django and the libraries log, through the standard library's logging."""
     return {

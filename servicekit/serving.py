@@ -7,7 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 from django.urls import get_resolver
 
-from servicekit import processes
+from servicekit import logs, processes
 
 
 def load() -> WSGIHandler:
@@ -15,6 +15,7 @@ def load() -> WSGIHandler:
     application = get_wsgi_application()
     _ = get_resolver().url_patterns
     _leave_connections_to_the_workplace()
+    logs.settle()
     processes.settle_in()
     return application
 

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, reset_queries
@@ -20,7 +21,9 @@ def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for signal in (signals.request_started, signals.request_finished):
         monkeypatch.setattr(signal, "receivers", [*signal.receivers])
         signal.sender_receivers_cache.clear()
+    configured = structlog.get_config()
     yield
+    structlog.configure(**configured)
     gc.unfreeze()
 
 
@@ -44,3 +47,12 @@ def test_connections_are_left_to_those_who_lend_them() -> None:
     serving.load()
     for signal in (signals.request_started, signals.request_finished):
         assert not {close_old_connections, reset_queries} & {*signal._live_receivers(None)[0]}
+
+
+@pytest.mark.usefixtures("thawed")
+def test_a_logger_is_put_together_once() -> None:
+    """With the configuration that holds at its first line."""
+    log, before = structlog.get_logger(), structlog.get_logger()
+    assert before.bind() is not before.bind()
+    serving.load()
+    assert log.bind() is log.bind()
