@@ -87,8 +87,8 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
 
     Args:
         attempt: Tries to handle a request by writing to this database alone. Runs in a transaction that is rolled back
-            when the key turns out to be taken, and run again when the database undid it; None, having written nothing,
-            when the request needs the long way.
+            when it raises or the key turns out to be taken, and run again when the database undid it. The request goes
+            the long way when it raises IntegrityError, or returns None, having written nothing.
     """
 
     def decorate(handler: View) -> View:
@@ -98,7 +98,7 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
         def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
             key = _key_of(request)
             try:
-                response = attempt(request) if key is None else _at_once(attempt, request, key)
+                response = _at_once(attempt, request, key)
             except _UNREADABLE:
                 raise  # DRF says so once; asked again for the same body it would answer with an empty one
             except _TAKEN_OR_REFUSED:
@@ -111,11 +111,11 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
 
 
 @in_one_transaction
-def _at_once(attempt: Callable[[Request], Response | None], request: Request, key: str) -> Response | None:
+def _at_once(attempt: Callable[[Request], Response | None], request: Request, key: str | None) -> Response | None:
     claim = Claim(uuid.uuid4())
     request.META[_CREATION_ID] = claim.id
     response = attempt(request)
-    if response is not None:
+    if response is not None and key is not None:
         row = _row(_scope_of(request), key, _fingerprint(request.data))
         row.id, row.status_code, row.body = claim.id, response.status_code, exactjson.encode(response.data).decode()
         rows.insert(row)

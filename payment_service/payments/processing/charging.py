@@ -43,15 +43,18 @@ class Charged:
 
 
 def charge_at_once(asked: Asked) -> Payment | None:
-    """Charge an order through a gateway without outside effect, in one transaction. None when there is more to it.
+    """Charge an order through a gateway without outside effect, as a part of the caller's transaction.
 
-    More is: another gateway, an amount that cannot be charged, or an order that has a payment already.
+    None when there is more to it, and nothing was written: another gateway, or an amount that cannot be charged.
+
+    Raises:
+        IntegrityError: the order has a payment already, and the transaction is lost.
     """
     name = registry.name_for(asked.method)
     gateway = registry.gateway(name)
     if gateway.has_outside_effect or asked.amount <= 0:
         return None
-    return attempts.open_concluded(asked, gateway=name, outcome=gateway.charge(_first_request(asked)))
+    return attempts.include_concluded(asked, gateway=name, outcome=gateway.charge(_first_request(asked)))
 
 
 def charge_payment(asked: Asked) -> Charged:
@@ -65,19 +68,23 @@ def charge_payment(asked: Asked) -> Charged:
         PaymentVoided: no charge is wanted for this order any more.
         Overloaded: too many wait for its gateway; nothing was recorded or sent.
     """
-    at_once = charge_at_once(asked)
-    if at_once is not None:
-        return Charged(at_once, is_new=True)
     name = registry.name_for(asked.method)
     if asked.amount <= 0:
         attempts.open_concluded(asked, gateway=name, outcome=_AMOUNT_REFUSED)
         raise AmountNotPositive
     registry.require_room(name)
-    if registry.gateway(name).has_outside_effect:
-        payment = attempts.open_processing(asked, gateway=name)
-        if payment is not None:
-            return Charged(_ask(payment), is_new=True)
-    return Charged(_charge_again(asked, gateway_name=name), is_new=False)
+    opened = _open(asked, gateway_name=name)
+    return Charged(opened or _charge_again(asked, gateway_name=name), is_new=opened is not None)
+
+
+def _open(asked: Asked, *, gateway_name: str) -> Payment | None:
+    """Charge an order for the first time. None when it has a payment already."""
+    gateway = registry.gateway(gateway_name)
+    if not gateway.has_outside_effect:
+        outcome = gateway.charge(_first_request(asked))
+        return attempts.open_concluded(asked, gateway=gateway_name, outcome=outcome)
+    payment = attempts.open_processing(asked, gateway=gateway_name)
+    return None if payment is None else _ask(payment)
 
 
 def settle_attempt(payment: Payment, *, resend: bool) -> Payment:

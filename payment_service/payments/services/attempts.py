@@ -58,11 +58,20 @@ def open_concluded(asked: Asked, *, gateway: str, outcome: Outcome) -> Payment |
 
     None when the order has a payment already; then nothing was written.
     """
-    to, changes = _conclusion(asked.amount, asked.capture, asked.notify_order, outcome)
-    payment = _row(asked, gateway=gateway, status=to)
-    for name, value in changes.items():
-        setattr(payment, name, value)
+    payment = _concluded(asked, gateway, outcome)
     return payment if _insert(payment) else None
+
+
+def include_concluded(asked: Asked, *, gateway: str, outcome: Outcome) -> Payment:
+    """Like `open_concluded`, as a part of the caller's transaction and without a savepoint in it.
+
+    Raises:
+        IntegrityError: the order has a payment already, and the transaction is lost.
+    """
+    payment = _concluded(asked, gateway, outcome)
+    payment.reference = _draw_reference(payment.created_at)
+    _insert_and_tell(payment)
+    return payment
 
 
 def open_voided(order_id: str) -> Payment | None:
@@ -136,6 +145,14 @@ def _row(asked: Asked, *, gateway: str, status: Status) -> Payment:
         created_at=now,
         updated_at=now,
     )
+
+
+def _concluded(asked: Asked, gateway: str, outcome: Outcome) -> Payment:
+    to, changes = _conclusion(asked.amount, asked.capture, asked.notify_order, outcome)
+    payment = _row(asked, gateway=gateway, status=to)
+    for name, value in changes.items():
+        setattr(payment, name, value)
+    return payment
 
 
 def _insert(payment: Payment, *, durable: bool = False) -> bool:
