@@ -2,12 +2,13 @@
 
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 WITHIN_S: Final = 20.0
@@ -48,7 +49,7 @@ class Topics:
         """Messages of a topic that a consumer group has not committed yet."""
         with closing(Consumer({"bootstrap.servers": self.servers, "group.id": group, "log_level": 0})) as member:
             partitions = [TopicPartition(topic, number) for number in _partitions(member, topic)]
-            ends = [member.get_watermark_offsets(each, timeout=WITHIN_S)[1] for each in partitions]
+            ends = [_end(member, each) for each in partitions]
             committed = member.committed(partitions, timeout=WITHIN_S)
             return sum(end - max(each.offset, 0) for end, each in zip(ends, committed, strict=True))
 
@@ -87,13 +88,24 @@ def _create(servers: str, names: Sequence[str]) -> None:
 
 def _read(consumer: Consumer, topic: str) -> Iterator[Message]:
     for number in _partitions(consumer, topic):
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=WITHIN_S)
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING)])
-        for _ in range(end):
+        for _ in range(_end(consumer, TopicPartition(topic, number))):
             message = consumer.poll(WITHIN_S)
             assert message is not None
             assert message.error() is None, message.error()
             yield message
+
+
+def _end(client: Consumer, partition: TopicPartition) -> int:
+    """How many messages a partition has had. A broker that was stopped for a while is not its leader at once again."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        try:
+            return int(client.get_watermark_offsets(partition, timeout=WITHIN_S)[1])
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _partitions(client: Consumer, topic: str) -> list[int]:
