@@ -1,11 +1,13 @@
 """What the environment says about Kafka."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from environs import Env, EnvError
 
 from servicekit import kafka
+from servicekit.kafka_check import kafka_takes_its_options
 
 
 @pytest.fixture
@@ -61,3 +63,26 @@ def test_options_that_are_no_pairs_are_named(env: Env, monkeypatch: pytest.Monke
     with pytest.raises(EnvError, match="KAFKA_OPTIONS") as caught:
         kafka.settings(env, topic="orders")
     assert options not in str(caught.value)
+
+
+def test_options_that_the_client_takes_are_no_problem(settings: Any) -> None:
+    """Nor is a service without Kafka, whatever else it was told."""
+    settings.KAFKA = kafka.KafkaSettings("nobody.invalid:9092", "orders", {"linger.ms": "20", "fetch.min.bytes": "1"})
+    assert kafka_takes_its_options() == []
+    settings.KAFKA = kafka.KafkaSettings("", "orders", {"lingr.ms": "20"})
+    assert kafka_takes_its_options() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"lingr.ms": "20"}, 'No such configuration property: "lingr.ms"'),
+        ({"linger.ms": "soon"}, "Invalid value for configuration property"),
+        ({"security.protocol": "SSL", "ssl.ca.location": "/nowhere.pem"}, "ssl.ca.location failed"),
+    ],
+)
+def test_options_that_the_client_refuses_stop_the_start(settings: Any, options: dict[str, str], said: str) -> None:
+    """Each command says which it is, where else the first event would have to wait."""
+    settings.KAFKA = kafka.KafkaSettings("nobody.invalid:9092", "orders", options)
+    (complaint,) = kafka_takes_its_options()
+    assert (complaint.id, said in str(complaint.msg)) == ("kafka.E001", True), complaint.msg
