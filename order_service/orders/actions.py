@@ -41,13 +41,18 @@ def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
     return services.note_payment_status(order, seen.status if seen else "")
 
 
-def cancel_order(reference: str, run: saga.Run) -> Order:
+def cancel_order(reference: str, run: saga.Run, *, again: bool = False) -> Order:
     """Cancel a pending order, refund a paid one. The intent is committed first, so what cannot be reached follows.
+
+    Args:
+        again: The same request may have done it before, and died before it could say so.
 
     Raises NotCancellable: it is cancelled or refunded already.
     """
     for _ in range(MOVE_ATTEMPTS):
         order = selectors.get_order(reference)
+        if again and _was_cancelled_on_request(order):
+            return order
         try:
             order = _begin_to_cancel(order)
         except OrderMoved:
@@ -84,6 +89,10 @@ def _begin_to_cancel(order: Order) -> Order:
             order if order.step == Step.REFUNDING else services.begin_refund(order, cause=states.CANCELLED_ON_REQUEST)
         )
     raise NotCancellable(status=order.status)
+
+
+def _was_cancelled_on_request(order: Order) -> bool:
+    return order.status == Status.REFUNDED or order.cancellation_reason == states.CANCELLED_ON_REQUEST
 
 
 def _conclude(order: Order, seen: PaymentSeen, run: saga.Run) -> Order:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from order_service.orders import wiring
+from order_service.orders import saga, wiring
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, Fault
@@ -290,6 +290,32 @@ def test_cancel_and_its_refusal(api: Client) -> None:
         "order_not_cancellable",
         "REFUNDED",
     )
+
+
+@pytest.mark.parametrize(("paid", "ends"), [(True, "REFUNDED"), (False, "CANCELLED")])
+def test_a_cancellation_that_died_before_its_answer_is_answered_when_repeated(
+    api: Client, monkeypatch: pytest.MonkeyPatch, paid: bool, ends: str
+) -> None:
+    """200 for its own key, though the order is cancelled by then; 409 for anybody else's, however often."""
+    placed = post(api, ALICE if paid else {**ALICE, "payment": "later"}).json()
+    path = f"/api/orders/{placed['id']}/cancel/"
+    api.raise_request_exception = False
+
+    def die_after(*arguments: Any) -> Order:
+        saga_advance(*arguments)
+        raise RuntimeError("killed")
+
+    saga_advance = saga.advance
+    with monkeypatch.context() as dying:
+        dying.setattr(saga, "advance", die_after)
+        assert post(api, "", path, Idempotency_Key="mine").status_code == 500
+    assert the_order().status == ends
+    for _ in range(2):
+        refused = post(api, "", path, Idempotency_Key="theirs")
+        assert (refused.status_code, refused.json()["status"]) == (409, ends)
+    repeated = post(api, "", path, Idempotency_Key="mine")
+    assert (repeated.status_code, repeated.json()["status"]) == (200, ends)
+    assert post(api, "", path, Idempotency_Key="mine")["Idempotent-Replayed"] == "true"
 
 
 def test_refund_under_way_is_a_202(api: Client, shop: Shop) -> None:

@@ -47,9 +47,15 @@ class BadKey(errors.Invalid):
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to run a request. `id` is the id for what the request creates, the same on every run of it."""
+    """The right to run a request.
+
+    Attributes:
+        id: For what the request creates, the same on every run of it.
+        is_taken_over: An earlier run has ended without an answer. It may have done all of its work.
+    """
 
     id: uuid.UUID
+    is_taken_over: bool = False
 
 
 def idempotent(handler: View) -> View:
@@ -68,14 +74,17 @@ def idempotent(handler: View) -> View:
         claimed = _claim(_scope_of(request), key, _fingerprint(body))
         if isinstance(claimed, Response):
             return claimed
-        request.META[_CREATION_ID] = claimed.id
+        request.META[_CREATION_ID], request.META[_TAKEN_OVER] = claimed.id, claimed.is_taken_over
         try:
             response = handler(view, request, *args, **kwargs)
         except (APIException, errors.Invalid):
             _unanswered(claimed).delete()
             raise
-        except BaseException:
+        except errors.ServiceError:
             _unanswered(claimed).update(locked_until=None)
+            raise
+        except BaseException:
+            _unanswered(claimed).update(locked_until=Now())
             raise
         return response if _store(claimed, response) else _answered_meanwhile(claimed) or response
 
@@ -126,12 +135,18 @@ _UNREADABLE: Final = (ParseError, UnsupportedMediaType)
 # The long way says what is the matter: whose key it is, or what is wrong with the request.
 _TAKEN_OR_REFUSED: Final = (IntegrityError, APIException, errors.ServiceError)
 _CREATION_ID: Final = "servicekit.creation_id"
+_TAKEN_OVER: Final = "servicekit.taken_over"
 
 
 def creation_id(request: Request) -> uuid.UUID:
     """The id for what this request creates: fresh, or the one that an earlier run with the same key had."""
     given = request.META.get(_CREATION_ID)
     return given if isinstance(given, uuid.UUID) else uuid.uuid4()
+
+
+def is_taken_over(request: Request) -> bool:
+    """Whether an earlier run with the same key ended without an answer, so that all may be done already."""
+    return bool(request.META.get(_TAKEN_OVER, False))
 
 
 def purge_once() -> int:
@@ -194,7 +209,7 @@ def _claim_again(digest: str, fingerprint: str) -> Claim | Response:
     )
     if not taken:
         raise KeyInUse("A request with this Idempotency-Key is still running")
-    return Claim(row.pk)
+    return Claim(row.pk, is_taken_over=row.locked_until is not None)
 
 
 def _unanswered(claim: Claim) -> QuerySet[IdempotencyKey]:

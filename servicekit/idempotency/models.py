@@ -18,7 +18,8 @@ class IdempotencyKey(models.Model):
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the request's canonical body.")
     status_code = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(null=True)
-    # While it runs: until when nobody else may run it. The database's clock.
+    # While it runs: until when nobody else may run it, by the database's clock. Afterwards, where there is no answer:
+    # NULL when the request was refused, a time that has passed when it ended in nothing, whatever it had done.
     locked_until = models.DateTimeField(null=True)
     # Reader of the index: purge.
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)

@@ -154,6 +154,15 @@ def test_a_dead_requests_key_is_free_once_its_lock_ran_out(api: Any) -> None:
     assert create(api)["Idempotent-Replayed"] == "true"
 
 
+@pytest.mark.parametrize(("name", "is_taken_over"), [("crash", True), ("clash", False)])
+def test_a_run_knows_whether_an_earlier_one_may_have_done_its_work(api: Any, name: str, is_taken_over: bool) -> None:
+    """A run that ended in nothing may have; one that was refused has not, and the first has nobody before it."""
+    fingerprint = keys._fingerprint({"name": name})
+    create(api, name, key="before")
+    claims = [keys._claim("POST /things", key, fingerprint) for key in ("before", "first")]
+    assert [isinstance(claim, keys.Claim) and claim.is_taken_over for claim in claims] == [is_taken_over, False]
+
+
 @pytest.fixture
 def overtaken(api: Any) -> Iterator[Callable[..., tuple[Any, Any]]]:
     """A request that stands still until its lock has run out, and a repeat of it that meanwhile takes its place."""

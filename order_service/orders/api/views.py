@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from order_service.orders import actions, selectors, wiring
 from order_service.orders.api import docs, representation
 from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn, ShowOrderIn
-from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.idempotency.keys import creation_id, idempotent, is_taken_over
 from servicekit.rest import parsed
 from servicekit.views import View
 
@@ -46,8 +46,9 @@ class OrderEventsView(View):
 class CancelOrderView(View):
     @docs.CANCEL_ORDER
     @idempotent
-    def post(self, _request: Request, reference: str) -> Response:
-        status, body = representation.cancelled(actions.cancel_order(reference, wiring.a_run()))
+    def post(self, request: Request, reference: str) -> Response:
+        order = actions.cancel_order(reference, wiring.a_run(), again=is_taken_over(request))
+        status, body = representation.cancelled(order)
         return Response(body, status=status)
 
 
