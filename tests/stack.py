@@ -125,10 +125,18 @@ class Process:
 
     def stop(self) -> int:
         """Ask it to end, and return its exit status."""
+        self.ask_to_stop()
+        return self.wait()
+
+    def ask_to_stop(self) -> None:
+        """Once: a second SIGTERM may find it without a handler, on its last way out."""
+        if self._process is not None and self.is_running:
+            self._process.terminate()
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended by itself."""
         if self._process is None:
             return 0
-        if self.is_running:
-            self._process.terminate()
         try:
             return self._process.wait(STOPS_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,5 @@
 """A service that is killed the hard way loses nothing that it has answered, and what it left unfinished is finished."""
 
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -106,10 +105,10 @@ def test_a_service_that_is_asked_to_stop_answers_what_it_has_begun(make_stack: M
         stack = make_stack(peers={"payment_service": peer.url})
         order = pool.submit(stack.orders.post, "/api/orders/", {"customer_name": "Alice", "product_ids": [1, 2]})
         assert reached.wait(30)
-        stack.services["order_service"].signal(signal.SIGTERM)
+        stack.services["order_service"].ask_to_stop()
         asked.set()
         assert (order.result().status, order.result().json["status"]) == (201, "PAID")
-        assert stack.services["order_service"].stop() == 0
+        assert stack.services["order_service"].wait() == 0
 
 
 def _place_and_lose(url: str) -> None:
