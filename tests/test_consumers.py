@@ -11,13 +11,21 @@ from confluent_kafka import Message
 
 from tests import books, brokers
 from tests.brokers import Topics
+from tests.consuming import (
+    GROUP,
+    all_are,
+    an_unpaid_order,
+    charge,
+    consumer_of,
+    header,
+    ids_of,
+    marked,
+    status_of,
+    trail,
+)
 from tests.databases import at
 from tests.faults.evidence import Told
 from tests.stack import ROOT, Process, Stack, base_environment, wait_until
-
-PRODUCT = 2  # 20.00
-GROUP = "order_service"
-CARD = {"payment_method": "credit_card", "payment_method_details": {"token": "tok_ok"}}
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +47,7 @@ def stack(make_module_stack: Callable[..., Stack], topics: Topics) -> Stack:
 @pytest.fixture(scope="module")
 def consumer(stack: Stack) -> Process:
     """`consume_payments`, not started."""
-    service = stack.services["order_service"]
-    command = [sys.executable, str(ROOT / "order_service" / "manage.py"), "consume_payments", "--idle", "0.05"]
-    log = service.database.with_name("consume_payments.log")
-    process = Process("consume_payments", command, environment=service.environment, log=log)
-    stack.workers.append(process)
-    return process
+    return consumer_of(stack)
 
 
 def keep_running(process: Process) -> None:
@@ -81,29 +84,6 @@ def mails(mailer: Process) -> Counter[tuple[str, str]]:
     return Counter((message_id, subject) for subject, message_id in headers)
 
 
-def an_unpaid_order(stack: Stack) -> str:
-    placed = stack.orders.post("/api/orders/", {"customer_name": "Alice", "product_ids": [PRODUCT], "payment": "later"})
-    assert placed.status == 201
-    return str(placed.json["id"])
-
-
-def status_of(stack: Stack, order: str) -> str:
-    return str(stack.orders.get(f"/api/orders/{order}/?live=false").json["status"])
-
-
-def all_are(stack: Stack, orders: list[str], status: str) -> bool:
-    return all(status_of(stack, order) == status for order in orders)
-
-
-def charge(stack: Stack, order: str) -> str:
-    """Paid by somebody else, at door D; returns the transaction."""
-    answer = stack.payments.post(
-        "/api/v1/payments/process", {"order_id": order, "amount": 20, "currency": "USD", **CARD}
-    )
-    assert answer.json["success"] is True
-    return str(answer.json["transaction_id"])
-
-
 def refund(stack: Stack, transaction: str, **amount: str) -> None:
     answer = stack.payments.post("/api/v1/payments/refund", {"transaction_id": transaction, **amount})
     assert answer.json["success"] is True
@@ -113,16 +93,6 @@ def published(topics: Topics, order: str) -> list[str]:
     """The types of the payment's events that Kafka has, in order."""
     found = [message for message in topics.read(topics.payments) if message.key() == order.encode()]
     return [header(message, "ce_type") for message in found]
-
-
-def header(message: Message, name: str) -> str:
-    """A header's text; nothing where it is missing."""
-    headers: Any = message.headers() or []
-    return dict(headers).get(name, b"").decode()
-
-
-def trail(stack: Stack, order: str) -> list[str]:
-    return [event["type"] for event in stack.orders.get(f"/api/orders/{order}/events/").json["items"]]
 
 
 def test_orders_are_settled_and_refunded_by_what_kafka_tells(stack: Stack, topics: Topics, consumer: Process) -> None:
@@ -168,18 +138,6 @@ def test_a_consumer_that_is_killed_loses_and_doubles_nothing(
         checks="every order paid by one move, every event marked once, the group's lag 0",
         numbers=19,
     )
-
-
-def marked(stack: Stack) -> Counter[str]:
-    """The events that had their effect, each by its id."""
-    rows = stack.services["order_service"].rows("select event_id from inbox_consumed where consumer = ?", GROUP)
-    return Counter(row[0] for row in rows)
-
-
-def ids_of(topics: Topics, *types: str) -> Counter[str]:
-    """Each event of these types once, however often it is in Kafka."""
-    found = {header(each, "ce_id") for each in topics.read(topics.payments) if header(each, "ce_type") in types}
-    return Counter(found)
 
 
 def test_what_comes_again_in_any_order_changes_nothing(

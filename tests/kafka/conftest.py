@@ -4,6 +4,20 @@ Without that there is nothing to collect here; the plain `make test` has librdka
 """
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
+import pytest
+
+from tests.kafka.broker import Broker
+
 collect_ignore_glob: Final[list[str]] = [] if "KAFKA_FOLDER" in os.environ else ["test_*.py"]
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """It runs again when the test is over."""
+    running = Broker()
+    yield running
+    running.start()
+    running.thaw()

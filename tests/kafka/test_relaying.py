@@ -31,15 +31,6 @@ def ledger(make_module_stack: Callable[..., Stack]) -> Service:
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    """It runs again when the test is over."""
-    running = Broker()
-    yield running
-    running.start()
-    running.thaw()
-
-
-@pytest.fixture
 def start_relay(ledger: Service, broker: Broker) -> Iterator[Callable[[str], Process]]:
     """A function that starts a worker which publishes to a topic."""
     started: list[Process] = []
