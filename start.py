@@ -77,10 +77,10 @@ def _load_sample(environment: dict[str, str]) -> int:
 
 def _start(environment: dict[str, str]) -> int:
     manager = Manager()
-    processors = _processors(environment)
+    places = processors(environment)
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
         process = manager.add_process(name, command, env=environment, cwd=str(ROOT))
-        process._child_ctor = partial(_part, processor=processors.get(name))
+        process._child_ctor = partial(_part, processor=places.get(name))
     multiprocessing.Process(target=_announce, daemon=True).start()
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     manager.loop()
@@ -90,7 +90,7 @@ def _start(environment: dict[str, str]) -> int:
     return manager.returncode or 1
 
 
-def _processors(environment: Mapping[str, str]) -> dict[str, int]:
+def processors(environment: Mapping[str, str]) -> dict[str, int]:
     """The processor that each service keeps to, so that it finds its code and data in the caches (docs/adr/0018).
 
     Empty where the system does not let us choose, and for services of several processes: those are left to spread.

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from start import processors
 from tests import databases
 from tests.stack import ROOT, Process, Stack, forget, migrate, wait_until
 
@@ -37,15 +38,18 @@ def main() -> int:
 
 
 def _processes(stack: Stack, folder: Path, workers: str) -> list[Process]:
-    """Every line of the Procfile, on the stack's ports and databases."""
+    """Every line of the Procfile, on the stack's ports and databases, and on the processors where `make run` has it."""
     found = []
+    places = processors({"WORKERS": workers})
     for line in (ROOT / "Procfile").read_text().splitlines():
         name, command = line.split(": ", 1)
         service = next(each for each in stack.services.values() if each.name in command)
         command = re.sub(r"--port \d+", f"--port {service.port}", command).replace(".metrics", str(folder / "metrics"))
         environment = {**service.environment, "WORKERS": workers}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        found.append(Process(name, ["sh", "-c", command], environment=environment, log=folder / f"{name}.log"))
+        pinned = ["taskset", "--cpu-list", str(places[name])] if name in places else []
+        log = folder / f"{name}.log"
+        found.append(Process(name, [*pinned, "sh", "-c", command], environment=environment, log=log))
     return found
 
 

@@ -23,15 +23,15 @@ def test_each_service_keeps_to_the_processor_with_the_least_work(
     """Of those that we may use, which are not always the first ones; the order service works most."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: available, raising=False)
     monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)
-    assert start._processors({}) == chosen
+    assert start.processors({}) == chosen
 
 
 def test_several_processes_of_a_service_are_left_to_spread() -> None:
     """Else they would have one processor between them."""
-    assert start._processors({"WORKERS": "2"}) == {}
+    assert start.processors({"WORKERS": "2"}) == {}
 
 
 def test_a_system_that_binds_no_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS and Windows."""
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    assert start._processors({}) == {}
+    assert start.processors({}) == {}
