@@ -31,6 +31,7 @@ TEMPLATE: Final = Path(__file__).with_name("template.md")
 ON_SERVERS: Final = ("tests/faults/test_engine_faults.py", "tests/faults/test_clocks.py")
 # Most tests wait for the services that they have started. All tests of a file stay together: they share a stack.
 AT_ONCE: Final = ("--numprocesses", "3", "--dist", "loadfile")
+ONE_BY_ONE: Final = ("--numprocesses", "0")
 # What pytest ends with when every test has passed, or there was none.
 CLEAN: Final = ("0", "5")
 
@@ -42,6 +43,7 @@ class Part:
     name: str
     tests: Sequence[str]
     around: Sequence[str] = ()
+    pace: Sequence[str] = AT_ONCE
 
     def report(self, folder: Path) -> Path:
         return folder / f"{self.name}.xml"
@@ -59,7 +61,8 @@ def parts() -> list[Part]:
         Part("sqlite", ["tests/faults", *_telling(), *listed]),
         Part("postgres", ON_SERVERS, [databases, "run", "--durable", "postgres", "--"]),
         Part("mysql", ON_SERVERS, [databases, "run", "--durable", "mysql", "--"]),
-        Part("kafka", ["tests/kafka"], [kafka, "run", "--"]),
+        # All of them break the same broker.
+        Part("kafka", ["tests/kafka"], [kafka, "run", "--"], ONE_BY_ONE),
     ]
     return [part for part in found if (ROOT / part.tests[0]).exists()]
 
@@ -90,7 +93,7 @@ def main() -> int:
 
 
 def _run(part: Part, folder: Path) -> int:
-    pytest = [sys.executable, "-m", "pytest", "-q", *AT_ONCE, *dict.fromkeys(part.tests)]
+    pytest = [sys.executable, "-m", "pytest", "-q", *part.pace, *dict.fromkeys(part.tests)]
     environment = {**_environment(), FILE: str(folder / "evidence.jsonl")}
     return subprocess.call([*part.around, *pytest, f"--junitxml={part.report(folder)}"], cwd=ROOT, env=environment)
 
