@@ -91,13 +91,13 @@ def idempotent(handler: View) -> View:
     return wrapper  # type: ignore[return-value]
 
 
-def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callable[[View], View]:
+def idempotent_at_once(prepare: Callable[[Request], Callable[[], Response] | None]) -> Callable[[View], View]:
     """Like `idempotent`, with a short way for the common case: the key, the work and the answer in one commit.
 
     Args:
-        attempt: Tries to handle a request by writing to this database alone. Runs in a transaction that is rolled back
-            when it raises or the key turns out to be taken, and run again when the database undid it. The request goes
-            the long way when it raises IntegrityError, or returns None, having written nothing.
+        prepare: Takes a request apart and returns what handles it by writing to this database alone, or None when it
+            needs the long way. That is run in a transaction, which is rolled back when it raises or the key turns out
+            to be taken, and run again when the database undid it. After an IntegrityError the long way is taken, too.
     """
 
     def decorate(handler: View) -> View:
@@ -106,8 +106,10 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
         @wraps(handler)
         def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
             key = _key_of(request)
+            request.META[_CREATION_ID] = uid = uuid.uuid4()
             try:
-                response = _at_once(attempt, request, key)
+                write = prepare(request)
+                response = None if write is None else _at_once(write, uid, request, key)
             except _UNREADABLE:
                 raise  # DRF says so once; asked again for the same body it would answer with an empty one
             except _TAKEN_OR_REFUSED:
@@ -120,13 +122,11 @@ def idempotent_at_once(attempt: Callable[[Request], Response | None]) -> Callabl
 
 
 @in_one_transaction
-def _at_once(attempt: Callable[[Request], Response | None], request: Request, key: str | None) -> Response | None:
-    claim = Claim(uuid.uuid4())
-    request.META[_CREATION_ID] = claim.id
-    response = attempt(request)
-    if response is not None and key is not None:
+def _at_once(write: Callable[[], Response], uid: uuid.UUID, request: Request, key: str | None) -> Response:
+    response = write()
+    if key is not None:
         row = _row(_scope_of(request), key, _fingerprint(request.data))
-        row.id, row.status_code, row.body = claim.id, response.status_code, exactjson.encode(response.data).decode()
+        row.id, row.status_code, row.body = uid, response.status_code, exactjson.encode(response.data).decode()
         rows.insert(row)
     return response
 

@@ -154,6 +154,12 @@ def test_a_dead_requests_key_is_free_once_its_lock_ran_out(api: Any) -> None:
     assert create(api)["Idempotent-Replayed"] == "true"
 
 
+def test_what_is_wrong_with_a_request_is_told_without_a_transaction(api: Any, django_assert_num_queries: Any) -> None:
+    """Where the database is locked, too: 400 at once, for there is nothing to write."""
+    with django_assert_num_queries(0):
+        assert create(api, "far too long", key=None, path="/at-once").status_code == 400
+
+
 @pytest.mark.parametrize(("name", "is_taken_over"), [("crash", True), ("clash", False)])
 def test_a_run_knows_whether_an_earlier_one_may_have_done_its_work(api: Any, name: str, is_taken_over: bool) -> None:
     """A run that ended in nothing may have; one that was refused has not, and the first has nobody before it."""

@@ -42,19 +42,20 @@ class Charged:
     is_new: bool
 
 
-def charge_at_once(asked: Asked) -> Payment | None:
-    """Charge an order through a gateway without outside effect, as a part of the caller's transaction.
+def is_one_write(asked: Asked) -> bool:
+    """Whether charging takes nothing but a write: nobody outside is asked, and the amount can be charged."""
+    return asked.amount > 0 and not registry.gateway(registry.name_for(asked.method)).has_outside_effect
 
-    None when there is more to it, and nothing was written: another gateway, or an amount that cannot be charged.
+
+def charge_at_once(asked: Asked) -> Payment:
+    """Charge an order for which that `is_one_write`, as a part of the caller's transaction.
 
     Raises:
         IntegrityError: the order has a payment already, and the transaction is lost.
     """
     name = registry.name_for(asked.method)
-    gateway = registry.gateway(name)
-    if gateway.has_outside_effect or asked.amount <= 0:
-        return None
-    return attempts.include_concluded(asked, gateway=name, outcome=gateway.charge(_first_request(asked)))
+    outcome = registry.gateway(name).charge(_first_request(asked))
+    return attempts.include_concluded(asked, gateway=name, outcome=outcome)
 
 
 def charge_payment(asked: Asked) -> Charged:
