@@ -1,9 +1,10 @@
-"""The three statements that a hot path is made of, with their SQL built once instead of at each call.
+"""The statements that a hot path is made of, with their SQL built once instead of at each call.
 
 `insert` does what `Model.save(force_insert=True)` does; `compare_and_set` does what `filter(...).update(...)` does with
-conditions of equality and membership, `find` what `list(filter(...))` does with them. The ORM spends several times
-longer on building such a statement than the database on running it (docs/adr/0004); here only the values change from
-call to call. Values are parameters, the SQL is plain enough for every engine.
+conditions of equality and membership, `find` what `list(filter(...))` does with them, `find_values` what
+`values_list` does. The ORM spends several times longer on building such a statement than the database on running it
+(docs/adr/0004); here only the values change from call to call. Values are parameters, the SQL is plain enough for every
+engine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -96,10 +97,9 @@ def compare_and_set(
 
 def find(model: type[Row], *, where: Mapping[str, Any], among: Mapping[str, Collection[Any]]) -> list[Row]:
     """The rows that fit, in no order. Conditions as in `compare_and_set`."""
-    fields = model._meta.concrete_fields
-    found = find_values(model, tuple(field.name for field in fields), where=where, among=among)
-    names = [field.attname for field in fields]
-    return [model.from_db(DEFAULT_DB_ALIAS, names, values) for values in found]
+    fields, attributes = _stored(model)
+    found = find_values(model, fields, where=where, among=among)
+    return [model.from_db(DEFAULT_DB_ALIAS, attributes, values) for values in found]
 
 
 def find_values(
@@ -188,6 +188,13 @@ def _compiled(_vendor: str, expression: Any) -> tuple[str, tuple[Any, ...]]:
     compiler = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS])
     sql, parameters = compiler.compile(expression.resolve_expression(query, allow_joins=False, for_save=True))
     return sql, tuple(parameters)
+
+
+@lru_cache(KEPT)
+def _stored(model: type[models.Model]) -> tuple[tuple[str, ...], list[str]]:
+    """The names of a model's fields, and of the attributes that `from_db` takes for them."""
+    fields = model._meta.concrete_fields
+    return tuple(field.name for field in fields), [field.attname for field in fields]
 
 
 @lru_cache(KEPT)
