@@ -2,16 +2,26 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 from confluent_kafka import Message
 
 from tests.brokers import Topics
-from tests.stack import ROOT, Process, Stack
+from tests.stack import ROOT, Process, Stack, wait_until
 
 PRODUCT: Final = 2  # 20.00
 GROUP: Final = "order_service"
 CARD: Final = {"payment_method": "credit_card", "payment_method_details": {"token": "tok_ok"}}
+
+
+def publishing_stack(make: Callable[..., Stack], topics: Topics) -> Stack:
+    """The three services and the workers that publish; who consumes is each test's business."""
+    settings = {name: each for name, each in topics.settings().items() if name != "notify_service"}
+    running = make(settings=settings)
+    for name in ("order_service", "payment_service"):
+        running.start_worker(name)
+    return running
 
 
 def consumer_of(stack: Stack) -> Process:
@@ -45,6 +55,15 @@ def charge(stack: Stack, order: str) -> str:
     )
     assert answer.json["success"] is True
     return str(answer.json["transaction_id"])
+
+
+def orders_in_between(stack: Stack) -> tuple[list[str], list[str]]:
+    """Orders that are just paid for, the first of them known to be PAID; and some that nobody has paid yet."""
+    orders = [an_unpaid_order(stack) for _ in range(30)]
+    for order in orders[:20]:
+        charge(stack, order)
+    wait_until(lambda: any(status_of(stack, order) == "PAID" for order in orders), what="the first is paid")
+    return orders[:20], orders[20:]
 
 
 def header(message: Message, name: str) -> str:

@@ -20,6 +20,8 @@ from tests.consuming import (
     header,
     ids_of,
     marked,
+    orders_in_between,
+    publishing_stack,
     status_of,
     trail,
 )
@@ -36,12 +38,7 @@ def topics() -> Iterator[Topics]:
 
 @pytest.fixture(scope="module")
 def stack(make_module_stack: Callable[..., Stack], topics: Topics) -> Stack:
-    """The three services and the workers that publish; who consumes is each test's business."""
-    settings = {name: each for name, each in topics.settings().items() if name != "notify_service"}
-    running = make_module_stack(settings=settings)
-    for name in ("order_service", "payment_service"):
-        running.start_worker(name)
-    return running
+    return publishing_stack(make_module_stack, topics)
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +116,10 @@ def test_a_consumer_that_is_killed_loses_and_doubles_nothing(
 ) -> None:
     """kill -9 with some orders settled and others not: in the end each is, by one move, and each event marked once."""
     keep_running(consumer)
-    orders = [an_unpaid_order(stack) for _ in range(30)]
-    for order in orders[:20]:
-        charge(stack, order)
-    wait_until(lambda: any(status_of(stack, order) == "PAID" for order in orders), what="the first is paid")
+    paid, unpaid = orders_in_between(stack)
+    orders = [*paid, *unpaid]
     consumer.kill()
-    for order in orders[20:]:
+    for order in unpaid:
         charge(stack, order)
     consumer.start()
     wait_until(lambda: all_are(stack, orders, "PAID"), what="all are paid")

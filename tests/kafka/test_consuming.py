@@ -7,7 +7,17 @@ import pytest
 
 from tests import books
 from tests.brokers import Topics
-from tests.consuming import GROUP, all_are, an_unpaid_order, charge, consumer_of, ids_of, marked, status_of, trail
+from tests.consuming import (
+    GROUP,
+    all_are,
+    charge,
+    consumer_of,
+    ids_of,
+    marked,
+    orders_in_between,
+    publishing_stack,
+    trail,
+)
 from tests.kafka.broker import Broker
 from tests.stack import Process, Stack, wait_until
 
@@ -19,12 +29,7 @@ def topics(broker: Broker) -> Topics:
 
 @pytest.fixture
 def stack(make_stack: Callable[..., Stack], topics: Topics) -> Stack:
-    """The services, and the workers that publish."""
-    settings = {name: each for name, each in topics.settings().items() if name != "notify_service"}
-    running: Stack = make_stack(settings=settings)
-    for name in ("order_service", "payment_service"):
-        running.start_worker(name)
-    return running
+    return publishing_stack(make_stack, topics)
 
 
 @pytest.fixture
@@ -39,14 +44,12 @@ def test_a_broker_that_is_killed_under_a_consumer_costs_nothing_but_time(
     stack: Stack, topics: Topics, broker: Broker, consumer: Process, evidence: Any
 ) -> None:
     """Some payments consumed, some published and not consumed, some made while it is away: all orders end PAID."""
-    orders = [an_unpaid_order(stack) for _ in range(30)]
-    for order in orders[:20]:
-        charge(stack, order)
-    wait_until(lambda: any(status_of(stack, order) == "PAID" for order in orders), what="the first is paid")
+    paid, unpaid = orders_in_between(stack)
+    orders = [*paid, *unpaid]
     broker.kill()
-    for order in orders[20:]:
+    for order in unpaid:
         charge(stack, order)
-    assert all_are(stack, orders[20:], "PENDING")
+    assert all_are(stack, unpaid, "PENDING")
     broker.start()
     wait_until(lambda: all_are(stack, orders, "PAID"), what="all are paid")
     assert consumer.is_running
