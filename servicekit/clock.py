@@ -12,5 +12,11 @@ from django.db.models.functions import Now
 
 @lru_cache(64)
 def seconds_from_now(seconds: float) -> Expression:
-    """An SQL expression: the database's time, `seconds` later (earlier when negative)."""
+    """An SQL expression: the database's time, `seconds` later (earlier when negative).
+
+    The present is never computed: SQLite would keep it as ``.120000`` and, comparing text, take it for later than
+    ``.120``, so that what is due now would be due a millisecond after.
+    """
+    if seconds == 0:
+        return Now()
     return ExpressionWrapper(Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField())
