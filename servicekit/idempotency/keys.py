@@ -203,7 +203,7 @@ def _claim_again(digest: str, fingerprint: str) -> Claim | Response:
         raise KeyReused("This Idempotency-Key was used with another request body")
     if (answer := _replay(row)) is not None:
         return answer
-    free = Q(locked_until=None) | Q(locked_until__lt=Now())
+    free = Q(locked_until=None) | Q(locked_until__lte=Now())
     taken = IdempotencyKey.objects.filter(free, pk=row.pk, status_code=None).update(
         locked_until=clock.seconds_from_now(LOCK_S)
     )
