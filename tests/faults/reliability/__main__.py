@@ -93,7 +93,8 @@ def main() -> int:
 
 
 def _run(part: Part, folder: Path) -> int:
-    pytest = [sys.executable, "-m", "pytest", "-q", *part.pace, *dict.fromkeys(part.tests)]
+    # With the root given, a test is named by its path in the repository also where only one suite's are run.
+    pytest = [sys.executable, "-m", "pytest", "-q", f"--rootdir={ROOT}", *part.pace, *dict.fromkeys(part.tests)]
     environment = {**_environment(), FILE: str(folder / "evidence.jsonl")}
     return subprocess.call([*part.around, *pytest, f"--junitxml={part.report(folder)}"], cwd=ROOT, env=environment)
 
