@@ -24,6 +24,8 @@ RESTARTS = 3
 SOME = 15
 PAID = (201, "PAID")
 WANTED = {"customer_name": "Alice", "product_ids": [1, 2], **by_card("tok_ok")}
+# What the migrations of a later version may do before its code comes: add.
+ADDED = {"order_service": "orders_order", "payment_service": "payments_payment", "product_stub": "catalog_reservation"}
 SETTINGS = {"payment_service": {"GATEWAY_DELAY_MS": "5-20", "GATEWAY_SUCCESS_RATE": "1"}}
 
 
@@ -76,6 +78,15 @@ class Load:
         return lambda: self.answers.count(PAID) >= before + SOME
 
 
+def what_is_wrong_in_the_end(stack: Stack) -> list[str]:
+    """When workers have done what there was left to do."""
+    for name in ("order_service", "payment_service"):
+        stack.start_worker(name)
+    outcomes.wait_until_quiet(stack)
+    with checking(stack) as checker:
+        return [*books.problems_in(stack), *map(str, checker.violations())]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: str, evidence: Told) -> None:
     """Whoever has no answer has no order either; every process ends by itself with status 0; all books agree."""
@@ -91,15 +102,31 @@ def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: st
     # What a peer's restart can cost an order is its retries; never another status than these.
     assert set(answers) <= {PAID, (400, "CANCELLED"), (503, "CANCELLED")}
     assert answers[PAID] >= RESTARTS * SOME
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
-    outcomes.wait_until_quiet(stack)
-    with checking(stack) as checker:
-        assert [*books.problems_in(stack), *map(str, checker.violations())] == []
+    assert what_is_wrong_in_the_end(stack) == []
     evidence(
         f"{service} is restarted under load",
         injected="SIGTERM while orders are placed, and a new start",
         times=RESTARTS,
         checks="no request that was begun is broken off, exit status 0; I1-I10",
+        numbers=29,
+    )
+
+
+def test_the_migrations_of_a_later_version_run_under_load(stack: Stack, evidence: Told) -> None:
+    """The first half of a rolling upgrade: columns and indexes that this version does not know cost no order."""
+    with Load(stack.orders.base_url) as load:
+        wait_until(load.goes_on(), what="some orders")
+        for service, table in ADDED.items():
+            database = stack.services[service].db
+            database.run(f"alter table {table} add column of_a_later_version varchar(20) null")
+            database.run(f"create index {table}_of_a_later_version on {table} (of_a_later_version)")
+            wait_until(load.goes_on(), what="some orders")
+    assert (set(load.answers), load.unanswered) == ({PAID}, 0)
+    assert what_is_wrong_in_the_end(stack) == []
+    evidence(
+        "a later version's migrations run under load",
+        injected="ALTER TABLE ... ADD COLUMN and CREATE INDEX in each database while orders are placed",
+        times=2 * len(ADDED),
+        checks="every order PAID, no request is broken off; I1-I10",
         numbers=29,
     )
