@@ -109,6 +109,11 @@ class Process:
         self._process = self.begin(self)
 
     @property
+    def group(self) -> int | None:
+        """The number of its process group; None before its first start."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

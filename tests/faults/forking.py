@@ -89,6 +89,6 @@ class Nurseries:
         (self.folder / f"{process}.armed").unlink(missing_ok=True)
 
     def met(self, process: str, *, do: str = "kill") -> list[dict[str, Any]]:
-        """Where it has died so far, or stood still: `kind`, `chain`, `wrote`, `repeat`, `scenario`."""
+        """Where it has died so far, or stood still: `kind`, `chain`, `wrote`, `repeat`, `scenario`, and its `group`."""
         file = self.folder / f"{process}.{do}"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -74,6 +74,7 @@ class Points:
         point = {"scenario": scenario, "kind": kind, "chain": chain, "wrote": sorted(wrote)}
         point["repeat"] = self._repeat(_identity(point))
         if self._is_first(do, point):
+            point["group"] = os.getpgrp()
             with (self._folder / f"{self._process}.{do}").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(point) + "\n")
             # The server's parent process, too: it would tidy up.

@@ -114,7 +114,7 @@ CHARGES: Final = "select count(*) from bank_entry where kind = 'charge' and decl
 if LONG:
 
     def test_locked_for_thirty_seconds_as_delivered(make_stack: MakeStack, evidence: Told) -> None:
-        """With the busy time-out that is delivered: 503 after 20 s, health in half a second, 201 when it is over."""
+        """With the busy time-out that is delivered: 503 after 20 s for whoever has the place, 201 when it is over."""
         stack = make_stack()
         service = stack.services["order_service"]
         with storage.locked(service), ThreadPoolExecutor() as pool:
@@ -122,15 +122,16 @@ if LONG:
             writes = [Write(stack, "order_service") for _ in range(WRITES)]
             sent = [pool.submit(write.send) for write in writes]
             wait_until(lambda: not_ready(stack, "order_service"), within_s=UNREADY_WITHIN_S)
-            for reply in (each.result() for each in sent):
-                assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
-                assert 19 < reply.elapsed_s < 25
+            replies = [each.result() for each in sent]
+            assert [(reply.status, reply.headers["Retry-After"]) for reply in replies] == [(503, "1")] * WRITES
+            *others, longest = sorted(reply.elapsed_s for reply in replies)
+            assert max(others) < 19 < longest < 25
             time.sleep(max(0.0, 30 - (time.monotonic() - began)))
         assert [write.send().status for write in writes] == [201] * WRITES
         evidence(
             "SQLite database locked for 30 s",
             injected="another process holds BEGIN IMMEDIATE for 30 s, busy time-out as delivered (20 s)",
             times=WRITES,
-            checks="503 + Retry-After after 20 s, /health 503 at once, same key succeeds after",
+            checks="503 + Retry-After, at once for who waits behind; /health 503 at once, same key succeeds after",
             numbers=26,
         )

@@ -48,7 +48,7 @@ def is_one_write(asked: Asked) -> bool:
 
 
 def charge_at_once(asked: Asked) -> Payment:
-    """Charge an order for which that `is_one_write`, as a part of the caller's transaction.
+    """Charge an order where `is_one_write` holds, as a part of the caller's transaction.
 
     Raises:
         IntegrityError: the order has a payment already, and the transaction is lost.
