@@ -62,7 +62,11 @@ class RequestMiddleware:
 
 
 class LimitsMiddleware:
-    """Refuses what is too large to read. Reads `settings.MAX_BODY_BYTES`."""
+    """Refuses what is too large to read. Reads `settings.MAX_BODY_BYTES`.
+
+    Says so where a request was answered before its body was read: the server closes the connection then, and a client
+    who is not told would send the next request into it and get no answer.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -70,7 +74,10 @@ class LimitsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         refusal = self._refuse(request)
-        return self.get_response(request) if refusal is None else answers.to_django(refusal)
+        response = self.get_response(request) if refusal is None else answers.to_django(refusal)
+        if _is_unread(request):
+            response["Connection"] = "close"
+        return response
 
     def _refuse(self, request: HttpRequest) -> answers.Answer | None:
         try:
@@ -87,6 +94,13 @@ class LimitsMiddleware:
         if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
             return answers.error(411, "Content-Length is required", "length_required")
         return None
+
+
+def _is_unread(request: HttpRequest) -> bool:
+    """Whether there is a body that nobody has read. Not under `runserver`, which reads it after the answer."""
+    is_granian = request.META.get("SERVER_SOFTWARE") == "Granian"
+    has_body = request.META.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
+    return is_granian and has_body and not hasattr(request, "_body")
 
 
 def _request_id(request: HttpRequest) -> str:

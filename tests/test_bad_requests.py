@@ -131,6 +131,16 @@ def test_a_body_without_a_length_is_refused(service: tuple[Http, str]) -> None:
     assert_is_problem(refused.status, refused.text, expected=411, code="length_required")
 
 
+def test_who_is_answered_before_the_body_was_read_is_told_that_the_connection_ends(service: tuple[Http, str]) -> None:
+    """Else the client's next request would go into a connection that the server has closed."""
+    http, path = service
+    unread = http.request("POST", path, data=iter([b"{}"]), headers=JSON_HEADERS)
+    assert (unread.status, unread.headers["Connection"]) == (411, "close")
+    read = http.request("POST", path, data=b"{", headers=JSON_HEADERS)
+    assert (read.status, "Connection" in read.headers) == (400, False)
+    assert "Connection" not in http.get("/health").headers
+
+
 def test_a_foreign_host_is_refused(service: tuple[Http, str]) -> None:
     """400."""
     http, path = service
