@@ -98,9 +98,9 @@ class LimitsMiddleware:
 
 def _is_unread(request: HttpRequest) -> bool:
     """Whether there is a body that nobody has read. Not under `runserver`, which reads it after the answer."""
-    is_granian = request.META.get("SERVER_SOFTWARE") == "Granian"
-    has_body = request.META.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
-    return is_granian and has_body and not hasattr(request, "_body")
+    if hasattr(request, "_body") or request.META.get("SERVER_SOFTWARE") != "Granian":
+        return False
+    return request.META.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
 
 
 def _request_id(request: HttpRequest) -> str:

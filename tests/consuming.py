@@ -19,8 +19,7 @@ def publishing_stack(make: Callable[..., Stack], topics: Topics) -> Stack:
     """The three services and the workers that publish; who consumes is each test's business."""
     settings = {name: each for name, each in topics.settings().items() if name != "notify_service"}
     running = make(settings=settings)
-    for name in ("order_service", "payment_service"):
-        running.start_worker(name)
+    running.start_workers()
     return running
 
 

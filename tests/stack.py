@@ -274,6 +274,11 @@ class Stack:
         worker.start()
         return worker
 
+    def start_workers(self) -> None:
+        """Start one of each service that has workers."""
+        for name in ("order_service", "payment_service"):
+            self.start_worker(name)
+
     def restart(self, name: str) -> None:
         """Start a service again on its port, after `stop` or `kill`."""
         self.services[name].start()

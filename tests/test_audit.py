@@ -74,8 +74,7 @@ def is_quiet(stack: Stack) -> bool:
 def test_what_is_well_passes_and_each_planted_violation_is_found(make_stack: MakeStack, tmp_path: Path) -> None:
     """Nothing proven on empty databases; all well while a client shops; then every planted break, and only those."""
     stack = make_stack(settings={"payment_service": GATEWAY})
-    stack.start_worker("order_service")
-    stack.start_worker("payment_service")
+    stack.start_workers()
     folder = tmp_path / "audit"
     folder.mkdir()
     empty = audit(stack, folder)

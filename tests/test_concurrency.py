@@ -37,8 +37,7 @@ def running(request: pytest.FixtureRequest, make_module_stack: Callable[..., Sta
     """A stack with as many workers as servers, and its checker."""
     stack = make_module_stack(**request.param)
     for _ in range(request.param.get("servers", 1)):
-        stack.start_worker("order_service")
-        stack.start_worker("payment_service")
+        stack.start_workers()
     with checking(stack) as checker:
         yield stack, checker
 

@@ -57,8 +57,7 @@ def published(make_module_stack: Callable[..., Stack], topics: Topics) -> list[t
     settings["payment_service"]["GATEWAY_SUCCESS_RATE"] = "1"
     stack = make_module_stack(settings=settings)
     live_every_life(stack)
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
+    stack.start_workers()
     unsent = "select count(*) from events_event where published_at is null"
     for name in ("order_service", "payment_service"):
         wait_until(lambda name=name: stack.services[name].rows(unsent) == [(0,)], what=f"{name} has published")

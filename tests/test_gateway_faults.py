@@ -24,8 +24,7 @@ def card_stack(make_stack: Callable[..., Stack]) -> Stack:
             }
         }
     )
-    stack.start_worker("order_service")
-    stack.start_worker("payment_service")
+    stack.start_workers()
     return stack
 
 

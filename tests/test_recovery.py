@@ -68,8 +68,7 @@ def test_an_order_whose_process_died_while_paying_is_paid_by_the_worker(make_sta
 def test_killed_under_load_the_books_agree_in_the_end(make_stack: MakeStack, victim: str) -> None:
     """Every answer that a client got is still true, and every order is finished with its money and stock in place."""
     stack = make_stack(settings=SHORT)
-    stack.start_worker("order_service")
-    stack.start_worker("payment_service")
+    stack.start_workers()
     answered: dict[str, str] = {}
     enough = threading.Event()
     clients = [threading.Thread(target=_shop, args=[stack.orders.base_url, answered, enough]) for _ in range(CLIENTS)]

@@ -19,8 +19,7 @@ collect_ignore: Final = (
 def sound(make_module_stack: Callable[..., Stack], request: pytest.FixtureRequest) -> Stack:
     """One stack, by the module's `SETTINGS`, for every fault that ends: no process is started again in between."""
     stack = make_module_stack(settings=request.module.SETTINGS)
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
+    stack.start_workers()
     return stack
 
 

@@ -31,8 +31,7 @@ def test_clocks_that_are_an_hour_off_decide_nothing(
                 service.environment |= _with_clock(tmp_path / f"{hours}", hours)
 
     stack = make_stack(settings=SETTINGS, servers=2, prepare=shift)
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
+    stack.start_workers()
     body = {"customer_name": "Eve", "product_ids": [2], "payment": "later"}
     waiting = [stack.orders.post("/api/orders/", body).json for _ in range(4)]
     paid = [stack.orders.post("/api/orders/", {"customer_name": "Eve", "product_ids": [2]}) for _ in range(4)]

@@ -186,8 +186,7 @@ def run(stack: Stack, links: Mapping[str, Link]) -> Campaign:
         each.rule = plan.rule(name)
     unpaid = [number for number, cell in CELLS.items() if cell.kind is NEVER_PAYS]
     came = dict(zip((CELLS[number] for number in unpaid), shoppers.never_pay(stack, unpaid), strict=True))
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
+    stack.start_workers()
     for number, cell in CELLS.items():
         if cell not in came:
             came[cell] = Shopper(str(cell), replace(cell.kind, ends=cell.ends), stack, quantity=number)

@@ -57,8 +57,7 @@ def scene(make_module_stack: MakeStack, tmp_path_factory: pytest.TempPathFactory
     }
     settings = {name: planted | (SETTINGS if name == "payment_service" else {}) for name in SERVICES}
     stack = make_module_stack(settings=settings)
-    stack.start_worker("order_service")
-    stack.start_worker("payment_service")
+    stack.start_workers()
     with checking(stack) as checker:
         yield Scene(stack, checker, awake)
 

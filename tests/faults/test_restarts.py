@@ -80,8 +80,7 @@ class Load:
 
 def what_is_wrong_in_the_end(stack: Stack) -> list[str]:
     """When workers have done what there was left to do."""
-    for name in ("order_service", "payment_service"):
-        stack.start_worker(name)
+    stack.start_workers()
     outcomes.wait_until_quiet(stack)
     with checking(stack) as checker:
         return [*books.problems_in(stack), *map(str, checker.violations())]

@@ -93,8 +93,7 @@ def test_a_disk_that_fills_up_while_money_is_taken_costs_nobody_anything(
                 assert (status, order["status"]) == {"PAID": (201, "PAID"), "CANCELLED": (400, "CANCELLED")}[ends]
             else:
                 assert status == 503
-        for name in ("order_service", "payment_service"):
-            stack.start_worker(name)
+        stack.start_workers()
         assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
         (order,) = stack.orders.get("/api/orders/").json["items"]
         assert order["status"] == ends
