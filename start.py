@@ -113,6 +113,8 @@ def _part(command: str, *, processor: int | None, **options: Any) -> Popen:
     """
     if processor is not None:  # of the process that honcho has forked for this part, and with it of the part
         os.sched_setaffinity(0, {processor})
+        # Whoever is asked waits until whoever asks has nothing left to do, instead of taking the processor at once.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     part = Popen(command, stdout=None, stderr=None, **options)
     part.stdout = io.BytesIO()  # nothing for honcho to carry
     return part

@@ -7,7 +7,6 @@ Bodies, tokens and card data are never passed to a logger.
 import logging
 import logging.config
 import sys
-from contextlib import suppress
 from typing import IO, Any, BinaryIO, Final, TextIO, cast
 
 import structlog
@@ -28,13 +27,15 @@ class BestEffort:
         self._file = file
 
     def write(self, line: Any) -> int:
-        with suppress(OSError):
-            return self._file.write(line)
-        return 0
+        try:
+            written = self._file.write(line)
+            self._file.flush()
+        except OSError:
+            return 0
+        return written
 
     def flush(self) -> None:
-        with suppress(OSError):
-            self._file.flush()
+        """Nothing is kept back."""
 
 
 def _encode(event: Any, **_: Any) -> bytes:

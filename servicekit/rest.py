@@ -114,6 +114,15 @@ class CurrencyField(StrictCharField):
         return code
 
 
+class BodyIn(serializers.Serializer[Any]):
+    # A request's body, or an object within it. No docstring: the OpenAPI document would show it for each of them.
+
+    def run_validators(self, value: Any) -> None:
+        """Without getting the body ready for validators of the whole, where it has none."""
+        if self.validators:
+            super().run_validators(value)
+
+
 class QueryIn(serializers.Serializer[Any]):
     """Query parameters. One that is not known is refused like one that is wrong: a filter is never ignored."""
 

@@ -8,6 +8,7 @@ engine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -28,7 +29,7 @@ def insert(row: models.Model) -> None:
     """
     connection = connections[DEFAULT_DB_ALIAS]
     columns = _inserted(connection.vendor, type(row))
-    marks, values = _placed(connection, [(column, column.field.pre_save(row, add=True)) for column in columns])
+    marks, values = _placed(connection, _read(row, columns))
     serial = statements.serial_of(type(row))
     sql = statements.insert(connection.vendor, type(row), marks, learn_key=True)
     with connection.cursor() as cursor:
@@ -46,9 +47,7 @@ def insert_many(rows: Sequence[models.Model]) -> None:
     connection = connections[DEFAULT_DB_ALIAS]
     model = type(rows[0])
     columns = _inserted(connection.vendor, model)
-    placed = [
-        _placed(connection, [(column, column.field.pre_save(row, add=True)) for column in columns]) for row in rows
-    ]
+    placed = [_placed(connection, _read(row, columns)) for row in rows]
     sql = statements.insert(connection.vendor, model, placed[0][0], learn_key=False)
     with connection.cursor() as cursor:
         cursor.executemany(sql, [values for _, values in placed])
@@ -124,10 +123,15 @@ def find_values(
 
 
 class _Column(NamedTuple):
-    """A column of a model, and the type of value, if any, that its field hands to the driver as it is."""
+    """A column of a model, and what its field would have to do for a value on its way into the database."""
 
     field: Any
+    # The type of value, if any, that goes to the driver as it is.
     plain: type | None
+    # Times of ours always have a time zone, so that they need no more than the database's own form.
+    is_time: bool
+    # Whether the field makes the value itself when a row is inserted.
+    makes_value: bool
 
 
 # What a field of exactly this class takes; of a subclass nothing is known.
@@ -144,16 +148,25 @@ _SAMPLES: Final[Mapping[type, Any]] = {
 @lru_cache(KEPT)
 def _column(_vendor: str, model: type[models.Model], name: str) -> _Column:
     field = statements.field_of(model, name)
+    is_time = type(field) is models.DateTimeField
+    makes_value = field.auto_now or field.auto_now_add if is_time else type(field).pre_save is not models.Field.pre_save
     sample = _SAMPLES.get(type(field))
-    if sample is None:
-        return _Column(field, None)
-    prepared = field.get_db_prep_save(sample, connections[DEFAULT_DB_ALIAS])
-    return _Column(field, type(sample) if type(prepared) is type(sample) else None)
+    prepared = None if sample is None else field.get_db_prep_save(sample, connections[DEFAULT_DB_ALIAS])
+    plain = type(sample) if sample is not None and type(prepared) is type(sample) else None
+    return _Column(field, plain, is_time, makes_value)
 
 
 @lru_cache(KEPT)
 def _inserted(vendor: str, model: type[models.Model]) -> tuple[_Column, ...]:
     return tuple(_column(vendor, model, field.name) for field in statements.inserted(model))
+
+
+def _read(row: models.Model, columns: tuple[_Column, ...]) -> list[tuple[_Column, Any]]:
+    """Each column's value in a row that is to be inserted."""
+    return [
+        (column, column.field.pre_save(row, add=True) if column.makes_value else getattr(row, column.field.attname))
+        for column in columns
+    ]
 
 
 def _placed(connection: Any, pairs: list[tuple[_Column, Any]]) -> tuple[tuple[str, ...], list[Any]]:
@@ -164,6 +177,9 @@ def _placed(connection: Any, pairs: list[tuple[_Column, Any]]) -> tuple[tuple[st
         if value is None or type(value) is column.plain:
             marks.append("%s")
             values.append(value)
+        elif column.is_time and type(value) is datetime:
+            marks.append("%s")
+            values.append(connection.ops.adapt_datetimefield_value(value))
         elif hasattr(value, "resolve_expression"):
             sql, parameters = _compiled(connection.vendor, value)
             marks.append(sql)

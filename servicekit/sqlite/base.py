@@ -3,19 +3,30 @@
 SQLite goes on with the file that it once opened. When that is moved away or deleted, every write still succeeds, and is
 gone with the process; when it could only be read at that moment, it can never be written again. A kept connection is
 therefore looked at once in each request and job: `CONN_HEALTH_CHECKS`.
+
+Around each statement and each transaction Django looks whether an event loop runs in this thread, whether another
+thread made the connection, and whether somebody keeps a log of the statements, which takes longer than SQLite does.
+Here no loop ever runs, connections go from thread to thread (`servicekit.workplace`), and who keeps a log gets Django's
+own way.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import lru_cache
+from inspect import unwrap
 from pathlib import Path
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3 import base
+from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.utils import CursorWrapper
 
 # Device, inode and permissions; None for a database without a file.
 Identity = tuple[int, int, int] | None
+
+_UTC: Final = timezone.utc
 
 # Statements differ by their shape, not by their values: a few hundred in a service.
 _KEPT_STATEMENTS: Final = 1024
@@ -48,11 +59,48 @@ def _with_question_marks(query: str) -> str:
     return str(base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
 
 
+class _Operations(DatabaseOperations):
+    def adapt_datetimefield_value(self, value: Any) -> Any:
+        """What Django does with every time, in short for those that are in UTC already, as all of ours."""
+        if type(value) is datetime and value.tzinfo is _UTC is self.connection.timezone:
+            return str(value.replace(tzinfo=None))
+        return super().adapt_datetimefield_value(value)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """One connection; it knows which file it has open."""
 
+    ops_class = _Operations
     _file = Path()
     _opened: Identity = None
+
+    # Without the look for an event loop.
+    ensure_connection = unwrap(base.DatabaseWrapper.ensure_connection)
+    commit = unwrap(base.DatabaseWrapper.commit)
+
+    def validate_thread_sharing(self) -> None:
+        """Whoever has the connection has it alone, and may be another thread than whoever made it."""
+
+    def cursor(self) -> CursorWrapper:
+        self.close_if_health_check_failed()
+        if self.connection is None or self.queries_logged:
+            return self._cursor()  # type: ignore[attr-defined,no-any-return]
+        with self.wrap_database_errors:
+            return self.make_cursor(self.create_cursor())
+
+    def _start_transaction_under_autocommit(self) -> None:
+        if self.queries_logged:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+        else:
+            with self.wrap_database_errors:
+                self.connection.execute(f"BEGIN {self.transaction_mode or ''}")  # type: ignore[attr-defined]
+
+    def _commit(self) -> None:
+        if self.connection is None or self.queries_logged:
+            super()._commit()  # type: ignore[misc]
+        else:
+            with self.wrap_database_errors:
+                self.connection.commit()
 
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()

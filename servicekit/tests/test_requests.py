@@ -116,6 +116,15 @@ def test_a_foreign_host_is_refused(api: Any, debug: bool) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_host_that_came_before_lets_no_other_in(api: Any, debug: bool) -> None:
+    """Each of ours is looked at once, a foreign one each time."""
+    with override_settings(DEBUG=debug):
+        hosts = ["localhost", "localhost:8000", "evil.example", "localhost", "evil.example", "localhost.evil.example"]
+        statuses = [api.get("/echo", Host=host).status_code for host in hosts]
+    assert statuses == [200, 200, 400, 200, 400, 400]
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_only_json_gets_in(api: Any, content_type: str) -> None:
     """415 for every other type of body."""

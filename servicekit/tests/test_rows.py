@@ -1,6 +1,7 @@
 """The ready-made statements do what the ORM's would."""
 
 import uuid
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.forms.models import model_to_dict
 from servicekit import clock, rows
 from servicekit.events.models import Event
 from servicekit.idempotency.models import IdempotencyKey
+from servicekit.tests.models import Sample
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +66,14 @@ def test_a_value_of_another_type_is_converted_like_the_orms() -> None:
     written: Any = "3"
     rows.insert(event(written))
     assert [found.sequence for found in rows.find(Event, where={"sequence": "3"}, among={})] == [3]
+
+
+def test_a_time_of_another_zone_is_the_same_moment() -> None:
+    moment = datetime(2026, 2, 3, 9, 35, 6, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    rows.insert(Sample(name="a", happened_at=moment))
+    assert [found.happened_at for found in rows.find(Sample, where={"happened_at": moment}, among={})] == [moment]
+    assert rows.compare_and_set(Sample, where={"name": "a"}, among={}, written={"happened_at": moment}) == 1
+    assert Sample.objects.get(happened_at=moment.astimezone(timezone.utc)).name == "a"
 
 
 def test_an_expression_is_written_by_the_database() -> None:

@@ -1,13 +1,17 @@
-"""A connection to SQLite that outlives its file, or could only read it, is not used again."""
+"""A connection to SQLite: that outlives its file, or could only read it, it is not used again; and its short ways."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections, transaction
+from django.db.backends.sqlite3 import base as django_sqlite
+from django.test.utils import CaptureQueriesContext
 
 from servicekit.sqlite import base as sqlite
 
@@ -52,6 +56,19 @@ def write(database: sqlite.DatabaseWrapper) -> None:
 def write_here(database: sqlite.DatabaseWrapper) -> None:
     with database.cursor() as cursor:
         cursor.execute("INSERT INTO written VALUES (1)")
+
+
+def with_transaction(database: sqlite.DatabaseWrapper, *, refuse_the_commit: bool = False) -> None:
+    """What `transaction.atomic` does with a connection that goes well, and with one that does not."""
+    connections["sqlite_file"] = database
+    try:
+        with transaction.atomic(using="sqlite_file"):
+            write_here(database)
+            if refuse_the_commit:
+                database.connection.set_progress_handler(lambda: 1, 1)
+    finally:
+        database.connection.set_progress_handler(None, 0)
+        del connections["sqlite_file"]
 
 
 def count(file: Path) -> int:
@@ -154,3 +171,60 @@ def test_whoever_may_create_still_can(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
     wrapper = sqlite.DatabaseWrapper({"NAME": str(tmp_path / "new"), "OPTIONS": {}})
     assert wrapper.get_connection_params()["database"] == str(tmp_path / "new")
+
+
+def test_whoever_keeps_a_log_of_the_statements_sees_each_transaction(database: sqlite.DatabaseWrapper) -> None:
+    """Django's own way, which tells of its beginning and its end."""
+    database.cursor().close()
+    with CaptureQueriesContext(database) as queries:
+        with_transaction(database)
+    assert [query["sql"] for query in queries] == ["BEGIN", "INSERT INTO written VALUES (1)", "COMMIT"]
+
+
+def test_a_transaction_that_cannot_begin_or_end_says_so_as_django_does(
+    database: sqlite.DatabaseWrapper, file: Path
+) -> None:
+    """Locked out, or stopped at its commit: an OperationalError, and nothing of it is there afterwards."""
+    with_transaction(database)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        database.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
+        with pytest.raises(OperationalError, match="locked"):
+            with_transaction(database)
+        other.execute("ROLLBACK")
+    assert not database.in_atomic_block
+    assert database.errors_occurred
+    with pytest.raises(OperationalError, match="interrupted"):
+        with_transaction(database, refuse_the_commit=True)
+    assert count(file) == 1
+    with_transaction(database)
+    assert count(file) == 2
+
+
+def test_a_connection_goes_from_thread_to_thread(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    write(database)
+    other = Thread(target=write, args=(database,))
+    other.start()
+    other.join()
+    assert count(file) == 2
+
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=timezone.utc),
+        datetime(2026, 2, 3, 4, 5, 6, tzinfo=timezone.utc),
+        datetime(2026, 2, 3, 9, 35, 6, 7, tzinfo=INDIA),
+        datetime(2026, 2, 3, 4, 5, 6, 7),  # noqa: DTZ001
+        None,
+    ],
+    ids=["UTC", "a whole second", "another zone", "no zone", "none"],
+)
+def test_a_time_is_stored_as_django_stores_it(database: sqlite.DatabaseWrapper, moment: datetime | None) -> None:
+    """In UTC, as text without a zone, whatever zone it comes in."""
+    expected = django_sqlite.DatabaseWrapper(database.settings_dict).ops.adapt_datetimefield_value(moment)
+    assert database.ops.adapt_datetimefield_value(moment) == expected
+    assert moment is None or str(expected).startswith("2026-02-03 04:05:06")

@@ -7,7 +7,6 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework import serializers
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,7 +50,7 @@ def plain_crash(_request: HttpRequest) -> HttpResponse:
     raise PROBLEMS["crash"]
 
 
-class ThingIn(serializers.Serializer[Any]):
+class ThingIn(rest.BodyIn):
     name = rest.StrictCharField(max_length=5)
     amount = rest.MoneyInField(min_value=0, required=False)
     count = rest.StrictIntegerField(min_value=1, max_value=rest.MAX_ID, required=False)

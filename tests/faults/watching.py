@@ -12,7 +12,6 @@ from socket import socket
 from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import Atomic
 
@@ -94,7 +93,8 @@ def _watch_transactions(points: Points) -> None:
         return enter(atomic)
 
     Atomic.__enter__ = wrapped_enter
-    original = BaseDatabaseWrapper._commit
+    wrapper = type(connections[DEFAULT_DB_ALIAS])
+    original = wrapper._commit
 
     @wraps(original)
     def wrapped(connection: Any) -> Any:
@@ -103,7 +103,7 @@ def _watch_transactions(points: Points) -> None:
             points.pass_("commit", wrote=wrote)
         return original(connection)
 
-    BaseDatabaseWrapper._commit = wrapped
+    wrapper._commit = wrapped
 
 
 def _watch_statements(points: Points) -> None:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from order_service.orders.ports import LineAsked
 from order_service.orders.states import Status
-from servicekit.rest import MAX_ID, CurrencyField, MoneyOutField, QueryIn, StrictCharField, StrictIntegerField
+from servicekit.rest import MAX_ID, BodyIn, CurrencyField, MoneyOutField, QueryIn, StrictCharField, StrictIntegerField
 
 MAX_LINES: Final = 100
 MAX_QUANTITY: Final = 1000
@@ -18,16 +18,16 @@ MAX_PAGE: Final = 1_000_000
 REQUIRED: Final = "customer_name and product_ids required"
 
 
-class ItemIn(serializers.Serializer[Any]):
+class ItemIn(BodyIn):
     product_id = StrictIntegerField(min_value=1, max_value=MAX_ID)
     quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY)
 
 
-class PaymentMethodDetailsIn(serializers.Serializer[Any]):
+class PaymentMethodDetailsIn(BodyIn):
     token = StrictCharField(max_length=255, help_text="The gateway's token. Never card data: it would be ignored.")
 
 
-class PlaceOrderIn(serializers.Serializer[Any]):
+class PlaceOrderIn(BodyIn):
     """A new order: `product_ids`, where a repeated id means that many units, or `items`."""
 
     customer_name = StrictCharField(max_length=255)

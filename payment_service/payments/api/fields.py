@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from payment_service.payments.errors import PaymentNotFound
 from servicekit import money
-from servicekit.rest import MAX_ID, StrictCharField
+from servicekit.rest import MAX_ID, BodyIn, StrictCharField
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
@@ -116,7 +116,7 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
-class MethodDetailsIn(serializers.Serializer[Any]):
+class MethodDetailsIn(BodyIn):
     """What the gateway needs to know of the payer; anything but the token is ignored and never kept."""
 
     token = StrictCharField(max_length=MAX_TOKEN_LENGTH, required=False, allow_blank=True, default="")

@@ -17,6 +17,7 @@ from product_stub.catalog.states import Status
 from servicekit import money
 from servicekit.rest import (
     MAX_ID,
+    BodyIn,
     MoneyInField,
     MoneyOutField,
     QueryIn,
@@ -51,22 +52,22 @@ class PriceInField(MoneyInField):
         super().__init__(min_value=money.CENT, **options)
 
 
-class ProductIn(serializers.Serializer[Any]):
+class ProductIn(BodyIn):
     name = StrictCharField(max_length=255)
     price = PriceInField()
     stock = StrictIntegerField(min_value=0, max_value=MAX_ADDED)
 
 
-class RestockIn(serializers.Serializer[Any]):
+class RestockIn(BodyIn):
     quantity = StrictIntegerField(min_value=1, max_value=MAX_ADDED)
 
 
-class LineIn(serializers.Serializer[Any]):
+class LineIn(BodyIn):
     product_id = StrictIntegerField(min_value=1, max_value=MAX_ID)
     quantity = StrictIntegerField(min_value=1, max_value=MAX_LINE_QUANTITY)
 
 
-class ReservationIn(serializers.Serializer[Any]):
+class ReservationIn(BodyIn):
     items = serializers.ListField(child=LineIn(), min_length=1, max_length=MAX_LINES)
 
 

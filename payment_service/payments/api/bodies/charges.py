@@ -22,7 +22,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.processing.refunding import RefundedAll
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import MoneyInField, QueryIn, StrictCharField
+from servicekit.rest import BodyIn, MoneyInField, QueryIn, StrictCharField
 
 METHODS: Final = ("UPI", "CARD", "COD")
 DEFAULT_METHOD: Final = "CARD"
@@ -33,7 +33,7 @@ _MESSAGES: Final = {True: "Payment succeeded", False: "Payment failed", None: "P
 _TAKEN: Final = {"SUCCESS": True, "TRUE": True, "FAILED": False, "FALSE": False}
 
 
-class ChargeIn(serializers.Serializer[Any]):
+class ChargeIn(BodyIn):
     """A charge as this door takes it."""
 
     order_id = OrderIdField()

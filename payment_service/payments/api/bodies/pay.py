@@ -2,17 +2,15 @@
 
 from typing import Any, Final
 
-from rest_framework import serializers
-
 from payment_service.payments.api.fields import MethodDetailsIn, MethodField, OrderIdField
 from payment_service.payments.models import Payment
-from servicekit.rest import MoneyInField
+from servicekit.rest import BodyIn, MoneyInField
 
 _STATUSES: Final = {True: 200, False: 402, None: 202}
 _MESSAGES: Final = {True: "Payment successful", None: "Payment pending"}
 
 
-class PayIn(serializers.Serializer[Any]):
+class PayIn(BodyIn):
     """A payment as this door takes it; the order says in which currency."""
 
     order_id = OrderIdField()

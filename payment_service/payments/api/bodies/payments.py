@@ -20,12 +20,12 @@ from payment_service.payments.models import Payment
 from payment_service.payments.services.attempts import Asked
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import CurrencyField, MoneyInField, parsed
+from servicekit.rest import BodyIn, CurrencyField, MoneyInField, parsed
 
 _REQUIRED: Final = "order_id and amount required"
 
 
-class PaymentIn(serializers.Serializer[Any]):
+class PaymentIn(BodyIn):
     """A charge as this door takes it."""
 
     order_id = OrderIdField()

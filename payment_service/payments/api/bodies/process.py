@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rest_framework import serializers
-
 from payment_service.payments import states
 from payment_service.payments.api.fields import (
     MethodDetailsIn,
@@ -17,7 +15,7 @@ from payment_service.payments.api.fields import (
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
 from servicekit import exactjson, money
-from servicekit.rest import CurrencyField, MoneyInField, StrictCharField
+from servicekit.rest import BodyIn, CurrencyField, MoneyInField, StrictCharField
 
 METHODS: Final = ("CREDIT_CARD", "DEBIT_CARD", "PAYPAL", "STRIPE")
 MAX_TRANSACTION_ID_LENGTH: Final = 64
@@ -25,7 +23,7 @@ MAX_REASON_LENGTH: Final = 255
 PENDING: Final = "The gateway has not answered yet"
 
 
-class ProcessIn(serializers.Serializer[Any]):
+class ProcessIn(BodyIn):
     """A payment as this door takes it."""
 
     order_id = OrderIdField()
@@ -39,7 +37,7 @@ class ProcessIn(serializers.Serializer[Any]):
         return refuse_fractions(attrs)
 
 
-class TransactionIn(serializers.Serializer[Any]):
+class TransactionIn(BodyIn):
     """What is to be voided."""
 
     transaction_id = StrictCharField(max_length=MAX_TRANSACTION_ID_LENGTH)
