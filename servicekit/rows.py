@@ -9,6 +9,7 @@ engine.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -139,6 +140,7 @@ _SAMPLES: Final[Mapping[type, Any]] = {
     models.CharField: "a",
     models.TextField: "a",
     models.BooleanField: True,
+    models.BigAutoField: 1,
     models.BigIntegerField: 1,
     models.PositiveIntegerField: 1,
     models.PositiveSmallIntegerField: 1,
@@ -180,6 +182,9 @@ def _placed(connection: Any, pairs: list[tuple[_Column, Any]]) -> tuple[tuple[st
         elif column.is_time and type(value) is datetime:
             marks.append("%s")
             values.append(connection.ops.adapt_datetimefield_value(value))
+        elif isinstance(value, Enum):
+            marks.append("%s")
+            values.append(value.value)
         elif hasattr(value, "resolve_expression"):
             sql, parameters = _compiled(connection.vendor, value)
             marks.append(sql)

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta, timezone
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -13,6 +14,11 @@ from servicekit.idempotency.models import IdempotencyKey
 from servicekit.tests.models import Sample
 
 pytestmark = pytest.mark.django_db
+
+
+class Colour(str, Enum):
+    RED = "red"
+    BLUE = "blue"
 
 
 def event(sequence: int, **other: Any) -> Event:
@@ -66,6 +72,15 @@ def test_a_value_of_another_type_is_converted_like_the_orms() -> None:
     written: Any = "3"
     rows.insert(event(written))
     assert [found.sequence for found in rows.find(Event, where={"sequence": "3"}, among={})] == [3]
+
+
+def test_a_choice_is_its_value() -> None:
+    """A status goes in as the text that it stands for, in conditions and in what is written."""
+    rows.insert(Sample(name=Colour.RED))
+    assert rows.compare_and_set(Sample, where={"name": Colour.RED}, among={"name": Colour}, written={"flag": True}) == 1
+    assert rows.compare_and_set(Sample, where={}, among={"name": {Colour.BLUE}}, written={"flag": False}) == 0
+    assert rows.compare_and_set(Sample, where={"flag": True}, among={}, written={"name": Colour.BLUE}) == 1
+    assert list(Sample.objects.values_list("name", "flag")) == [("blue", True)]
 
 
 def test_a_time_of_another_zone_is_the_same_moment() -> None:
