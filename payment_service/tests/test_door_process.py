@@ -261,5 +261,5 @@ def test_nothing_sensitive_is_kept(client: APIClient) -> None:
     process(client, payment_method_details={"token": "tok_secret", "card_number": "4242424242424242"})
     payment = Payment.objects.get()
     assert payment.token == ""
-    assert "4242" not in str(vars(payment))
+    assert "4242424242424242" not in str(vars(payment))
     assert b"tok_secret" not in client.get(f"{URL}/order/{ORDER}").content
