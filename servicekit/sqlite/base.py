@@ -74,9 +74,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _file = Path()
     _opened: Identity = None
 
-    # Without the look for an event loop.
-    ensure_connection = unwrap(base.DatabaseWrapper.ensure_connection)
-    commit = unwrap(base.DatabaseWrapper.commit)
+    commit = unwrap(base.DatabaseWrapper.commit)  # without the look for an event loop
+
+    def ensure_connection(self) -> None:
+        if self.connection is None:
+            super().ensure_connection()
 
     def validate_thread_sharing(self) -> None:
         """Whoever has the connection has it alone, and may be another thread than whoever made it."""
