@@ -1,7 +1,7 @@
 """Every route of the order service."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from order_service.orders import clients, metrics
@@ -11,7 +11,7 @@ from servicekit.events.metrics import outbox
 from servicekit.inbox.metrics import parked
 
 urlpatterns = [
-    path("", include(orders)),
+    *orders.urlpatterns,
     *health.routes(service="order_service", version=conf.VERSION, downstreams=clients.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.news_of_payments, parked),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),

@@ -1,7 +1,7 @@
 """Every route of the payment service."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from payment_service.payments import metrics, wiring
@@ -10,7 +10,7 @@ from servicekit import answers, conf, exposition, health
 from servicekit.events.metrics import outbox
 
 urlpatterns = [
-    path("", include(payments)),
+    *payments.urlpatterns,
     *health.routes(service="payment_service", version=conf.VERSION, downstreams=wiring.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),

@@ -1,14 +1,14 @@
 """Every route of the product stub."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from product_stub.catalog.api import urls as catalog
 from servicekit import answers, conf, exposition, health
 
 urlpatterns = [
-    path("", include(catalog)),
+    *catalog.urlpatterns,
     *health.routes(service="product_stub", version=conf.VERSION),
     *exposition.routes(),
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),

@@ -18,9 +18,9 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
-from rest_framework.response import Response
 
 from servicekit import errors, exactjson
+from servicekit.messages import Response
 from servicekit.storage import damage
 
 log = structlog.get_logger()

@@ -37,7 +37,7 @@ def decode(body: bytes | str, *, max_depth: int | None = None) -> Any:
         raise MalformedJSON(str(problem)) from problem
     except InvalidOperation as problem:
         raise MalformedJSON("a number's exponent is too large") from problem
-    if max_depth is not None and _is_deeper_than(document, max_depth):
+    if max_depth is not None and _brackets_in(body) > max_depth and _is_deeper_than(document, max_depth):
         raise MalformedJSON(f"nested more than {max_depth} levels deep")
     return document
 
@@ -71,6 +71,11 @@ def utc_text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _brackets_in(body: bytes | str) -> int:
+    """What opens in a text, which cannot be nested more deeply than that."""
+    return body.count("[") + body.count("{") if isinstance(body, str) else body.count(b"[") + body.count(b"{")
 
 
 def _is_deeper_than(document: object, levels: int) -> bool:

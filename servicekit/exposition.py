@@ -26,8 +26,8 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from rest_framework.request import Request
 
+from servicekit.messages import Request
 from servicekit.metrics import gauge
 from servicekit.views import View
 

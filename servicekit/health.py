@@ -9,10 +9,9 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema, inline_serializer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from servicekit.downstream import Downstream
+from servicekit.messages import Request, Response
 from servicekit.storage import state
 from servicekit.views import View
 

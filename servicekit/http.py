@@ -13,7 +13,6 @@ from typing import Any, Final, TypeGuard
 
 import requests
 import structlog
-from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from servicekit import exactjson, tracing, workplace
@@ -21,7 +20,7 @@ from servicekit.downstream import OPEN, Downstream, NotAsked, Visit
 from servicekit.errors import Overloaded
 from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
-from servicekit.transport import MAX_ANSWER_BYTES, NotConnected, OnePeer
+from servicekit.transport import MAX_ANSWER_BYTES, Headers, NotConnected, OnePeer
 
 log = structlog.get_logger()
 
@@ -173,7 +172,7 @@ def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -
         headers["Content-Type"] = "application/json"
     if method != "GET":
         headers["Content-Length"] = str(len(prepared.body or b""))
-    prepared.headers = CaseInsensitiveDict(headers)
+    prepared.headers = Headers(headers.items())
     return prepared
 
 

@@ -7,6 +7,7 @@ Bodies, tokens and card data are never passed to a logger.
 import logging
 import logging.config
 import sys
+from datetime import datetime, timezone
 from typing import IO, Any, BinaryIO, Final, TextIO, cast
 
 import structlog
@@ -38,7 +39,7 @@ class BestEffort:
         """Nothing is kept back."""
 
 
-def _encode(event: Any, **_: Any) -> bytes:
+def _as_json(_logger: Any, _level: str, event: Any) -> bytes:
     return exactjson.encode(event)
 
 
@@ -47,21 +48,17 @@ def configure(*, service: str, level: str, as_json: bool) -> None:
     if level not in LEVELS:
         raise ValueError(f'Environment variable "LOG_LEVEL" must be one of {", ".join(LEVELS)}, not {level!r}')
 
-    def add_service(_logger: Any, _name: str, event: Any) -> Any:
+    def complete(logger: Any, level: str, event: Any) -> Any:
+        event["level"] = level
+        event["timestamp"] = exactjson.utc_text(datetime.now(timezone.utc))
         event["service"] = service
-        return event
+        return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
 
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_service,
-        structlog.processors.format_exc_info,
-    ]
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, complete]
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.JSONRenderer(serializer=_encode) if as_json else structlog.dev.ConsoleRenderer(),
+            _as_json if as_json else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", BestEffort(sys.stdout.buffer)))

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from drf_spectacular.types import OpenApiTypes
@@ -26,10 +26,15 @@ class ExactJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        try:
-            return exactjson.decode(stream.read(), max_depth=MAX_JSON_DEPTH)
-        except exactjson.MalformedJSON as problem:
-            raise ParseError(f"Malformed JSON: {problem}") from problem
+        return document_in(stream.read())
+
+
+def document_in(body: bytes) -> Any:
+    """What a request's body says. Raises DRF's ParseError."""
+    try:
+        return exactjson.decode(body, max_depth=MAX_JSON_DEPTH)
+    except exactjson.MalformedJSON as problem:
+        raise ParseError(f"Malformed JSON: {problem}") from problem
 
 
 class ExactJSONRenderer(BaseRenderer):
@@ -116,6 +121,11 @@ class CurrencyField(StrictCharField):
 
 class BodyIn(serializers.Serializer[Any]):
     # A request's body, or an object within it. No docstring: the OpenAPI document would show it for each of them.
+
+    @cached_property
+    def _writable_fields(self) -> Any:
+        """Picked out once, as there is one instance (`parsed`)."""
+        return tuple(super()._writable_fields)
 
     def run_validators(self, value: Any) -> None:
         """Without getting the body ready for validators of the whole, where it has none."""

@@ -7,8 +7,8 @@ there is one peer here, and no proxy or redirect. https keeps their way: certifi
 
 import socket
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, ValuesView
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from httptools import HttpParserError, HttpResponseParser
 from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3.util import wait_for_read
 
@@ -35,6 +36,29 @@ class NotConnected(requests.ConnectionError):
 
 class AnswerTooLarge(requests.RequestException):
     """More than `MAX_ANSWER_BYTES`; not read to its end."""
+
+
+class Headers(CaseInsensitiveDict[str]):
+    """Those of one message, taken as they are instead of one by one. Of two with one name the last one counts."""
+
+    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
+        self._store = OrderedDict((pair[0].lower(), pair) for pair in headers)
+
+    def items(self) -> ValuesView[tuple[str, str]]:  # type: ignore[override]
+        return self._store.values()
+
+
+class _Response(requests.Response):
+    """One that nobody asks for cookies: a jar for them takes as long to make as all the rest."""
+
+    cookies = RequestsCookieJar()
+
+    def __init__(self) -> None:
+        vars(self).update(_NOTHING_YET)
+        self.history = []
+
+
+_NOTHING_YET: Final = {name: value for name, value in vars(requests.Response()).items() if name != "cookies"}
 
 
 class _Answer:
@@ -82,10 +106,10 @@ class _Answer:
             raise ConnectionResetError("the peer closed the connection before the end of its answer")
 
     def as_response(self, request: requests.PreparedRequest) -> requests.Response:
-        response = requests.Response()
+        response = _Response()
         response.request, response.url = request, request.url or ""
         response.status_code, response.reason = self._parser.get_status_code(), self.reason
-        response.headers = CaseInsensitiveDict(self.headers)
+        response.headers = Headers(self.headers)
         response._content = b"".join(self._parts)
         return response
 

@@ -5,8 +5,10 @@ Finding out that there are none takes longer than checking a request's body does
 
 from typing import Any, ClassVar, Final
 
-from rest_framework.request import Request
+from django.http import HttpRequest
 from rest_framework.views import APIView
+
+from servicekit.messages import Request
 
 # What Django lets a view answer that has no method of that name.
 _ANSWERED_BY: Final = {"head": "get"}
@@ -23,9 +25,17 @@ class View(APIView):
         names = [name for name in cls.http_method_names if hasattr(cls, _ANSWERED_BY.get(name, name))]
         cls._allow = ", ".join(names).upper()
 
-    def initial(self, request: Request, *_args: object, **_kwargs: object) -> None:
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+    def initialize_request(self, request: HttpRequest, *_args: object, **_kwargs: object) -> Request:
+        return Request(request)
+
+    def initial(self, request: Any, *_args: object, **_kwargs: object) -> None:
+        """Nobody has to be let in, and there is nothing to negotiate."""
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        return {"Allow": self._allow}
+        """None of DRF's: what a path allows is told to whoever asks for what it does not."""
+        return {}
+
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self.headers["Allow"] = self._allow
+        return super().http_method_not_allowed(request, *args, **kwargs)

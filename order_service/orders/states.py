@@ -5,6 +5,7 @@ Pure Python. Tests walk every pair of both tables.
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from typing import Final
 
 
@@ -52,11 +53,13 @@ NEXT_STEPS: Final[Mapping[Step, frozenset[Step]]] = {
 }
 
 
+@cache
 def sources_of(status: Status) -> frozenset[Status]:
     """The statuses from which an order may come to `status`."""
     return frozenset(source for source, targets in TRANSITIONS.items() if status in targets)
 
 
+@cache
 def steps_before(step: Step) -> frozenset[Step]:
     """The steps from which the saga may come to `step`."""
     return frozenset(source for source, targets in NEXT_STEPS.items() if step in targets)

@@ -15,11 +15,10 @@ from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from servicekit import clock, errors, exactjson, rows
 from servicekit.idempotency.models import IdempotencyKey
+from servicekit.messages import Request, Response
 from servicekit.transactions import in_one_transaction
 
 MAX_KEY_LENGTH: Final = 255
@@ -126,7 +125,7 @@ def _at_once(write: Callable[[], Response], uid: uuid.UUID, request: Request, ke
     response = write()
     if key is not None:
         row = _row(_scope_of(request), key, _fingerprint(request.data))
-        row.id, row.status_code, row.body = uid, response.status_code, exactjson.encode(response.data).decode()
+        row.id, row.status_code, row.body = uid, response.status_code, response.content.decode()
         rows.insert(row)
     return response
 
@@ -236,7 +235,7 @@ def _store(claim: Claim, response: Response) -> bool:
         among={},
         written={
             "status_code": response.status_code,
-            "body": exactjson.encode(response.data).decode(),
+            "body": response.content.decode(),
             "locked_until": None,
         },
         absent=("status_code",),

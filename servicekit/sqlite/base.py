@@ -10,6 +10,7 @@ Here no loop ever runs, connections go from thread to thread (`servicekit.workpl
 own way.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -30,6 +31,10 @@ _UTC: Final = timezone.utc
 
 # Statements differ by their shape, not by their values: a few hundred in a service.
 _KEPT_STATEMENTS: Final = 1024
+
+# The types of a statement's parameters when they go by place and not by name.
+_PLACED: Final = (list, tuple)
+_execute: Final = sqlite3.Cursor.execute
 
 _must_exist: Final = {"everywhere": False}
 
@@ -59,11 +64,42 @@ def _with_question_marks(query: str) -> str:
     return str(base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
 
 
+class _Statements(CursorWrapper):
+    """A cursor that goes straight to the driver where nobody listens in, and whose errors are Django's all the same."""
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        database = self.db
+        if type(params) not in _PLACED or database.execute_wrappers or database.needs_rollback:
+            return super().execute(sql, params)
+        try:
+            return _execute(self.cursor, _with_question_marks(sql), params)
+        except sqlite3.Error:
+            with database.wrap_database_errors:
+                raise
+
+    def fetchone(self) -> Any:
+        try:
+            return self.cursor.fetchone()
+        except sqlite3.Error:
+            with self.db.wrap_database_errors:
+                raise
+
+    def fetchall(self) -> Any:
+        try:
+            return self.cursor.fetchall()
+        except sqlite3.Error:
+            with self.db.wrap_database_errors:
+                raise
+
+    def __exit__(self, *_: object) -> None:
+        self.cursor.close()
+
+
 class _Operations(DatabaseOperations):
     def adapt_datetimefield_value(self, value: Any) -> Any:
         """What Django does with every time, in short for those that are in UTC already, as all of ours."""
         if type(value) is datetime and value.tzinfo is _UTC is self.connection.timezone:
-            return str(value.replace(tzinfo=None))
+            return value.isoformat(" ").removesuffix("+00:00")
         return super().adapt_datetimefield_value(value)
 
 
@@ -71,10 +107,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """One connection; it knows which file it has open."""
 
     ops_class = _Operations
+    health_check_enabled: bool
+    health_check_done: bool
+    transaction_mode: str | None
     _file = Path()
     _opened: Identity = None
-
-    commit = unwrap(base.DatabaseWrapper.commit)  # without the look for an event loop
 
     def ensure_connection(self) -> None:
         if self.connection is None:
@@ -84,25 +121,58 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Whoever has the connection has it alone, and may be another thread than whoever made it."""
 
     def cursor(self) -> CursorWrapper:
-        self.close_if_health_check_failed()
+        if self.health_check_enabled and not self.health_check_done:
+            self.close_if_health_check_failed()
         if self.connection is None or self.queries_logged:
             return self._cursor()  # type: ignore[attr-defined,no-any-return]
-        with self.wrap_database_errors:
-            return self.make_cursor(self.create_cursor())
-
-    def _start_transaction_under_autocommit(self) -> None:
-        if self.queries_logged:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
-        else:
+        try:
+            return _Statements(self.connection.cursor(_Cursor), self)
+        except sqlite3.Error:
             with self.wrap_database_errors:
-                self.connection.execute(f"BEGIN {self.transaction_mode or ''}")  # type: ignore[attr-defined]
+                raise
+
+    def set_autocommit(self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False) -> None:
+        """In short for what `atomic` asks for: a BEGIN, and after the end of its transaction what was left for then."""
+        is_atomics = autocommit or force_begin_transaction_with_broken_autocommit
+        if (
+            not is_atomics
+            or self.connection is None
+            or self.connection.isolation_level is not None
+            or self.in_atomic_block
+        ):
+            super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+            return
+        if not autocommit:
+            self._begin()
+        self.autocommit = autocommit
+        if autocommit and self.run_commit_hooks_on_set_autocommit_on:
+            self.run_and_clear_commit_hooks()
+            self.run_commit_hooks_on_set_autocommit_on = False
+
+    def _begin(self) -> None:
+        if self.health_check_enabled and not self.health_check_done:
+            self.close_if_health_check_failed()
+        if self.connection is None or self.queries_logged:
+            self.ensure_connection()
+            self._start_transaction_under_autocommit()  # type: ignore[attr-defined]
+            return
+        try:
+            self.connection.execute(f"BEGIN {self.transaction_mode or ''}")
+        except sqlite3.Error:
+            with self.wrap_database_errors:
+                raise
+
+    commit = unwrap(base.DatabaseWrapper.commit)  # without the look for an event loop
 
     def _commit(self) -> None:
         if self.connection is None or self.queries_logged:
             super()._commit()  # type: ignore[misc]
-        else:
+            return
+        try:
+            self.connection.commit()
+        except sqlite3.Error:
             with self.wrap_database_errors:
-                self.connection.commit()
+                raise
 
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()

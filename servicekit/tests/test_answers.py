@@ -145,3 +145,6 @@ def test_a_method_that_is_not_there_names_those_that_are(api: Any) -> None:
     assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
     answer = api.request("POST", "/health")
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    answer = api.request("OPTIONS", "/echo")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert "Allow" not in api.get("/echo").headers

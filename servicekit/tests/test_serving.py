@@ -1,13 +1,16 @@
-"""What a server process loads before its first request."""
+"""What a server process loads before its first request, and how it hands each to its view."""
 
 import gc
+import io
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, reset_queries
+from django.http import HttpResponse
 from django.urls import get_resolver
 
 from servicekit import serving
@@ -56,3 +59,53 @@ def test_a_logger_is_put_together_once() -> None:
     assert before.bind() is not before.bind()
     serving.load()
     assert log.bind() is log.bind()
+
+
+class Sent:
+    """What a WSGI server is told of an answer."""
+
+    def __init__(self, application: serving.Handler, path: str, **environ: Any) -> None:
+        self.status, self.headers = "", dict[str, str]()
+        fixed = {"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.input": io.BytesIO()}
+        response = application({**fixed, "PATH_INFO": path, **environ}, self._start)
+        self.body, self.route = b"".join(response), getattr(response, "resolver_match", None)
+        response.close()
+
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        assert all(type(text) is str for pair in headers for text in pair)
+        self.status, self.headers = status, dict(headers)
+
+
+@pytest.mark.parametrize("mount", ["", "/below"])
+def test_a_request_comes_to_its_view_wherever_the_service_is_mounted(mount: str) -> None:
+    sent = Sent(serving.Handler(), "/echo", SCRIPT_NAME=mount)
+    assert (sent.status, sent.body) == ("200 OK", b'{"is":"there"}')
+    assert sent.headers["Content-Type"] == "application/json"
+    assert sent.headers["Content-Length"] == str(len(sent.body))
+
+
+def test_a_cookie_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The admin's session."""
+
+    def answer(_request: object) -> HttpResponse:
+        response = HttpResponse("signed in")
+        response.set_cookie("sessionid", "a b")
+        return response
+
+    handler = serving.Handler()
+    monkeypatch.setattr(handler, "_middleware_chain", answer)
+    assert Sent(handler, "/admin/").headers["Set-Cookie"].strip() == 'sessionid="a b"; Path=/'
+
+
+def test_the_same_path_has_the_same_view_each_time() -> None:
+    """Also one that has none; and paths that somebody makes up are not kept for ever."""
+    handler = serving.Handler()
+    for _ in range(2):
+        assert Sent(handler, "/echo").status == "200 OK"
+        assert Sent(handler, "/raise/conflict").status == "409 Conflict"
+        assert Sent(handler, "/raise/throttled").status == "429 Too Many Requests"
+        assert Sent(handler, "/nowhere").status == "404 Not Found"
+    for n in range(300):
+        assert Sent(handler, f"/nowhere/{n}").status == "404 Not Found"
+    assert serving._route_of.cache_info().currsize <= 128
+    assert Sent(handler, "/echo").status == "200 OK"

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import IntegrityError, OperationalError, connections, transaction
 from django.db.backends.sqlite3 import base as django_sqlite
 from django.test.utils import CaptureQueriesContext
 
@@ -67,7 +67,8 @@ def with_transaction(database: sqlite.DatabaseWrapper, *, refuse_the_commit: boo
             if refuse_the_commit:
                 database.connection.set_progress_handler(lambda: 1, 1)
     finally:
-        database.connection.set_progress_handler(None, 0)
+        if refuse_the_commit:
+            database.connection.set_progress_handler(None, 0)
         del connections["sqlite_file"]
 
 
@@ -228,3 +229,81 @@ def test_a_time_is_stored_as_django_stores_it(database: sqlite.DatabaseWrapper, 
     expected = django_sqlite.DatabaseWrapper(database.settings_dict).ops.adapt_datetimefield_value(moment)
     assert database.ops.adapt_datetimefield_value(moment) == expected
     assert moment is None or str(expected).startswith("2026-02-03 04:05:06")
+
+
+def test_what_the_driver_refuses_is_told_as_django_tells_it(database: sqlite.DatabaseWrapper) -> None:
+    """At the statement and at its rows: the portable errors, each caused by the driver's own."""
+    with database.cursor() as cursor:
+        cursor.execute("CREATE UNIQUE INDEX one ON written (number)", [])
+        cursor.execute("INSERT INTO written VALUES (%s)", [1])
+        with pytest.raises(IntegrityError, match="UNIQUE") as refused:
+            cursor.execute("INSERT INTO written VALUES (%s)", [1])
+        assert type(refused.value.__cause__) is sqlite3.IntegrityError
+        assert not database.errors_occurred
+        for fetch in (cursor.fetchone, cursor.fetchall):
+            cursor.execute("SELECT number FROM written", ())
+            database.connection.set_progress_handler(lambda: 1, 1)
+            with pytest.raises(OperationalError, match="interrupted"):
+                fetch()
+            database.connection.set_progress_handler(None, 0)
+        assert database.errors_occurred
+
+
+def test_a_broken_transaction_takes_no_more_statements(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    connections["sqlite_file"] = database
+    try:
+        with transaction.atomic(using="sqlite_file"):
+            write_here(database)
+            transaction.set_rollback(True, using="sqlite_file")
+            with pytest.raises(transaction.TransactionManagementError), database.cursor() as cursor:
+                cursor.execute("INSERT INTO written VALUES (%s)", [2])
+            with pytest.raises(transaction.TransactionManagementError):
+                database.set_autocommit(True)
+    finally:
+        del connections["sqlite_file"]
+    assert count(file) == 0
+    assert database.get_autocommit()
+
+
+def test_whoever_listens_in_on_a_connection_hears_each_statement(database: sqlite.DatabaseWrapper) -> None:
+    heard: list[tuple[str, Any, bool]] = []
+
+    def listen(execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:
+        heard.append((sql, values, many))
+        return execute(sql, values, many, context)
+
+    with database.execute_wrapper(listen), database.cursor() as cursor:
+        cursor.execute("INSERT INTO written VALUES (%s)", [1])
+        cursor.executemany("INSERT INTO written VALUES (%s)", [[2], [3]])
+        cursor.execute("SELECT count(*), '100%%' FROM written WHERE number > %(least)s", {"least": 1})
+        assert cursor.fetchall() == [(2, "100%")]
+    assert [(values, many) for _, values, many in heard] == [([1], False), ([[2], [3]], True), ({"least": 1}, False)]
+
+
+def test_whoever_ends_their_transactions_themselves_can(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """Without `atomic`, which has a short way."""
+    database.set_autocommit(False)
+    write_here(database)
+    database.rollback()
+    write_here(database)
+    assert count(file) == 0
+    database.commit()
+    database.set_autocommit(True)
+    assert count(file) == 1
+    with_transaction(database)
+    assert count(file) == 2
+
+
+def test_a_transaction_begins_on_a_sound_connection_only(database: sqlite.DatabaseWrapper, file: Path) -> None:
+    """The look at the file comes before BEGIN, and what is begun again is begun on the new connection."""
+    write(database)
+    first = database.connection
+    file.rename(file.with_suffix(".away"))
+    database.close_if_unusable_or_obsolete()
+    with pytest.raises(OperationalError, match="unable to open"):
+        with_transaction(database)
+    file.with_suffix(".away").rename(file)
+    database.close_if_unusable_or_obsolete()
+    with_transaction(database)
+    assert database.connection is not first
+    assert count(file) == 2

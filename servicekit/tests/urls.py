@@ -8,13 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import Throttled
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from servicekit import answers, errors, exposition, health, rest
 from servicekit.events.metrics import EventCounter, count, no_labels, outbox
 from servicekit.events.models import Event
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
+from servicekit.messages import Request, Response
 from servicekit.views import View
 
 

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from rest_framework.request import Request
-from rest_framework.response import Response
-
 from order_service.orders import actions, selectors, wiring
 from order_service.orders.api import docs, representation
 from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn, ShowOrderIn
 from servicekit.idempotency.keys import creation_id, idempotent, is_taken_over
+from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
 

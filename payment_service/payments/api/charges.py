@@ -1,8 +1,6 @@
 """`/v1/payments`: charges and full refunds by number, and the list of payments."""
 
 from django.conf import settings
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from payment_service.payments import listing, selectors
 from payment_service.payments.api.bodies.charges import (
@@ -18,6 +16,7 @@ from payment_service.payments.api.fields import number_in_path, token_in
 from payment_service.payments.processing import charging, refunding, repair
 from payment_service.payments.services.attempts import Asked
 from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
 

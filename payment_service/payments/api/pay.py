@@ -1,14 +1,13 @@
 """`/pay`: pays an order of the order service, which is asked what it costs and told when it is paid."""
 
 from django.conf import settings
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from payment_service.payments.api.bodies.pay import PayIn, pay_answer
 from payment_service.payments.api.docs import pay as docs
 from payment_service.payments.api.fields import order_id_on_wire, token_in
 from payment_service.payments.processing import paying
 from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-from rest_framework.request import Request
-from rest_framework.response import Response
-
 from payment_service.payments import selectors
 from payment_service.payments.api.bodies.payments import PaymentIn, payment_body
 from payment_service.payments.api.docs import payments as docs
 from payment_service.payments.api.fields import order_in_path
 from payment_service.payments.processing import charging, repair
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
+from servicekit.messages import Request, Response
 from servicekit.views import View
 
 

@@ -3,8 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from payment_service.payments import selectors
 from payment_service.payments.api.bodies.process import (
@@ -22,6 +20,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.processing import capturing, charging, refunding, repair
 from payment_service.payments.services.attempts import Asked
 from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
 

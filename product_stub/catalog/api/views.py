@@ -1,7 +1,6 @@
 """HTTP in, a service call, HTTP out."""
 
-from rest_framework.request import Request
-from rest_framework.response import Response
+from typing import Any
 
 from product_stub.catalog import errors, selectors, services
 from product_stub.catalog.api import docs
@@ -16,6 +15,7 @@ from product_stub.catalog.api.serializers import (
     reservation_body,
 )
 from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
 
@@ -88,12 +88,12 @@ class ConfirmView(View):
 class NoProductView(View):
     """What is not a product's id names no product."""
 
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+    def initial(self, request: Any, *args: object, **kwargs: object) -> None:
         raise errors.ProductNotFound
 
 
 class NoReservationView(View):
     """What is not a reservation's id names no reservation."""
 
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+    def initial(self, request: Any, *args: object, **kwargs: object) -> None:
         raise errors.ReservationNotFound
