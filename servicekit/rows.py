@@ -9,6 +9,7 @@ engine.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
@@ -132,8 +133,9 @@ class _Column(NamedTuple):
     field: Any
     # The type of value, if any, that goes to the driver as it is.
     plain: type | None
-    # Times of ours always have a time zone, so that they need no more than the database's own form.
+    # Times of ours have a time zone, and amounts are finite: they need no more than the database's own form.
     is_time: bool
+    is_amount: bool
     # Whether the field makes the value itself when a row is inserted.
     makes_value: bool
 
@@ -155,10 +157,10 @@ def _column(_vendor: str, model: type[models.Model], name: str) -> _Column:
     field = statements.field_of(model, name)
     is_time = type(field) is models.DateTimeField
     makes_value = field.auto_now or field.auto_now_add if is_time else type(field).pre_save is not models.Field.pre_save
-    sample = _SAMPLES.get(type(field))
+    sample = _SAMPLES.get(type(field.target_field if field.is_relation else field))
     prepared = None if sample is None else field.get_db_prep_save(sample, connections[DEFAULT_DB_ALIAS])
     plain = type(sample) if sample is not None and type(prepared) is type(sample) else None
-    return _Column(field, plain, is_time, makes_value)
+    return _Column(field, plain, is_time, type(field) is models.DecimalField, makes_value)
 
 
 @lru_cache(KEPT)
@@ -185,6 +187,10 @@ def _placed(connection: Any, pairs: list[tuple[_Column, Any]]) -> tuple[tuple[st
         elif column.is_time and type(value) is datetime:
             marks.append("%s")
             values.append(connection.ops.adapt_datetimefield_value(value))
+        elif column.is_amount and type(value) is Decimal:
+            marks.append("%s")
+            digits, places = column.field.max_digits, column.field.decimal_places
+            values.append(connection.ops.adapt_decimalfield_value(value, digits, places))
         elif isinstance(value, Enum):
             marks.append("%s")
             values.append(value.value)

@@ -234,7 +234,7 @@ def _write_move(
 def _lines(order: Order, found: Sequence[LineFound]) -> list[OrderLine]:
     return [
         OrderLine(
-            order=order,
+            order_id=order.number,
             position=n,
             product_id=line.product_id,
             quantity=line.quantity,

@@ -35,6 +35,7 @@ _KEPT_STATEMENTS: Final = 1024
 # The types of a statement's parameters when they go by place and not by name.
 _PLACED: Final = (list, tuple)
 _execute: Final = sqlite3.Cursor.execute
+_execute_many: Final = sqlite3.Cursor.executemany
 
 _must_exist: Final = {"everywhere": False}
 
@@ -73,6 +74,17 @@ class _Statements(CursorWrapper):
             return super().execute(sql, params)
         try:
             return _execute(self.cursor, _with_question_marks(sql), params)
+        except sqlite3.Error:
+            with database.wrap_database_errors:
+                raise
+
+    def executemany(self, sql: Any, param_list: Any) -> Any:
+        database = self.db
+        is_placed = type(param_list) is list and all(type(params) in _PLACED for params in param_list)
+        if not is_placed or database.execute_wrappers or database.needs_rollback:
+            return super().executemany(sql, param_list)
+        try:
+            return _execute_many(self.cursor, _with_question_marks(sql), param_list)
         except sqlite3.Error:
             with database.wrap_database_errors:
                 raise

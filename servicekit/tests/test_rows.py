@@ -2,10 +2,13 @@
 
 import uuid
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
 import pytest
+from django.db.models import CharField
+from django.db.models.functions import Cast
 from django.forms.models import model_to_dict
 
 from servicekit import clock, rows
@@ -89,6 +92,22 @@ def test_a_time_of_another_zone_is_the_same_moment() -> None:
     assert [found.happened_at for found in rows.find(Sample, where={"happened_at": moment}, among={})] == [moment]
     assert rows.compare_and_set(Sample, where={"name": "a"}, among={}, written={"happened_at": moment}) == 1
     assert Sample.objects.get(happened_at=moment.astimezone(timezone.utc)).name == "a"
+
+
+@pytest.mark.parametrize("amount", [Decimal("1.10"), Decimal(0), Decimal("9999999999.99"), Decimal("1E+2"), "2.50", 3])
+def test_an_amount_is_stored_as_the_orm_stores_it(amount: Any) -> None:
+    """With two decimals, in a row and in a condition."""
+    Sample.objects.create(name="orm", amount=amount)
+    rows.insert(Sample(name="insert", amount=amount))
+    rows.insert(Sample(name="update"))
+    assert rows.compare_and_set(Sample, where={"name": "update"}, among={}, written={"amount": amount}) == 1
+    stored = Sample.objects.annotate(text=Cast("amount", CharField())).values_list("amount", "text")
+    assert len(set(stored)) == 1
+    assert {found.name for found in rows.find(Sample, where={"amount": amount}, among={})} == {
+        "orm",
+        "insert",
+        "update",
+    }
 
 
 def test_an_expression_is_written_by_the_database() -> None:

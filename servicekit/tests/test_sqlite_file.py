@@ -236,9 +236,10 @@ def test_what_the_driver_refuses_is_told_as_django_tells_it(database: sqlite.Dat
     with database.cursor() as cursor:
         cursor.execute("CREATE UNIQUE INDEX one ON written (number)", [])
         cursor.execute("INSERT INTO written VALUES (%s)", [1])
-        with pytest.raises(IntegrityError, match="UNIQUE") as refused:
-            cursor.execute("INSERT INTO written VALUES (%s)", [1])
-        assert type(refused.value.__cause__) is sqlite3.IntegrityError
+        for insert, values in ((cursor.execute, [1]), (cursor.executemany, [[2], (1,)])):
+            with pytest.raises(IntegrityError, match="UNIQUE") as refused:
+                insert("INSERT INTO written VALUES (%s)", values)
+            assert type(refused.value.__cause__) is sqlite3.IntegrityError
         assert not database.errors_occurred
         for fetch in (cursor.fetchone, cursor.fetchall):
             cursor.execute("SELECT number FROM written", ())
@@ -255,8 +256,11 @@ def test_a_broken_transaction_takes_no_more_statements(database: sqlite.Database
         with transaction.atomic(using="sqlite_file"):
             write_here(database)
             transaction.set_rollback(True, using="sqlite_file")
-            with pytest.raises(transaction.TransactionManagementError), database.cursor() as cursor:
-                cursor.execute("INSERT INTO written VALUES (%s)", [2])
+            with database.cursor() as cursor:
+                with pytest.raises(transaction.TransactionManagementError):
+                    cursor.execute("INSERT INTO written VALUES (%s)", [2])
+                with pytest.raises(transaction.TransactionManagementError):
+                    cursor.executemany("INSERT INTO written VALUES (%s)", [[2]])
             with pytest.raises(transaction.TransactionManagementError):
                 database.set_autocommit(True)
     finally:
@@ -275,9 +279,15 @@ def test_whoever_listens_in_on_a_connection_hears_each_statement(database: sqlit
     with database.execute_wrapper(listen), database.cursor() as cursor:
         cursor.execute("INSERT INTO written VALUES (%s)", [1])
         cursor.executemany("INSERT INTO written VALUES (%s)", [[2], [3]])
+        cursor.executemany("INSERT INTO written VALUES (%(number)s)", [{"number": 1}])
         cursor.execute("SELECT count(*), '100%%' FROM written WHERE number > %(least)s", {"least": 1})
         assert cursor.fetchall() == [(2, "100%")]
-    assert [(values, many) for _, values, many in heard] == [([1], False), ([[2], [3]], True), ({"least": 1}, False)]
+    assert [(values, many) for _, values, many in heard] == [
+        ([1], False),
+        ([[2], [3]], True),
+        ([{"number": 1}], True),
+        ({"least": 1}, False),
+    ]
 
 
 def test_whoever_ends_their_transactions_themselves_can(database: sqlite.DatabaseWrapper, file: Path) -> None:
