@@ -42,10 +42,12 @@ class RequestMiddleware:
         tracing.take_in(request.META)
         started = time.perf_counter()
         response = self.get_response(request)
-        response[REQUEST_ID_HEADER] = request_id
-        response["X-Content-Type-Options"] = "nosniff"
-        if not response.streaming and not response.has_header("Content-Length"):
-            response["Content-Length"] = str(len(response.content))
+        # Straight into the table: `response[...] =` encodes names and values first, and these are ASCII.
+        headers = response.headers._store
+        headers["x-request-id"] = REQUEST_ID_HEADER, request_id
+        headers["x-content-type-options"] = "X-Content-Type-Options", "nosniff"
+        if not response.streaming and "content-length" not in headers:
+            headers["content-length"] = "Content-Length", str(len(response.content))
         seconds = time.perf_counter() - started
         metrics.count_request(request, response.status_code, seconds)
         if not request.path.startswith(_QUIET_PREFIXES):

@@ -74,6 +74,13 @@ class StrictIntegerField(serializers.IntegerField):
             self.fail("invalid")
         return super().to_internal_value(data)
 
+    def run_validators(self, value: Any) -> None:
+        """Its bounds in one look; what is beyond them, or has more to be held against, goes DRF's way."""
+        least, most = self.min_value, self.max_value
+        has_others = len(self.validators) > (least is not None) + (most is not None)
+        if has_others or (least is not None and value < least) or (most is not None and value > most):
+            super().run_validators(value)
+
 
 @extend_schema_field(
     {

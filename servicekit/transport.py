@@ -8,8 +8,7 @@ there is one peer here, and no proxy or redirect. https keeps their way: certifi
 import socket
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, ValuesView
-from contextlib import contextmanager
+from collections.abc import Iterable, ValuesView
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -138,20 +137,23 @@ class OnePeer(HTTPAdapter):
             return super().send(request, timeout=timeout)
         connect_timeout_s, read_timeout_s = timeout
         message = self._message(request)
-        with self._connection(connect_timeout_s) as connection:
-            try:
-                connection.settimeout(read_timeout_s)
-                connection.sendall(message)
-                answer = _read(connection, within_s=read_timeout_s)
-            except TimeoutError as problem:
+        connection = self._kept() or self._new(connect_timeout_s)
+        try:
+            connection.settimeout(read_timeout_s)
+            connection.sendall(message)
+            answer = _read(connection, within_s=read_timeout_s)
+        except BaseException as problem:
+            connection.close()
+            if isinstance(problem, TimeoutError):
                 raise requests.ReadTimeout(problem, request=request) from problem
-            except (OSError, HttpParserError) as problem:
+            if isinstance(problem, (OSError, HttpParserError)):
                 raise requests.ConnectionError(problem, request=request) from problem
-            if answer.keeps_connection and len(self._idle) < self._pool_size:
-                self._idle.append(connection)
-            else:
-                connection.close()
-            return answer.as_response(request)
+            raise
+        if answer.keeps_connection and len(self._idle) < self._pool_size:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return answer.as_response(request)
 
     def _message(self, request: requests.PreparedRequest) -> bytes:
         """Head and body together: apart they are two packets, and wake the peer twice."""
@@ -162,16 +164,6 @@ class OnePeer(HTTPAdapter):
             raise requests.exceptions.InvalidHeader("a line break in the request's head", request=request)
         body = request.body or b""
         return f"{head}\r\n\r\n".encode("latin-1") + (body.encode() if isinstance(body, str) else body)
-
-    @contextmanager
-    def _connection(self, connect_timeout_s: float) -> Iterator[socket.socket]:
-        """A connection that is open; closed where anything goes wrong."""
-        connection = self._kept() or self._new(connect_timeout_s)
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
 
     def _kept(self) -> socket.socket | None:
         while True:

@@ -4,6 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from django.core.validators import MaxValueValidator, MinValueValidator
+from rest_framework.exceptions import ValidationError
+
+from servicekit.rest import StrictIntegerField
 
 
 def post(api: Any, field: str, value: str) -> Any:
@@ -93,3 +97,15 @@ def test_unknown_fields_are_ignored(api: Any) -> None:
     """A client may send more than this version knows."""
     answer = api.post("/fields", json.dumps({"name": "x", "colour": "red"}))
     assert (answer.status_code, answer.json()) == (200, {"name": "x"})
+
+
+def test_an_integer_is_held_against_more_than_its_bounds_where_there_is_more() -> None:
+    def even(number: int) -> None:
+        if number % 2:
+            raise ValidationError("Not even.")
+
+    field = StrictIntegerField(min_value=2, max_value=8, validators=[even, MinValueValidator(2), MaxValueValidator(8)])
+    assert field.run_validation(4) == 4
+    for wrong, sentence in ((3, "Not even."), (10, "less than or equal to 8"), (0, "greater than or equal to 2")):
+        with pytest.raises(ValidationError, match=sentence):
+            field.run_validation(wrong)

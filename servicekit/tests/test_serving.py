@@ -24,10 +24,11 @@ def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for signal in (signals.request_started, signals.request_finished):
         monkeypatch.setattr(signal, "receivers", [*signal.receivers])
         signal.sender_receivers_cache.clear()
-    configured = structlog.get_config()
+    configured, threshold = structlog.get_config(), gc.get_threshold()
     yield
     structlog.configure(**configured)
     gc.unfreeze()
+    gc.set_threshold(*threshold)
 
 
 @pytest.mark.usefixtures("thawed")
