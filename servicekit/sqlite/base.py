@@ -65,7 +65,7 @@ def _with_question_marks(query: str) -> str:
     return str(base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
 
 
-class _Statements(CursorWrapper):
+class Statements(CursorWrapper):
     """A cursor that goes straight to the driver where nobody listens in, and whose errors are Django's all the same."""
 
     def execute(self, sql: Any, params: Any = None) -> Any:
@@ -138,7 +138,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None or self.queries_logged:
             return self._cursor()  # type: ignore[attr-defined,no-any-return]
         try:
-            return _Statements(self.connection.cursor(_Cursor), self)
+            return Statements(self.connection.cursor(_Cursor), self)
         except sqlite3.Error:
             with self.wrap_database_errors:
                 raise

@@ -17,6 +17,7 @@ from django.db.transaction import Atomic
 
 from servicekit import workers
 from servicekit.middleware import RequestMiddleware
+from servicekit.sqlite.base import Statements
 from servicekit.transport import OnePeer
 from tests.faults.points import OURS, Points, chain_of_ours
 
@@ -123,8 +124,9 @@ def _watch_statements(points: Points) -> None:
 
         return wrapped
 
-    CursorWrapper.execute = watched(CursorWrapper.execute)
-    CursorWrapper.executemany = watched(CursorWrapper.executemany)
+    kind = Statements if connections[DEFAULT_DB_ALIAS].vendor == "sqlite" else CursorWrapper
+    kind.execute = watched(kind.execute)
+    kind.executemany = watched(kind.executemany)
 
 
 def _watch_requests(points: Points) -> None:
