@@ -62,12 +62,14 @@ def insert_prepared(model: type[models.Model], names: tuple[str, ...], values: S
         names: The fields that are written. Others must have a default in the database, or allow NULL.
         values: Of each row, in the order of `names`: as `get_db_prep_save` gives them, or text that means the same.
     """
+    if not values:
+        return
     connection = connections[DEFAULT_DB_ALIAS]
     sql = statements.insert_prepared(connection.vendor, model, names)
     with connection.cursor() as cursor:
         if len(values) == 1:
             cursor.execute(sql, values[0])
-        elif values:
+        else:
             cursor.executemany(sql, values)
 
 

@@ -142,12 +142,14 @@ class OnePeer(HTTPAdapter):
             connection.settimeout(read_timeout_s)
             connection.sendall(message)
             answer = _read(connection, within_s=read_timeout_s)
-        except BaseException as problem:
+        except TimeoutError as problem:
             connection.close()
-            if isinstance(problem, TimeoutError):
-                raise requests.ReadTimeout(problem, request=request) from problem
-            if isinstance(problem, (OSError, HttpParserError)):
-                raise requests.ConnectionError(problem, request=request) from problem
+            raise requests.ReadTimeout(problem, request=request) from problem
+        except (OSError, HttpParserError) as problem:
+            connection.close()
+            raise requests.ConnectionError(problem, request=request) from problem
+        except BaseException:
+            connection.close()
             raise
         if answer.keeps_connection and len(self._idle) < self._pool_size:
             self._idle.append(connection)
