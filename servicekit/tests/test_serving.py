@@ -77,6 +77,7 @@ class Sent:
         self.status, self.headers = status, dict(headers)
 
 
+@pytest.mark.django_db  # Django looks after connections around each request
 @pytest.mark.parametrize("mount", ["", "/below"])
 def test_a_request_comes_to_its_view_wherever_the_service_is_mounted(mount: str) -> None:
     sent = Sent(serving.Handler(), "/echo", SCRIPT_NAME=mount)
@@ -85,6 +86,7 @@ def test_a_request_comes_to_its_view_wherever_the_service_is_mounted(mount: str)
     assert sent.headers["Content-Length"] == str(len(sent.body))
 
 
+@pytest.mark.django_db  # Django looks after connections around each request
 def test_a_cookie_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The admin's session."""
 
@@ -98,6 +100,7 @@ def test_a_cookie_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Sent(handler, "/admin/").headers["Set-Cookie"].strip() == 'sessionid="a b"; Path=/'
 
 
+@pytest.mark.django_db  # Django looks after connections around each request
 def test_the_same_path_has_the_same_view_each_time() -> None:
     """Also one that has none; and paths that somebody makes up are not kept for ever."""
     handler = serving.Handler()
