@@ -19,6 +19,7 @@ from servicekit import exactjson, money
 MAX_ID: Final = 2**63 - 1
 # Deep enough for any body of ours, shallow enough to stop a stack attack.
 MAX_JSON_DEPTH: Final = 20
+_PLAIN_INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
 _PLAIN_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -80,6 +81,15 @@ class StrictIntegerField(serializers.IntegerField):
         has_others = len(self.validators) > (least is not None) + (most is not None)
         if has_others or (least is not None and value < least) or (most is not None and value > most):
             super().run_validators(value)
+
+
+class QueryIntegerField(serializers.IntegerField):
+    """A whole number in a query string, in ASCII digits: Python's `int` takes `1_0` and the digits of any script."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not _PLAIN_INTEGER.fullmatch(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 @extend_schema_field(
@@ -144,9 +154,12 @@ class QueryIn(serializers.Serializer[Any]):
     """Query parameters. One that is not known is refused like one that is wrong: a filter is never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = {name or "=": ["Not a parameter of this list."] for name in data if name not in self.fields}
-        if unknown:
-            raise serializers.ValidationError(unknown)
+        wrong = {name or "=": ["Not a parameter of this list."] for name in data if name not in self.fields}
+        wrong |= {
+            name: ["Given more than once."] for name in data if name in self.fields and len(data.getlist(name)) > 1
+        }
+        if wrong:
+            raise serializers.ValidationError(wrong)
         # As a plain dict: DRF takes an empty value in a query string for one that is not there.
         return super().to_internal_value(dict(data.items()))
 

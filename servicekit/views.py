@@ -23,6 +23,7 @@ class View(APIView):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         names = [name for name in cls.http_method_names if hasattr(cls, _ANSWERED_BY.get(name, name))]
+        names.remove("options")  # which DRF has for each view, and which nobody is answered
         cls._allow = ", ".join(names).upper()
 
     def initialize_request(self, request: HttpRequest, *_args: object, **_kwargs: object) -> Request:

@@ -275,6 +275,8 @@ def test_single_filters(client: APIClient, many: list[Payment], query: dict[str,
     [
         {"page": "0"},
         {"page": "x"},
+        {"page": "1_0"},
+        {"page": ["1", "2"]},
         {"page": ""},
         {"page": "9" * 30},
         {"per_page": "201"},

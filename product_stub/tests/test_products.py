@@ -56,7 +56,19 @@ def test_pages_follow_each_other_without_gap_or_overlap(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["page=0", "page=-1", "page=x", "page=", "page=10000000000", "per_page=0", "per_page=201", "colour=red"]
+    "query",
+    [
+        "page=0",
+        "page=-1",
+        "page=x",
+        "page=1_0",
+        "page=1&page=2",
+        "page=",
+        "page=10000000000",
+        "per_page=0",
+        "per_page=201",
+        "colour=red",
+    ],
 )
 def test_a_wrong_page_is_refused(api: Api, query: str) -> None:
     """400 that names the parameter; never ignored."""

@@ -7,7 +7,16 @@ from rest_framework import serializers
 
 from order_service.orders.ports import LineAsked
 from order_service.orders.states import Status
-from servicekit.rest import MAX_ID, BodyIn, CurrencyField, MoneyOutField, QueryIn, StrictCharField, StrictIntegerField
+from servicekit.rest import (
+    MAX_ID,
+    BodyIn,
+    CurrencyField,
+    MoneyOutField,
+    QueryIn,
+    QueryIntegerField,
+    StrictCharField,
+    StrictIntegerField,
+)
 
 MAX_LINES: Final = 100
 MAX_QUANTITY: Final = 1000
@@ -112,8 +121,8 @@ class OrderListIn(QueryIn):
     customer_name = serializers.CharField(max_length=255, required=False)
     created_after = serializers.DateTimeField(required=False)
     created_before = serializers.DateTimeField(required=False)
-    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
-    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
+    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         page, per_page = attrs.pop("page"), attrs.pop("per_page")

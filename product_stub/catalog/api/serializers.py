@@ -21,6 +21,7 @@ from servicekit.rest import (
     MoneyInField,
     MoneyOutField,
     QueryIn,
+    QueryIntegerField,
     StrictCharField,
     StrictIntegerField,
     parsed,
@@ -79,8 +80,8 @@ class ReleaseIn(QueryIn):
 
 
 class PageIn(QueryIn):
-    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
-    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE, default=DEFAULT_PER_PAGE)
+    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=DEFAULT_PER_PAGE)
 
 
 def parse_wanted(data: object) -> dict[int, int]:

@@ -22,7 +22,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.processing.refunding import RefundedAll
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import BodyIn, MoneyInField, QueryIn, StrictCharField
+from servicekit.rest import BodyIn, MoneyInField, QueryIn, QueryIntegerField, StrictCharField
 
 METHODS: Final = ("UPI", "CARD", "COD")
 DEFAULT_METHOD: Final = "CARD"
@@ -74,8 +74,8 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
 class ListIn(QueryIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 
-    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
-    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE, default=10)
+    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=10)
     order_id = serializers.CharField(required=False)
     method = MethodField(required=False)
     status = StrictCharField(required=False)
