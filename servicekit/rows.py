@@ -67,10 +67,7 @@ def insert_prepared(model: type[models.Model], names: tuple[str, ...], values: S
     connection = connections[DEFAULT_DB_ALIAS]
     sql = statements.insert_prepared(connection.vendor, model, names)
     with connection.cursor() as cursor:
-        if len(values) == 1:
-            cursor.execute(sql, values[0])
-        else:
-            cursor.executemany(sql, values)
+        cursor.executemany(sql, values)
 
 
 def compare_and_set(

@@ -33,7 +33,7 @@ _UTC: Final = timezone.utc
 _KEPT_STATEMENTS: Final = 1024
 
 # The types of a statement's parameters when they go by place and not by name.
-_PLACED: Final = (list, tuple)
+_PLACED: Final = frozenset({list, tuple})
 _execute: Final = sqlite3.Cursor.execute
 _execute_many: Final = sqlite3.Cursor.executemany
 
@@ -80,7 +80,7 @@ class Statements(CursorWrapper):
 
     def executemany(self, sql: Any, param_list: Any) -> Any:
         database = self.db
-        is_placed = type(param_list) is list and all(type(params) in _PLACED for params in param_list)
+        is_placed = type(param_list) is list and _PLACED.issuperset(map(type, param_list))
         if not is_placed or database.execute_wrappers or database.needs_rollback:
             return super().executemany(sql, param_list)
         try:
