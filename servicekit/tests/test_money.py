@@ -17,20 +17,45 @@ def test_a_currency_is_one_that_people_pay_with(code: str, known: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "fits"),
+    ("amount", "currency", "problem"),
     [
-        ("1.50", "USD", True),
-        ("1.505", "USD", False),
-        ("100", "JPY", True),
-        ("100.00", "JPY", True),
-        ("100.50", "JPY", False),
-        ("1.50", "KWD", True),
-        ("1.505", "KWD", False),
+        ("1.50", "USD", None),
+        ("1.500", "USD", None),
+        ("-1.50", "USD", None),
+        ("1.505", "USD", "At most 2 decimals."),
+        ("100", "JPY", None),
+        ("100.00", "JPY", None),
+        ("100.50", "JPY", "JPY has no decimals."),
+        ("0.01", "KRW", "KRW has no decimals."),
+        ("19.99", "CLP", "CLP has no decimals."),
+        ("1.50", "KWD", None),
+        ("1.505", "KWD", "At most 2 decimals."),
+        ("9999999999.99", "USD", None),
+        ("10000000000.00", "USD", "At most 9999999999.99."),
+        ("-10000000000.00", "USD", "At most 9999999999.99."),
+        ("1e40", "JPY", "At most 9999999999.99."),
+        ("1e-40", "JPY", "JPY has no decimals."),
+        ("NaN", "USD", "Not an amount of money."),
+        ("sNaN", "USD", "Not an amount of money."),
+        ("-Infinity", "JPY", "Not an amount of money."),
+        ("1.00", "XAU", "Not an ISO 4217 currency code."),
+        ("1.00", "", "Not an ISO 4217 currency code."),
     ],
 )
-def test_an_amount_has_no_finer_unit_than_its_currency(amount: str, currency: str, fits: bool) -> None:
-    """Yen have no fractions; three-decimal currencies are kept with two."""
-    assert money.fits(Decimal(amount), currency) is fits
+def test_an_amount_fits_its_currency_or_a_sentence_says_why_not(
+    amount: str, currency: str, problem: str | None
+) -> None:
+    """Yen have no fractions; three-decimal currencies are kept with two; twelve digits are the most."""
+    assert money.problem(Decimal(amount), currency) == problem
+
+
+def test_an_amount_that_does_not_fit_is_refused_like_any_invalid_field() -> None:
+    """The sentence, the code and the field of a 400."""
+    with pytest.raises(money.DoesNotFit) as refusal:
+        money.check(Decimal("19.99"), "JPY", field="price")
+    assert refusal.value.message == "price: JPY has no decimals."
+    assert (refusal.value.code, refusal.value.fields) == ("invalid", {"fields": {"price": ["JPY has no decimals."]}})
+    money.check(Decimal("1999.00"), "JPY")
 
 
 def test_amounts_are_written_with_two_decimals() -> None:

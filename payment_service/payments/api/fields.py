@@ -102,8 +102,7 @@ def token_in(asked: dict[str, Any]) -> str:
 
 def refuse_fractions(asked: dict[str, Any]) -> dict[str, Any]:
     """Let a validated body pass whose amount its currency has coins for; there is no half yen."""
-    if not money.fits(asked["amount"], asked["currency"]):
-        raise serializers.ValidationError({"amount": f"{asked['currency']} has no decimals."})
+    money.check(asked["amount"], asked["currency"])
     return asked
 
 
