@@ -98,7 +98,7 @@ class Parser:
         self._width = len(header)
         self._cells: Callable[[Sequence[str]], tuple[str, ...]] = itemgetter(*[header.index(name) for name in COLUMNS])
         self._methods = {method: method for method in methods}
-        self._is_whole = not money.fits(money.CENT, currency)
+        self._is_whole = not money.has_decimals(currency)
 
     def parse(self, record: Record) -> Row | list[Problem]:
         """The row, or everything that is wrong with it."""
