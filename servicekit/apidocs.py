@@ -26,29 +26,90 @@ def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenAp
     return OpenApiResponse(PROBLEM, description=description, examples=[example])
 
 
-_OVERLOADED: Final = {
-    "description": "Too much was asked for at the same time, and nothing was done. Repeat it after `Retry-After` s.",
-    "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
-    "content": {
-        "application/json": {
-            "schema": {"$ref": "#/components/schemas/Problem"},
-            "examples": {
-                "Overloaded": {"value": {"error": "Too many requests at the same time", "code": "overloaded"}}
-            },
-        }
-    },
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook of drf-spectacular: say of each operation what any of its kind may answer, too.
+
+    And say "or null" as validators of every kind read it: OpenAPI 3.0 knows `nullable` only beside a `type`.
+    """
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items() if not path.startswith("/health") else ():
+            for status, answer in _answers_of_any(method).items():
+                _add_answer(operation["responses"], status, answer)
+    _say_null_beside_a_type(result, result["components"]["schemas"])
+    return result
+
+
+def _answers_of_any(method: str) -> dict[str, dict[str, Any]]:
+    return _ANY if method == "get" else {**_ANY, **_UNSAFE}
+
+
+def _add_answer(responses: dict[str, Any], status: str, answer: dict[str, Any]) -> None:
+    """An operation's own answer of that status stays as it is, and may be this one as well."""
+    own = responses.setdefault(status, answer)
+    if own is answer:
+        return
+    body, other = own["content"][_JSON], answer["content"][_JSON]
+    own["headers"] = {**answer.get("headers", {}), **own.get("headers", {})}
+    shapes = body["schema"].get("anyOf", [body["schema"]])
+    if other["schema"] not in shapes:
+        # Not `oneOf`: what has a shape of its own may be a valid problem, too.
+        body["schema"] = {"anyOf": [*shapes, other["schema"]]}
+    body["examples"] = {**other["examples"], **body.get("examples", {})}
+
+
+_JSON: Final = "application/json"
+_RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+
+
+def _common(description: str, *examples: tuple[str, str], **more: Any) -> dict[str, Any]:
+    shown = {code: {"value": {"error": sentence, "code": code}} for code, sentence in examples}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {_JSON: {"schema": schema, "examples": shown}}, **more}
+
+
+# What any operation may answer.
+_ANY: Final = {
+    "400": _common("The request is wrong in itself.", ("bad_request", "Bad request")),
+    "414": _common("The URL is too long.", ("uri_too_long", "URL is longer than 8000 characters")),
+    "500": _common("A defect of the service.", ("internal_error", "Internal server error")),
+    "503": _common(
+        "Nothing was done: too much was asked for at the same time, or the database cannot be reached. Repeat it after "
+        "`Retry-After` seconds.",
+        ("overloaded", "Too many requests at the same time"),
+        ("database_unavailable", "The database is not available"),
+        headers=_RETRY_AFTER,
+    ),
+}
+# What an operation that changes something may answer on top of that.
+_UNSAFE: Final = {
+    "403": _common("A web page of another origin asked for it.", ("cross_site", "Cross-site requests are not allowed")),
+    "413": _common("The body is too large.", ("request_too_large", "Request body is too large")),
+    "415": _common(
+        "The body is not JSON, or encoded.",
+        ("unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
+    ),
 }
 
 
-def say_overloaded(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Postprocessing hook of drf-spectacular: any operation may be refused so, but not the question how the service is.
+def _say_null_beside_a_type(node: Any, schemas: dict[str, Any]) -> None:
+    """`nullable` moves to the one alternative, or the one component, that has a `type`."""
+    if isinstance(node, list):
+        for child in node:
+            _say_null_beside_a_type(child, schemas)
+    if not isinstance(node, dict):
+        return
+    if node.get("nullable") is True and "type" not in node:
+        del node["nullable"]
+        target = node["oneOf"][0] if "oneOf" in node else schemas[_only_reference(node)]
+        target["nullable"] = True
+    for child in node.values():
+        _say_null_beside_a_type(child, schemas)
 
-    An operation that has another 503 of its own keeps that.
-    """
-    for path, operations in result["paths"].items():
-        for operation in operations.values() if not path.startswith("/health") else ():
-            operation["responses"].setdefault("503", _OVERLOADED)
-    return result
+
+def _only_reference(node: dict[str, Any]) -> str:
+    (reference,) = node.pop("allOf")
+    node.update(reference)
+    return str(reference["$ref"]).rpartition("/")[2]
 
 
 # Bare or quoted; a header's value never begins or ends with a space.

@@ -192,6 +192,6 @@ def spectacular(*, title: str, description: str) -> dict[str, Any]:
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",
-            "servicekit.apidocs.say_overloaded",
+            "servicekit.apidocs.complete",
         ],
     }

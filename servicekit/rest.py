@@ -95,7 +95,7 @@ class QueryIntegerField(serializers.IntegerField):
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "number", "multipleOf": 0.01, "maximum": 9999999999.99, "minimum": -9999999999.99},
+            {"type": "number", "maximum": 9999999999.99, "minimum": -9999999999.99},
             {"type": "string", "pattern": r"^-?[0-9]{1,10}(\.[0-9]{1,2})?$"},
         ],
     }

@@ -12,6 +12,7 @@ from drf_spectacular.utils import (
 
 from order_service.orders import states
 from order_service.orders.api.serializers import (
+    EVENTS_OUT,
     CancelledOrderOut,
     OrderListIn,
     OrderListOut,
@@ -151,6 +152,7 @@ ORDER_EVENTS = extend_schema(
     parameters=[_REFERENCE],
     responses={
         200: OpenApiResponse(
+            EVENTS_OUT,
             examples=[
                 OpenApiExample(
                     "A trail",

@@ -59,12 +59,6 @@ _BAD_KEY: Final = _sentence("idempotency_key_invalid", "Idempotency-Key must be 
 _KEY_IN_USE: Final = _sentence("idempotency_key_in_use", "A request with this Idempotency-Key is still running")
 _KEY_REUSED: Final = _sentence("idempotency_key_reused", "This Idempotency-Key was used with another request body")
 _RELEASED: Final = _sentence("reservation_released", "Reservation was released")
-_BUSY: Final = {503: problem("Repeat after `Retry-After` s.", "The database is not available", "database_unavailable")}
-_UNREADABLE: Final = {
-    411: problem("No length.", "Content-Length is required", "length_required"),
-    413: problem("Too large.", "Request body is larger than 1000000 bytes", "request_too_large"),
-    415: problem("Not JSON.", 'Unsupported media type "text/plain" in request.', "unsupported_media_type"),
-}
 _REUSED: Final = {422: _problems(PROBLEM, "The key was used with another body.", _KEY_REUSED)}
 _NO_PRODUCT: Final = {404: problem("Unknown.", "Product 99 not found", "product_not_found", product_id=99)}
 _NO_RESERVATION: Final = {404: problem("Unknown, or not an id.", "Reservation not found", "reservation_not_found")}
@@ -96,7 +90,6 @@ LIST_PRODUCTS = extend_schema(
             shapes.ProductPageOut, "A page.", page={"items": [_KEYBOARD], "page": 1, "per_page": 1, "total": 6}
         ),
         400: _problems(PROBLEM, "Bad page.", _invalid("per_page", "Ensure this value is less than or equal to 200.")),
-        **_BUSY,
     },
 )
 CREATE_PRODUCT = extend_schema(
@@ -111,8 +104,6 @@ CREATE_PRODUCT = extend_schema(
         400: _problems(PROBLEM, "Bad input.", _invalid("price", _TOO_SMALL.format(least="0.01")), _MALFORMED, _BAD_KEY),
         409: _problems(PROBLEM, "Still running.", _KEY_IN_USE),
         **_REUSED,
-        **_UNREADABLE,
-        **_BUSY,
     },
 )
 GET_PRODUCT = extend_schema(
@@ -120,7 +111,7 @@ GET_PRODUCT = extend_schema(
     summary="One product",
     tags=["products"],
     parameters=[_PRODUCT_ID],
-    responses={200: _answer(shapes.ProductOut, "The product.", product=_KEYBOARD), **_NO_PRODUCT, **_BUSY},
+    responses={200: _answer(shapes.ProductOut, "The product.", product=_KEYBOARD), **_NO_PRODUCT},
 )
 RESTOCK_PRODUCT = extend_schema(
     operation_id="restock_product",
@@ -140,8 +131,6 @@ RESTOCK_PRODUCT = extend_schema(
             _KEY_IN_USE,
         ),
         **_REUSED,
-        **_UNREADABLE,
-        **_BUSY,
     },
 )
 GET_RESERVATION = extend_schema(
@@ -152,7 +141,6 @@ GET_RESERVATION = extend_schema(
     responses={
         200: _answer(shapes.ReservationOut, "The reservation.", held=_HELD, tombstone=_TOMBSTONE),
         **_NO_RESERVATION,
-        **_BUSY,
     },
 )
 PUT_RESERVATION = extend_schema(
@@ -179,8 +167,6 @@ PUT_RESERVATION = extend_schema(
             _RELEASED,
         ),
         422: problem("The id has other items.", "Reservation exists with other items", "reservation_items_differ"),
-        **_UNREADABLE,
-        **_BUSY,
     },
 )
 DELETE_RESERVATION = extend_schema(
@@ -195,7 +181,6 @@ DELETE_RESERVATION = extend_schema(
         409: problem(
             "Sold.", "Reservation is confirmed; its stock comes back only with ?return=true", "reservation_confirmed"
         ),
-        **_BUSY,
     },
 )
 CONFIRM_RESERVATION = extend_schema(
@@ -210,7 +195,5 @@ CONFIRM_RESERVATION = extend_schema(
         **_NO_RESERVATION,
         409: _problems(PROBLEM, "Released, or still running.", _RELEASED, _KEY_IN_USE),
         **_REUSED,
-        **_UNREADABLE,
-        **_BUSY,
     },
 )

@@ -41,7 +41,7 @@ MAX_PAGE: Final = 10**9
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "number", "multipleOf": 0.01, "minimum": 0.01, "maximum": float(money.MAX_AMOUNT)},
+            {"type": "number", "minimum": 0.01, "maximum": float(money.MAX_AMOUNT)},
             {"type": "string", "pattern": r"^(?!0*(\.0*)?$)[0-9]{1,10}(\.[0-9]{1,2})?$"},
         ]
     }
