@@ -74,6 +74,15 @@ HTTP_CONNECT_TIMEOUT_S = env.float("HTTP_CONNECT_TIMEOUT_S", default=1.0)
 HTTP_READ_TIMEOUT_S = env.float("HTTP_READ_TIMEOUT_S", default=3.5)
 PRODUCT_DEADLINE_S = env.float("PRODUCT_DEADLINE_S", default=5.0)
 ORDER_DEADLINE_S = env.float("ORDER_DEADLINE_S", default=17.0)
+# What an order may name as its payment method: those of the payment service's PAYMENT_GATEWAYS. Another one is refused
+# before anything is stored, and nobody has to be asked for that.
+PAYMENT_METHODS = frozenset(
+    method.strip().upper()
+    for method in env.list(
+        "PAYMENT_METHODS",
+        default=["DIRECT", "CARD", "UPI", "COD", "CREDIT_CARD", "DEBIT_CARD", "PAYPAL", "STRIPE"],
+    )
+)
 # A payment is tried once and then this often again (seed 002).
 PAYMENT_RETRIES = env.int("PAYMENT_RETRIES", default=2)
 

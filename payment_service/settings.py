@@ -68,7 +68,9 @@ KAFKA = kafka.settings(env, topic="payments")
 
 # ---- payments
 # Payment method -> gateway. `PAYMENT_GATEWAYS=CARD=direct,UPI=direct` in the environment overrides single lines.
+# What a charge goes by that names no method: without a token, and with one, which is a card's.
 DEFAULT_PAYMENT_METHOD = "DIRECT"
+CARD_PAYMENT_METHOD = "CARD"
 STRIPE_API_KEY = environment.secret(env, "STRIPE_API_KEY")
 # Another server than Stripe's own, for tests.
 STRIPE_API_URL = env.str("STRIPE_API_URL", default="")

@@ -114,6 +114,7 @@ class FakePayments(Peer):
         self.answers: list[ChargeOutcome] = []
         self.charged: Counter[UUID] = Counter()
         self.keys: list[str] = []
+        self.methods: list[str] = []
         self.amounts: dict[UUID, Decimal] = {}
         self.statuses: dict[UUID, str] = {}
         self.currencies: dict[UUID, str] = {}
@@ -122,6 +123,7 @@ class FakePayments(Peer):
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
         assert time_left_s > 0
         self.keys.append(request.key)
+        self.methods.append(request.method)
         return self._do("charge", lambda: self._charge(request))
 
     def find(self, order_id: UUID) -> PaymentSeen | None:

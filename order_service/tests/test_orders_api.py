@@ -104,6 +104,11 @@ def test_missing_fields_have_the_seed_s_sentence(api: Client, shop: Shop, body: 
         ({"product_ids": None, "items": [7]}, "items.0"),
         ({"payment": "never"}, "payment"),
         ({"payment_method": 7}, "payment_method"),
+        ({"payment_method": "BARTER"}, "payment_method"),
+        ({"payment_method": "\u017ftripe"}, "payment_method"),
+        ({"payment_method": "x" * 33}, "payment_method"),
+        ({"method": "BARTER"}, "method"),
+        ({"method": "CARD", "payment_method": "UPI"}, "method"),
         ({"payment_method_details": "tok"}, "payment_method_details"),
         ({"payment_method_details": {}}, "payment_method_details.token"),
         ({"currency": "ZZZ"}, "currency"),
@@ -361,6 +366,15 @@ def test_token_reaches_the_payment_service_and_is_forgotten(api: Client, shop: S
     assert the_order().payment_token == ""
     assert b"tok_secret" not in response.content
     assert b"tok_secret" not in api.get(f"/api/orders/{response.json()['id']}/events/").content
+
+
+@pytest.mark.parametrize(
+    "named", [{"payment_method": "card"}, {"method": "Card"}, {"method": "CARD", "payment_method": "card"}]
+)
+def test_the_payment_method_has_two_names(api: Client, shop: Shop, named: dict[str, str]) -> None:
+    """Whichever is used, in capitals or not, is what the payment service is asked for."""
+    assert post(api, {**ALICE, **named}).status_code == 201
+    assert shop.payments.methods == ["CARD"]
 
 
 def test_order_can_be_read_without_asking_the_payment_service(api: Client, shop: Shop) -> None:

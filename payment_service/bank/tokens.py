@@ -1,6 +1,7 @@
 """Magic payment tokens: what the simulated bank does when it meets one. docs/gateways.md shows this table.
 
-Any other token, and none, is left to chance (`GATEWAY_SUCCESS_RATE`).
+A `tok_…` that is none of them is declined: a mistyped one must not pay by chance. Any other token, and none, is left to
+chance (`GATEWAY_SUCCESS_RATE`).
 """
 
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ DECLINES: Final[Mapping[str, Decline]] = {
     "incorrect_cvc": Decline("The security code is wrong", retryable=False),
     "lost_card": Decline("The card was reported lost", retryable=False),
     "fraudulent": Decline("The payment looks fraudulent", retryable=False),
+    "invalid_token": Decline("There is no such token", retryable=False),
     "processing_error": Decline("The bank could not process the payment", retryable=True),
     "try_again_later": Decline("The bank is busy", retryable=True),
     "nothing_set_aside": Decline("Nothing is set aside for this payment any more", retryable=False),
@@ -89,3 +91,13 @@ SCRIPTS: Final[Mapping[str, Script]] = {
 }
 # What any token without a script does, chance aside.
 ORDINARY: Final = Script("left to chance")
+_UNKNOWN: Final = _always("invalid_token")
+_PREFIX: Final = "tok_"
+
+
+def script_of(token: str) -> Script:
+    """What the bank does when it meets a token, or none (empty)."""
+    known = SCRIPTS.get(token)
+    if known is not None:
+        return known
+    return _UNKNOWN if token[: len(_PREFIX)].lower() == _PREFIX else ORDINARY

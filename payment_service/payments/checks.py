@@ -24,8 +24,11 @@ def gateways_are_known(**_: Any) -> list[Error]:
         for method in settings.PAYMENT_GATEWAYS
         if method != method.upper() or not 0 < len(method) <= longest
     ]
-    if settings.DEFAULT_PAYMENT_METHOD not in settings.PAYMENT_GATEWAYS:
-        wrong.append(Error("DEFAULT_PAYMENT_METHOD is not in PAYMENT_GATEWAYS", id="payments.E003"))
+    wrong += [
+        Error(f"{setting} is not in PAYMENT_GATEWAYS", id="payments.E003")
+        for setting in ("DEFAULT_PAYMENT_METHOD", "CARD_PAYMENT_METHOD")
+        if getattr(settings, setting) not in settings.PAYMENT_GATEWAYS
+    ]
     if "stripe" in settings.PAYMENT_GATEWAYS.values() and not settings.STRIPE_API_KEY:
         wrong.append(Error("PAYMENT_GATEWAYS names stripe, but STRIPE_API_KEY is not set", id="payments.E004"))
     return wrong

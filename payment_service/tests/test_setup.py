@@ -35,12 +35,13 @@ def test_the_documentation_has_no_warnings(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("table", "ids"),
     [
-        ({"DIRECT": "direct"}, []),
+        ({"DIRECT": "direct", "CARD": "direct"}, []),
         ({"DIRECT": "direct", "CARD": "nobody"}, ["payments.E001"]),
-        ({"DIRECT": "direct", "card": "direct"}, ["payments.E002"]),
-        ({"DIRECT": "direct", "A" * 17: "direct"}, ["payments.E002"]),
+        ({"DIRECT": "direct", "CARD": "direct", "card": "direct"}, ["payments.E002"]),
+        ({"DIRECT": "direct", "CARD": "direct", "A" * 17: "direct"}, ["payments.E002"]),
         ({"CARD": "direct"}, ["payments.E003"]),
-        ({"DIRECT": "direct", "STRIPE": "stripe"}, ["payments.E004"]),
+        ({"DIRECT": "direct"}, ["payments.E003"]),
+        ({"DIRECT": "direct", "CARD": "direct", "STRIPE": "stripe"}, ["payments.E004"]),
     ],
 )
 def test_a_wrong_gateway_table_is_a_system_check_error(settings: Any, table: dict[str, str], ids: list[str]) -> None:

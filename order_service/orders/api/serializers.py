@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from django.conf import settings
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
@@ -32,6 +33,22 @@ class ItemIn(BodyIn):
     quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY)
 
 
+class PaymentMethodField(StrictCharField):
+    """A payment method of the `PAYMENT_METHODS` setting, in capitals or not (ASCII only)."""
+
+    default_error_messages = {"unknown": "Unknown payment method."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=32, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        given = super().to_internal_value(data)
+        method = given.upper() if given.isascii() else ""
+        if method not in settings.PAYMENT_METHODS:
+            self.fail("unknown")
+        return method
+
+
 class PaymentMethodDetailsIn(BodyIn):
     token = StrictCharField(max_length=255, help_text="The gateway's token. Never card data: it would be ignored.")
 
@@ -45,7 +62,8 @@ class PlaceOrderIn(BodyIn):
     )
     items = serializers.ListField(child=ItemIn(), max_length=MAX_LINES, min_length=1, required=False)
     payment = serializers.ChoiceField(["now", "later"], default="now")
-    payment_method = StrictCharField(max_length=32, required=False)
+    payment_method = PaymentMethodField(required=False)
+    method = PaymentMethodField(required=False, help_text="Another name of `payment_method`.")
     payment_method_details = PaymentMethodDetailsIn(required=False)
     currency = CurrencyField(default="USD")
 
@@ -65,7 +83,7 @@ class PlaceOrderIn(BodyIn):
             "lines": lines,
             "currency": attrs["currency"],
             "pay_later": attrs["payment"] == "later",
-            "payment_method": attrs.get("payment_method", ""),
+            "payment_method": _payment_method(attrs),
             "payment_token": attrs.get("payment_method_details", {}).get("token", ""),
         }
 
@@ -149,6 +167,14 @@ def _is_empty(value: Any) -> bool:
 
 def _names_no_product(data: dict[str, Any]) -> bool:
     return all(data.get(name) is None or data.get(name) == [] for name in ("product_ids", "items"))
+
+
+def _payment_method(attrs: dict[str, Any]) -> str:
+    """By either name; empty where none is named, and the payment service decides."""
+    named: set[str] = {attrs[name] for name in ("payment_method", "method") if name in attrs}
+    if len(named) > 1:
+        raise serializers.ValidationError({"method": ["Is the same field as payment_method, and they differ."]})
+    return named.pop() if named else ""
 
 
 def _merged(attrs: dict[str, Any]) -> list[LineAsked]:

@@ -17,6 +17,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 # What any gateway's token needs; Stripe's are below 100.
 MAX_TOKEN_LENGTH: Final = 255
+SAME_AS_METHOD: Final = "Another name of `method`; where both are given they must not differ."
 
 
 def order_id_in_path(text: str) -> str | None:
@@ -79,7 +80,7 @@ class OrderIdField(serializers.Field[str, Any, Any, Any]):
 
 
 class MethodField(StrictCharField):
-    """A payment method of the `PAYMENT_GATEWAYS` setting, or one of `methods`, in capitals or not."""
+    """A payment method of the `PAYMENT_GATEWAYS` setting, or one of `methods`, in capitals or not (ASCII only)."""
 
     default_error_messages = {"unknown": "Unknown payment method."}
 
@@ -88,7 +89,8 @@ class MethodField(StrictCharField):
         self.methods = methods
 
     def to_internal_value(self, data: Any) -> str:
-        method = super().to_internal_value(data).upper()
+        given = super().to_internal_value(data)
+        method = given.upper() if given.isascii() else ""
         if method not in settings.PAYMENT_GATEWAYS or (self.methods is not None and method not in self.methods):
             self.fail("unknown")
         return method
@@ -98,6 +100,22 @@ def token_in(asked: dict[str, Any]) -> str:
     """The payment token of a validated body."""
     details: dict[str, str] = asked.get("payment_method_details") or {}
     return details.get("token", "")
+
+
+def method_in(asked: dict[str, Any], *, default: str) -> str:
+    """The payment method of a validated body, which may name it as `method` or as `payment_method`.
+
+    A token without a method is a card's: where it was left to a method that looks at no token, a card that is to be
+    declined would pay.
+
+    Raises:
+        ValidationError: both names are given, and they differ.
+    """
+    method: str | None = asked.get("method")
+    same: str | None = asked.get("payment_method")
+    if method and same and method != same:
+        raise serializers.ValidationError({"payment_method": "Is the same field as method, and they differ."})
+    return method or same or (settings.CARD_PAYMENT_METHOD if token_in(asked) else default)
 
 
 def refuse_fractions(asked: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from django.conf import settings
 
 from payment_service.payments.api.bodies.pay import PayIn, pay_answer
 from payment_service.payments.api.docs import pay as docs
-from payment_service.payments.api.fields import order_id_on_wire, token_in
+from payment_service.payments.api.fields import method_in, order_id_on_wire, token_in
 from payment_service.payments.processing import paying
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.messages import Request, Response
@@ -23,7 +23,7 @@ class PayView(View):
             asked["order_id"],
             uid=creation_id(request),
             amount=asked["amount"],
-            method=asked.get("method", settings.DEFAULT_PAYMENT_METHOD),
+            method=method_in(asked, default=settings.DEFAULT_PAYMENT_METHOD),
             token=token_in(asked),
         )
         body, status = pay_answer(payment, order_id_on_wire(asked["order_id"]))

@@ -38,7 +38,7 @@ class ProcessView(View):
                 order_id=asked["order_id"],
                 amount=asked["amount"],
                 currency=asked["currency"],
-                method=asked["payment_method"],
+                method=asked["method"],
                 token=token_in(asked),
                 capture=asked["capture"],
                 notify_order=settings.ORDER_NOTICES,

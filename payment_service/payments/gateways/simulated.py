@@ -58,7 +58,7 @@ class SimulatedGateway:
     def charge(self, request: ChargeRequest) -> Outcome:
         if books.knows(request.key):
             return self._answer(request.key)
-        script = tokens.SCRIPTS.get(request.token, tokens.ORDINARY)
+        script = tokens.script_of(request.token)
         use = books.count_use(request.order_id, request.token) if request.token in tokens.SCRIPTS else 1
         if script.unavailable < 0 or use <= script.unavailable:
             raise GatewayUnavailable
@@ -136,7 +136,7 @@ class SimulatedGateway:
 
 
 def _script_of(transaction_id: str) -> Script:
-    return tokens.SCRIPTS.get(books.token_of(transaction_id), tokens.ORDINARY)
+    return tokens.script_of(books.token_of(transaction_id))
 
 
 def _outcome(entry: Entry) -> Outcome:

@@ -11,9 +11,11 @@ from rest_framework import serializers
 
 from payment_service.payments import states
 from payment_service.payments.api.fields import (
+    SAME_AS_METHOD,
     MethodDetailsIn,
     MethodField,
     OrderIdField,
+    method_in,
     order_id_in_path,
     order_id_on_wire,
     refuse_fractions,
@@ -38,11 +40,13 @@ class ChargeIn(BodyIn):
 
     order_id = OrderIdField()
     amount = MoneyInField()
-    method = MethodField(methods=METHODS, default=DEFAULT_METHOD)
+    method = MethodField(methods=METHODS, required=False, help_text=f"Without one: {DEFAULT_METHOD}.")
+    payment_method = MethodField(methods=METHODS, required=False, help_text=SAME_AS_METHOD)
     payment_method_details = MethodDetailsIn(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return refuse_fractions({**attrs, "currency": settings.DEFAULT_CURRENCY})
+        method = method_in(attrs, default=DEFAULT_METHOD)
+        return refuse_fractions({**attrs, "method": method, "currency": settings.DEFAULT_CURRENCY})
 
 
 @extend_schema_field(OpenApiTypes.STR)

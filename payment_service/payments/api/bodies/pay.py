@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from payment_service.payments.api.fields import MethodDetailsIn, MethodField, OrderIdField
+from payment_service.payments.api.fields import SAME_AS_METHOD, MethodDetailsIn, MethodField, OrderIdField
 from payment_service.payments.models import Payment
 from servicekit.rest import BodyIn, MoneyInField
 
@@ -16,6 +16,7 @@ class PayIn(BodyIn):
     order_id = OrderIdField()
     amount = MoneyInField()
     method = MethodField(required=False, max_length=16)
+    payment_method = MethodField(required=False, max_length=16, help_text=SAME_AS_METHOD)
     payment_method_details = MethodDetailsIn(required=False, allow_null=True)
 
 

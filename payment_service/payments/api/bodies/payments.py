@@ -9,9 +9,11 @@ from rest_framework import serializers
 
 from payment_service.payments import states
 from payment_service.payments.api.fields import (
+    SAME_AS_METHOD,
     MethodDetailsIn,
     MethodField,
     OrderIdField,
+    method_in,
     order_id_on_wire,
     refuse_fractions,
     token_in,
@@ -31,6 +33,7 @@ class PaymentIn(BodyIn):
     order_id = OrderIdField()
     amount = MoneyInField()
     method = MethodField(required=False, max_length=16)
+    payment_method = MethodField(required=False, max_length=16, help_text=SAME_AS_METHOD)
     currency = CurrencyField(required=False)
     payment_method_details = MethodDetailsIn(required=False, allow_null=True)
 
@@ -58,7 +61,7 @@ class PaymentIn(BodyIn):
             order_id=asked["order_id"],
             amount=asked["amount"],
             currency=asked["currency"],
-            method=asked.get("method", settings.DEFAULT_PAYMENT_METHOD),
+            method=method_in(asked, default=settings.DEFAULT_PAYMENT_METHOD),
             token=token_in(asked),
         )
 

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from rest_framework import serializers
+
 from payment_service.payments import states
 from payment_service.payments.api.fields import (
     MethodDetailsIn,
     MethodField,
     OrderIdField,
     StrictBooleanField,
+    method_in,
     order_id_on_wire,
     refuse_fractions,
 )
@@ -29,12 +32,18 @@ class ProcessIn(BodyIn):
     order_id = OrderIdField()
     amount = MoneyInField(min_value=money.CENT)
     currency = CurrencyField()
-    payment_method = MethodField(methods=METHODS)
+    payment_method = MethodField(
+        methods=METHODS, required=False, help_text="May be left out where there is a token: a token is a card's."
+    )
+    method = MethodField(methods=METHODS, required=False, help_text="Another name of `payment_method`.")
     payment_method_details = MethodDetailsIn(required=False, allow_null=True)
     capture = StrictBooleanField(default=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return refuse_fractions(attrs)
+        method = method_in(attrs, default="")
+        if not method:
+            raise serializers.ValidationError({"payment_method": "This field is required."})
+        return refuse_fractions({**attrs, "method": method})
 
 
 class TransactionIn(BodyIn):
