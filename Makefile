@@ -77,9 +77,9 @@ fmt: venv $(BIN)/.installed-requirements-dev ## Format, and mend what ruff can m
 	$(BIN)/ruff format .
 
 .PHONY: lock
-lock: venv ## Pin the newest versions that requirements*.in allow
+lock: venv ## Pin the newest versions that requirements*.in allow, and the hashes of their files
 	@$(PIP) install --quiet uv==$(UV_VERSION)
-	@for name in requirements requirements-dev; do \
+	@set -e; for name in requirements-image requirements requirements-dev; do \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
-	        --output-file $$name.txt $$name.in; \
+	        --generate-hashes --output-file $$name.txt $$name.in; \
 	done

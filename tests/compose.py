@@ -1,10 +1,11 @@
 """The compose files as the one configuration that they come to: read by `docker-compose`, or by ourselves where it is
-not installed. Ours knows what our files use: merging, `extends` and variables.
+not installed. Ours knows what our files use: merging, `extends`, variables, and those that are handed on by their name.
 """
 
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +14,11 @@ import yaml
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEMO: Final = ("docker-compose.yml", "docker-compose.override.yml")
+ON_MYSQL: Final = (*DEMO, "docker-compose.mysql.yml")
 FULL: Final = ("docker-compose.yml", "docker-compose.full.yml")
 # Lists of which a second file's are added to the first's; others take the place of the first's.
 _ADDED: Final = frozenset({"ports", "volumes"})
+_PARTS: Final = ("services", "networks", "volumes", "secrets")
 _VARIABLE: Final = re.compile(r"\$(?:(\$)|\{([A-Z_]+)(?::([-?])([^}]*))?\})")
 
 
@@ -26,14 +29,14 @@ class Refused(Exception):
 def by_docker_compose(files: Sequence[str], variables: Mapping[str, str]) -> dict[str, Any]:
     """What `docker-compose config` prints."""
     named = [part for name in files for part in ("-f", str(ROOT / name))]
-    # A project directory without an .env, whose values would count as well.
-    done = subprocess.run(
-        ["docker-compose", *named, "--env-file", str(ROOT / ".env.full.example"), "config"],
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.NamedTemporaryFile() as empty:  # in place of the user's own .env, whose values would count as well
+        done = subprocess.run(
+            ["docker-compose", *named, "--env-file", empty.name, "config"],
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode:
         raise Refused(done.stderr)
     found: dict[str, Any] = yaml.safe_load(done.stdout)
@@ -50,8 +53,11 @@ def by_ourselves(files: Sequence[str], variables: Mapping[str, str]) -> dict[str
 
 def _read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     read = yaml.safe_load(path.read_text())
-    kept = {name: _filled(read[name], variables) for name in ("services", "networks", "volumes") if name in read}
+    kept = {name: _filled(read[name], variables) for name in _PARTS if name in read}
     for name, service in kept["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if value is None:
+                service["environment"][variable] = variables.get(variable)
         if parent := service.pop("extends", None):
             kept["services"][name] = _merged(
                 _read(ROOT / parent["file"], variables)["services"][parent["service"]], service

@@ -61,8 +61,43 @@ def test_a_service_writes_through_the_door_that_runs_a_transaction_again() -> No
     assert [path.name for path in services if "transaction.atomic" in path.read_text()] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_every_requirement_is_pinned(name: str) -> None:
-    """Two machines install the same."""
-    lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
-    assert [line for line in lines if not re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", line)] == []
+REQUIREMENTS: Final = ("requirements-image.txt", "requirements.txt", "requirements-dev.txt")
+# A package, its version, where it is wanted, and the hash of each of its files.
+PIN: Final = re.compile(
+    r"^([a-z0-9-]+)==(\S+)((?: ; [^\\\n]+)?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
+)
+
+
+def pins(name: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """What a file asks for: {(package, where): (version, hashes)}."""
+    text = (ROOT / name).read_text()
+    assert PIN.sub("", text) == "", name
+    return {(package, where): (version, hashes) for package, version, where, hashes in PIN.findall(text)}
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_every_requirement_is_pinned_with_the_hashes_of_its_files(name: str) -> None:
+    """Two machines install the same, and nothing that was changed since."""
+    assert len(pins(name)) > 40
+
+
+def test_the_pins_agree() -> None:
+    """What runs in an image is what a checkout runs and what the tests tested."""
+    image, checkout, tests = (pins(name) for name in REQUIREMENTS)
+    for smaller, larger in ((image, checkout), (checkout, tests)):
+        versions = {package: found for (package, where), found in larger.items() if not where}
+        for (package, where), found in smaller.items():
+            assert larger.get((package, where), versions.get(package)) == found, package
+
+
+def test_the_images_have_no_tools_of_the_tests() -> None:
+    """What is not there cannot be turned against them."""
+    packages = {package for package, _ in pins("requirements-image.txt")}
+    assert packages & {"pytest", "pytest-django", "responses", "hypothesis", "honcho", "pip", "setuptools"} == set()
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "notify_service"])
+def test_a_service_is_installed_from_its_own_folder_too(service: str) -> None:
+    """`cd order_service && pip install -r requirements.txt`."""
+    lines = [line for line in (ROOT / service / "requirements.txt").read_text().splitlines() if line[:1] != "#"]
+    assert lines == ["-r ../requirements.txt"]

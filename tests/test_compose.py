@@ -2,23 +2,28 @@
 
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from tests import compose
-from tests.compose import DEMO, FULL, ROOT, Refused
+from tests.compose import DEMO, FULL, ON_MYSQL, ROOT, Refused
 
 READERS: Final = [compose.by_ourselves, *([compose.by_docker_compose] if shutil.which("docker-compose") else [])]
 PORTS: Final = {"order-service": 8000, "product-stub": 8001, "payment-service": 8002}
 OURS: Final = {name: name.replace("-", "_") for name in (*PORTS, "notify-service")}
-EXAMPLE: Final = ROOT / ".env.full.example"
-REQUIRED: Final = re.findall(r"^([A-Z_]+)=$", EXAMPLE.read_text(), re.MULTILINE)
-SECRETS: Final = {name: f"secret-{name}" for name in REQUIRED}
-ON: Final = {"mysql": SECRETS, "postgresql": {**SECRETS, "PAYMENTS_ENGINE": "postgresql"}}
-WAYS: Final = {"demo": (DEMO, {}), "full": (FULL, ON["mysql"]), "all on PostgreSQL": (FULL, ON["postgresql"])}
+ON: Final[Mapping[str, Mapping[str, str]]] = {"mysql": {}, "postgresql": {"PAYMENTS_ENGINE": "postgresql"}}
+PASSWORD: Final = {"MYSQL_PASSWORD": "s3cret"}
+WAYS: Final = {
+    "demo": (DEMO, {}),
+    "payments on MySQL": (ON_MYSQL, PASSWORD),
+    "full": (FULL, ON["mysql"]),
+    "all on PostgreSQL": (FULL, ON["postgresql"]),
+}
 
 Configuration = dict[str, Any]
 
@@ -46,7 +51,7 @@ def services(request: pytest.FixtureRequest, read: Callable[..., Configuration])
 
 @pytest.fixture
 def full(read: Callable[..., Configuration]) -> Configuration:
-    return read(FULL, SECRETS)
+    return read(FULL, ON["mysql"])
 
 
 def foreign(services: Configuration) -> Iterator[tuple[str, Configuration]]:
@@ -74,16 +79,52 @@ def test_nobody_is_root(services: Configuration) -> None:
 
 
 def test_images_are_pinned(services: Configuration) -> None:
-    """Others' images by an exact version; ours are built from this checkout."""
+    """Others' images by an exact version; ours are built here, on such a one and on packages by their hashes."""
     for name, service in foreign(services):
         assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", service["image"]), name
+    for image in own_images(services):
+        assert re.findall(r"^FROM (.*)", dockerfile(image), re.MULTILINE) == ["python:3.12.12-slim-bookworm"]
+        assert re.findall(r"--requirement (.*)", dockerfile(image)) == ["requirements-image.txt"]
+        assert "--require-hashes" in dockerfile(image)
     assert all(service["build"]["dockerfile"] for service in services.values() if service["image"] in OURS)
 
 
-def test_only_three_ports_are_open_and_only_here(services: Configuration) -> None:
-    """The services' own, on the loopback address."""
-    published = [re.sub("/tcp$", "", port) for service in services.values() for port in service.get("ports", [])]
-    assert sorted(published) == [f"127.0.0.1:{port}:{port}" for port in sorted(PORTS.values())]
+def test_nothing_takes_all_of_a_machine(services: Configuration) -> None:
+    """Everybody has a limit on memory, and on processes and threads."""
+    for name, service in services.items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert 256 <= int(service["pids_limit"]) <= 1024, name
+
+
+def ports_of(services: Configuration) -> list[str]:
+    return sorted(re.sub("/tcp$", "", port) for service in services.values() for port in service.get("ports", []))
+
+
+def test_the_demo_opens_three_ports_and_only_here(read: Callable[..., Configuration]) -> None:
+    """The services' own, on the loopback address; and MySQL's where that is what is tried."""
+    three = [f"127.0.0.1:{port}:{port}" for port in sorted(PORTS.values())]
+    assert ports_of(read(DEMO, {})["services"]) == three
+    assert ports_of(read(ON_MYSQL, PASSWORD)["services"]) == ["127.0.0.1:3308:3306", *three]
+
+
+def test_mysql_is_tried_with_one_command(read: Callable[..., Configuration]) -> None:
+    """What .env.mysql.example names is what `docker-compose up` reads then; it asks for a password and has none."""
+    example = (ROOT / ".env.mysql.example").read_text()
+    assert f"\nCOMPOSE_FILE={':'.join(ON_MYSQL)}\nMYSQL_PASSWORD=\n" in example
+    with pytest.raises(Refused, match=r"\.env\.mysql\.example"):
+        read(ON_MYSQL, {})
+    services = read(ON_MYSQL, PASSWORD)["services"]
+    assert services["db"]["environment"] == {"MYSQL_DATABASE": "ecommerce", "MYSQL_ROOT_PASSWORD": "s3cret"}
+    for name in ("payment-migrate", "payment-service", "payment-worker"):
+        address = {key: services[name]["environment"][key] for key in ("MYSQL_HOST", "MYSQL_PASSWORD", "MYSQL_DB")}
+        assert address == {"MYSQL_HOST": "db", "MYSQL_PASSWORD": "s3cret", "MYSQL_DB": "ecommerce"}
+    assert "sample_payments.csv --if-empty" in str(services["payment-migrate"]["command"])
+
+
+@pytest.mark.parametrize("engine", ON)
+def test_the_full_one_opens_orders_and_the_way_to_pay(read: Callable[..., Configuration], engine: str) -> None:
+    """Of the payment service only what the front lets through behind 8003, of the product stub nothing."""
+    assert ports_of(read(FULL, ON[engine])["services"]) == ["127.0.0.1:8000:8000", "127.0.0.1:8002:8003"]
 
 
 def test_whoever_is_waited_for_says_when_he_is_ready(services: Configuration) -> None:
@@ -148,7 +189,7 @@ def test_several_of_each_stand_behind_one_port(full: Configuration) -> None:
 def test_the_front_knows_every_service_by_its_port() -> None:
     """What it listens on, and whom it asks, are the services' ports; it says its own errors in JSON."""
     text = (ROOT / "compose" / "haproxy.cfg").read_text()
-    assert sorted(map(int, re.findall(r"bind :(\d+)", text))) == sorted(PORTS.values())
+    assert sorted(map(int, re.findall(r"bind :(\d+)", text))) == [*sorted(PORTS.values()), 8003]
     templates = re.findall(r"server-template (\S+) \d+ (\S+):(\d+)", text)
     assert {(name, int(port)) for name, host, port in templates if name == host} == set(PORTS.items())
     assert {int(status) for status in re.findall(r"http-error status (\d+) content-type application/json", text)} >= {
@@ -158,6 +199,15 @@ def test_the_front_knows_every_service_by_its_port() -> None:
     }
     if haproxy := shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin"):
         subprocess.run([haproxy, "-c", "-q", "-f", str(ROOT / "compose" / "haproxy.cfg")], check=True)
+
+
+def test_the_front_lets_clients_pay_and_nothing_else() -> None:
+    """What is published of the payment service is one path, by whichever name it is asked."""
+    text = (ROOT / "compose" / "haproxy.cfg").read_text()
+    (published,) = re.findall(r"^frontend pay\n((?: .*\n)+)", text, re.MULTILINE)
+    assert [line.split()[0] for line in published.splitlines()] == ["bind", "http-request", "default_backend"]
+    assert "return status 404 content-type application/json" in published
+    assert "unless { path /pay /pay/ }\n" in published
 
 
 @pytest.mark.parametrize(("engine", "image"), [("mysql", "mysql"), ("postgresql", "postgres")])
@@ -182,23 +232,67 @@ def test_a_database_is_reached_by_its_own_service_only(full: Configuration) -> N
         assert volume in full["volumes"]
 
 
-def test_secrets_come_from_outside(read: Callable[..., Configuration]) -> None:
-    """Nothing starts without any one of them; both sides of a password are the one that was given."""
-    texts = [(ROOT / name).read_text() for name in (*FULL, "compose/databases.yml")]
-    assert {name for text in texts for name in re.findall(r"\$\{([A-Z_]+):\?", text)} == set(REQUIRED)
-    with pytest.raises(Refused, match=r"\.env\.full\.example"):
-        read(FULL, {})
-    for engine in ("mysql", "postgresql"):
-        services = read(FULL, ON[engine])["services"]
-        given = [
-            (name, key, value)
-            for name, service in services.items()
-            for key, value in service.get("environment", {}).items()
-            if re.search("PASSWORD|SECRET", key) and key != "MYSQL_RANDOM_ROOT_PASSWORD"
-        ]
-        assert {value for _, _, value in given} == set(SECRETS.values())
-        for name, _, value in given:
-            assert value.removeprefix("secret-").startswith(name.partition("-")[0].upper()), name
+def test_secrets_come_from_files(read: Callable[..., Configuration], tmp_path: Path) -> None:
+    """Both sides of a password read the same file, which is given to nobody else; the environment has no secret."""
+    subprocess.run([ROOT / "compose" / "make-secrets", tmp_path / "secrets"], check=True)
+    written = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert all(re.fullmatch("[0-9a-f]{48}", secret) for secret in written.values())
+    assert len(set(written.values())) == len(written)
+    for engine in ON:
+        found = read(FULL, ON[engine])
+        assert {Path(secret["file"]).name: name for name, secret in found["secrets"].items()} == {
+            name: name for name in written
+        }
+        for name, service in found["services"].items():
+            files = {
+                variable: value.removeprefix("/run/secrets/")
+                for variable, value in service.get("environment", {}).items()
+                if variable.endswith("_FILE")
+            }
+            given = sorted(getattr(each, "get", {"source": each}.get)("source") for each in service.get("secrets", []))
+            assert given == sorted(files.values()), name
+            assert all(secret.startswith(name.partition("-")[0]) for secret in given), name
+            named = [key for key, value in service.get("environment", {}).items() if value and is_secret(key)]
+            assert named in ([], ["MYSQL_RANDOM_ROOT_PASSWORD"]), name
+        users = [name for name, service in found["services"].items() if service.get("secrets")]
+        assert {"order-db", "order-service", "payment-db", "payment-worker", "product-db", "product-stub"} < set(users)
+
+
+def is_secret(variable: str) -> bool:
+    return bool(re.search(r"(PASSWORD|SECRET_KEY|API_KEY)$", variable))
+
+
+def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
+    """A database keeps the password that it was made with; nobody else comes into the folder."""
+    (tmp_path / "order_db_password").write_text("as it was")
+    for _ in range(2):
+        subprocess.run([ROOT / "compose" / "make-secrets", tmp_path], check=True)
+    assert (tmp_path / "order_db_password").read_text() == "as it was"
+    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 6)
+
+
+# What a compose file says itself: where data is, who asks whom, and what the images have set.
+OF_THE_FILES: Final = re.compile(
+    r"DB_.*|MYSQL_.*|SQLITE_.*|KAFKA_.*|.*_FILE|.*_SERVICE_URL|DATA_DIR|PROMETHEUS_MULTIPROC_DIR|DEBUG|ENV_FILE"
+    r"|ALLOWED_HOSTS|LOG_LEVEL|GRANIAN_BLOCKING_THREADS|SECRET_KEY|ORDER_NOTICES"
+)
+
+
+@pytest.mark.parametrize("files", [DEMO, FULL], ids=["demo", "full"])
+def test_whatever_a_service_can_be_told_is_handed_on(read: Callable[..., Configuration], files: Sequence[str]) -> None:
+    """Every variable of its .env.example, where it is set; one that is not set stays so."""
+    for image, folder in OURS.items():
+        example = (ROOT / folder / ".env.example").read_text()
+        names = {
+            name for name in re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE) if not OF_THE_FILES.fullmatch(name)
+        }
+        assert names
+        unset, given = (read(files, told)["services"] for told in ({}, {name: f"told-{name}" for name in names}))
+        for name, service in given.items():
+            if service["image"] == image:
+                told = {key: value for key, value in service["environment"].items() if key in names}
+                assert told == {key: f"told-{key}" for key in names}, name
+                assert {unset[name]["environment"][key] for key in names} == {None}, name
 
 
 def test_processes_of_a_container_count_together(services: Configuration) -> None:
