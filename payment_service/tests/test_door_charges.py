@@ -122,6 +122,89 @@ def test_a_refund_and_its_repeat(client: APIClient, gateway: FakeGateway) -> Non
     assert trail() == ["payment.successful", "payment.refunded"]
 
 
+def refund(client: APIClient, number: int, amount: Any = None, **headers: Any) -> Any:
+    body = {} if amount is None else {"amount": amount}
+    return client.post(f"{URL}/{number}/refund", body, format="json", **headers)
+
+
+@pytest.mark.parametrize("amount", [3, "3.00", Decimal("3.0")])
+def test_a_part_is_refunded(client: APIClient, gateway: FakeGateway, amount: Any) -> None:
+    """No more than was asked for goes back."""
+    number = exact(charge(client))["payment_id"]
+    response = refund(client, number, amount)
+    assert response.status_code == 200
+    assert exact(response) == {
+        "payment_id": number,
+        "amount": Decimal("3.00"),
+        "method": "CARD",
+        "message": "Amount 3.00 refunded to CARD",
+    }
+    assert (gateway.held, Payment.objects.get().refunded) == (558, 3)
+
+
+def test_a_part_asked_for_again_is_the_same_refund(client: APIClient, gateway: FakeGateway) -> None:
+    """However it is written; another part is another refund, and all that is left is what is left."""
+    number = exact(charge(client))["payment_id"]
+    first, again = refund(client, number, 3), refund(client, number, "3.00")
+    assert (again.status_code, again.content, gateway.held) == (200, first.content, 558)
+    assert exact(refund(client, number, 5))["amount"] == 5
+    rest = [refund(client, number), refund(client, number)]
+    assert [exact(response)["message"] for response in rest] == ["Amount 553.00 refunded to CARD"] * 2
+    assert (gateway.held, Refund.objects.count()) == (0, 3)
+    assert refund(client, number, 3).content == first.content
+
+
+def test_the_same_part_under_another_key_is_another_refund(client: APIClient, gateway: FakeGateway) -> None:
+    """And under the same key it is the same."""
+    number = exact(charge(client))["payment_id"]
+    for key in ("a", "b", "a"):
+        assert refund(client, number, 3, HTTP_IDEMPOTENCY_KEY=key).status_code == 200
+    assert (gateway.held, Refund.objects.count()) == (555, 2)
+
+
+def test_a_part_that_was_refused_may_be_tried_again(client: APIClient, gateway: FakeGateway) -> None:
+    """A repeat of what moved nothing is no repeat of a refund."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["decline"]
+    assert refund(client, number, 3).status_code == 402
+    assert [refund(client, number, 3).status_code for _ in range(2)] == [200, 200]
+    assert gateway.held == 558
+
+
+def test_a_part_that_is_not_known_yet(client: APIClient, gateway: FakeGateway, work: Callable[[], int]) -> None:
+    """202 until the worker has found out, and only once."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["lost"]
+    pending = [refund(client, number, 3) for _ in range(2)]
+    assert [response.status_code for response in pending] == [202, 202]
+    assert exact(pending[1])["message"] == "Amount 3.00 is being refunded to CARD"
+    work()
+    assert refund(client, number, 3).status_code == 200
+    assert (gateway.held, Refund.objects.count()) == (558, 1)
+
+
+@pytest.mark.parametrize(
+    ("amount", "code"),
+    [("561.01", "refund_exceeds_captured"), (0, "invalid"), (-3, "invalid"), ("3.001", "invalid"), ("x", "invalid")],
+)
+def test_a_part_that_cannot_be(client: APIClient, gateway: FakeGateway, amount: Any, code: str) -> None:
+    """400, and nothing goes back."""
+    number = exact(charge(client))["payment_id"]
+    response = refund(client, number, amount)
+    assert (response.status_code, exact(response)["code"]) == (400, code)
+    assert (gateway.held, Refund.objects.count()) == (561, 0)
+
+
+@pytest.mark.parametrize("body", ["[]", "3", '"3"', "false"])
+def test_a_refund_whose_body_is_no_object(client: APIClient, gateway: FakeGateway, body: str) -> None:
+    """400: what was meant to limit it is not dropped. No body, or null, is all."""
+    number = exact(charge(client))["payment_id"]
+    url = f"{URL}/{number}/refund"
+    assert client.post(url, body, content_type="application/json").status_code == 400
+    assert gateway.held == 561
+    assert client.post(url, "null", content_type="application/json").status_code == 200
+
+
 @pytest.mark.parametrize("number", ["999", "0", "x", "-1", "9" * 30])
 def test_a_refund_of_no_payment(client: APIClient, number: str) -> None:
     """404 in the seed's words, for anything unknown or malformed."""

@@ -169,6 +169,20 @@ def test_a_refund_that_fails_or_is_not_known_yet(
     assert exact(client.get(f"{URL}/order/{ORDER}"))["status"] == "refunded"
 
 
+@pytest.mark.parametrize("currency", ["JPY", "KRW", "CLP"])
+@pytest.mark.parametrize(("step", "is_taken"), [("capture", False), ("refund", True)])
+def test_a_fraction_of_a_currency_that_has_none(
+    client: APIClient, gateway: FakeGateway, currency: str, step: str, is_taken: bool
+) -> None:
+    """400 that says so; nothing moves, and a whole amount does."""
+    transaction_id = transaction(client, amount=50, currency=currency, capture=is_taken)
+    moved = len(gateway.calls)
+    refusal = post(client, step, {"transaction_id": transaction_id, "amount": "10.50"})
+    assert (refusal.status_code, exact(refusal)["fields"]) == (400, {"amount": [f"{currency} has no decimals."]})
+    assert len(gateway.calls) == moved
+    assert exact(post(client, step, {"transaction_id": transaction_id, "amount": "10.00"}))["success"] is True
+
+
 @pytest.mark.parametrize("step", ["capture", "void", "refund"])
 def test_an_unknown_transaction(client: APIClient, step: str) -> None:
     """404 at each step."""

@@ -139,8 +139,13 @@ _TAKEN_OVER: Final = "servicekit.taken_over"
 
 def creation_id(request: Request) -> uuid.UUID:
     """The id for what this request creates: fresh, or the one that an earlier run with the same key had."""
+    return id_of_key(request) or uuid.uuid4()
+
+
+def id_of_key(request: Request) -> uuid.UUID | None:
+    """The id that belongs to this request's key, on each run of it; None for a request without a key."""
     given = request.META.get(_CREATION_ID)
-    return given if isinstance(given, uuid.UUID) else uuid.uuid4()
+    return given if isinstance(given, uuid.UUID) else None
 
 
 def is_taken_over(request: Request) -> bool:

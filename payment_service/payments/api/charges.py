@@ -1,4 +1,4 @@
-"""`/v1/payments`: charges and full refunds by number, and the list of payments."""
+"""`/v1/payments`: charges and refunds by number, and the list of payments."""
 
 from django.conf import settings
 
@@ -6,6 +6,7 @@ from payment_service.payments import listing, selectors
 from payment_service.payments.api.bodies.charges import (
     REFUND_STATUSES,
     ChargeIn,
+    ChargeRefundIn,
     ListIn,
     charge_body,
     item,
@@ -15,7 +16,7 @@ from payment_service.payments.api.docs import charges as docs
 from payment_service.payments.api.fields import number_in_path, token_in
 from payment_service.payments.processing import charging, refunding, repair
 from payment_service.payments.services.attempts import Asked
-from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.idempotency.keys import creation_id, id_of_key, idempotent
 from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
@@ -43,13 +44,14 @@ class ChargeView(View):
 
 
 class RefundView(View):
-    """Giving all of a payment back."""
+    """Giving a payment back, or a part of it."""
 
     @docs.REFUND
     @idempotent
     def post(self, request: Request, number: str) -> Response:
+        asked = parsed(ChargeRefundIn, {} if request.data is None else request.data)
         payment = repair.look_at(selectors.payment_by_number(number_in_path(number)))
-        refunded = refunding.refund_all(payment, uid=creation_id(request))
+        refunded = refunding.refund_charge(payment, uid=id_of_key(request), amount=asked.get("amount"))
         return Response(refund_body(refunded), status=REFUND_STATUSES[refunded.is_done])
 
 

@@ -17,6 +17,7 @@ from payment_service.payments.gateways.base import (
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.services import closing, moves
+from servicekit import money
 
 _NOT_WANTED: Final = Declined(code="payment_voided", message="The payment is to be voided", retryable=False)
 
@@ -28,9 +29,11 @@ def capture_payment(payment: Payment, *, amount: Decimal | None) -> Payment:
     when the gateway refused.
 
     Raises:
+        DoesNotFit: the payment's currency has no such fraction.
         NotCapturable, PaymentVoided, PaymentBusy, CaptureExceedsAuthorized: see `services.closing.start_capture`.
     """
     wanted = payment.amount if amount is None else amount
+    money.check(wanted, payment.currency)
     if payment.captured == wanted and wanted > 0:
         return payment
     return _ask_for_capture(closing.start_capture(payment, amount=wanted))

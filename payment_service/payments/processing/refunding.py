@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4, uuid5
 
 from payment_service.payments import selectors, states
 from payment_service.payments.errors import NotRefundable, Overtaken, PaymentHadFailed, RefundExceedsCaptured
@@ -12,6 +12,7 @@ from payment_service.payments.gateways.base import GatewayUnavailable, OutcomeUn
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.services import refunds
 from payment_service.payments.states import RefundStatus, Status
+from servicekit import money
 
 # Each round means that somebody else refunded in between.
 ROUNDS: Final = 5
@@ -27,23 +28,46 @@ def refund_payment(payment: Payment, *, uid: UUID, amount: Decimal | None, reaso
         amount: Major units; None for all that is left.
 
     Raises:
+        DoesNotFit: the payment's currency has no such fraction.
         NotRefundable, RefundExceedsCaptured: see `services.refunds.book_refund`.
     """
+    if amount is not None:
+        money.check(amount, payment.currency)
     booking = refunds.book_refund(payment.number, uid=uid, amount=amount, reason=reason)
     return _ask(booking.refund) if booking.is_new else booking.refund
 
 
 @dataclass(frozen=True)
-class RefundedAll:
-    """A payment that all is given back of: done, not done (with the reason), or None: not known yet."""
+class GivenBack:
+    """What was given back of a payment: done, not done (with the reason), or None: not known yet."""
 
     payment: Payment
+    amount: Decimal
     is_done: bool | None
     refusal: str = ""
     refusal_code: str = ""
 
 
-def refund_all(payment: Payment, *, uid: UUID) -> RefundedAll:
+def refund_charge(payment: Payment, *, uid: UUID | None, amount: Decimal | None) -> GivenBack:
+    """Return a part of a payment, or whatever is left of it. Safe to repeat, also by several at once.
+
+    Args:
+        uid: The refund's id. None where the client has no key for it: the same part asked for again is then a repeat of
+            the first request, and nothing more goes back.
+        amount: Major units; None for all that is left.
+
+    Raises:
+        PaymentHadFailed, NotRefundable: see `refund_all`.
+        DoesNotFit, RefundExceedsCaptured: see `refund_payment`.
+    """
+    if amount is None:
+        return refund_all(payment, uid=uid or uuid4())
+    if payment.status == Status.FAILED:
+        raise PaymentHadFailed
+    return _given_back(refund_payment(payment, uid=uid or _uid_of_part(payment, amount), amount=amount))
+
+
+def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
     """Return whatever is left of a payment. Safe to repeat, also by several at once.
 
     Raises:
@@ -54,13 +78,13 @@ def refund_all(payment: Payment, *, uid: UUID) -> RefundedAll:
         if payment.status == Status.FAILED:
             raise PaymentHadFailed
         if payment.status == Status.REFUNDED:
-            return RefundedAll(payment, is_done=True)
+            return _given_back_before(payment, is_done=True)
         if payment.status not in states.REFUNDABLE:
             raise NotRefundable(status=payment.status)
         if payment.refundable == 0:  # somebody else has booked it all, and has no answer yet
-            return RefundedAll(payment, is_done=None)
+            return _given_back_before(payment, is_done=None)
         try:
-            return _all_of(refund_payment(payment, uid=uid, amount=None))
+            return _given_back(refund_payment(payment, uid=uid, amount=None))
         except (NotRefundable, RefundExceedsCaptured):
             payment = selectors.payment_by_number(payment.number)
     raise Overtaken
@@ -88,11 +112,23 @@ def _ask(refund: Refund) -> Refund:
         return refund
 
 
-def _all_of(refund: Refund) -> RefundedAll:
+def _given_back(refund: Refund) -> GivenBack:
     payment = selectors.payment_by_number(refund.payment_id)
     if refund.status == RefundStatus.FAILED:
-        return RefundedAll(payment, is_done=False, refusal=refund.error_message, refusal_code=refund.failure_code)
-    return RefundedAll(payment, is_done=True if refund.status == RefundStatus.SUCCEEDED else None)
+        return GivenBack(payment, refund.amount, False, refusal=refund.error_message, refusal_code=refund.failure_code)
+    return GivenBack(payment, refund.amount, is_done=True if refund.status == RefundStatus.SUCCEEDED else None)
+
+
+def _given_back_before(payment: Payment, *, is_done: bool | None) -> GivenBack:
+    """What the refund that left nothing was over: a repeat is told what the first request was told."""
+    last = [refund for refund in selectors.refunds_of(payment) if refund.status != RefundStatus.FAILED]
+    return GivenBack(payment, last[-1].amount if last else payment.captured, is_done)
+
+
+def _uid_of_part(payment: Payment, amount: Decimal) -> UUID:
+    """The same for the same part, until the gateway refuses it: then another one may be tried."""
+    refused = sum(refund.status == RefundStatus.FAILED for refund in selectors.refunds_of(payment))
+    return uuid5(payment.uid, f"refund of {money.two_decimals(amount)}, {refused} refused")
 
 
 def _request(refund: Refund) -> RefundRequest:

@@ -21,7 +21,7 @@ from payment_service.payments.api.fields import (
     refuse_fractions,
 )
 from payment_service.payments.models import Payment
-from payment_service.payments.processing.refunding import RefundedAll
+from payment_service.payments.processing.refunding import GivenBack
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
 from servicekit.rest import BodyIn, MoneyInField, QueryIn, QueryIntegerField, StrictCharField
@@ -47,6 +47,12 @@ class ChargeIn(BodyIn):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         method = method_in(attrs, default=DEFAULT_METHOD)
         return refuse_fractions({**attrs, "method": method, "currency": settings.DEFAULT_CURRENCY})
+
+
+class ChargeRefundIn(BodyIn):
+    """What is to be given back; no amount means all that is left."""
+
+    amount = MoneyInField(min_value=money.CENT, required=False, allow_null=True)
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -138,9 +144,9 @@ def charge_body(payment: Payment) -> dict[str, Any]:
     }
 
 
-def refund_body(refunded: RefundedAll) -> dict[str, Any]:
+def refund_body(refunded: GivenBack) -> dict[str, Any]:
     payment = refunded.payment
-    amount = money.two_decimals(payment.captured)
+    amount = money.two_decimals(refunded.amount)
     if refunded.is_done is False:
         return {"error": refunded.refusal, "code": refunded.refusal_code, "payment_id": payment.number}
     done = "refunded" if refunded.is_done else "is being refunded"

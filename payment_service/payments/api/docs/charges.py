@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.bodies.charges import ChargeIn, ListIn
+from payment_service.payments.api.bodies.charges import ChargeIn, ChargeRefundIn, ListIn
 from payment_service.payments.api.docs.payments import NOT_FOUND
 from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
@@ -24,7 +24,7 @@ _CHARGE_OUT: Final = inline_serializer(
     },
 )
 _REFUND_OUT: Final = inline_serializer(
-    "FullRefundOut",
+    "ChargeRefundOut",
     {
         "payment_id": serializers.IntegerField(),
         "amount": MoneyOutField(),
@@ -116,14 +116,22 @@ CHARGE = extend_schema(
 REFUND = extend_schema(
     operation_id="refund_charge",
     tags=["charges"],
-    summary="Give all of a payment back",
-    description="Safe to repeat: the answer is the same again.",
+    summary="Give a payment back, or a part of it",
+    description=(
+        "Without an amount all that is left. Safe to repeat: the answer is the same again, and nothing more goes back. "
+        "The same part once more is another refund only under an `Idempotency-Key` of its own."
+    ),
     parameters=[_NUMBER, IDEMPOTENCY_KEY],
-    request=None,
+    request=ChargeRefundIn,
+    examples=[OpenApiExample("A part", value={"amount": 3.00}, request_only=True)],
     responses={
-        200: _refunded("All of it is back.", "Amount 561.00 refunded to CARD"),
+        200: _refunded("It is back.", "Amount 561.00 refunded to CARD"),
         202: _refunded("The gateway has not answered yet.", "Amount 561.00 is being refunded to CARD"),
-        400: problem("It took nothing.", "Payment had failed; cannot issue refund", "payment_had_failed"),
+        400: problem(
+            "It took nothing; or more than is left of it.",
+            "Payment had failed; cannot issue refund",
+            "payment_had_failed",
+        ),
         402: problem("The gateway refused.", "The money could not be given back", "refund_failed", payment_id=123),
         404: NOT_FOUND,
         409: problem(
