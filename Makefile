@@ -41,6 +41,10 @@ test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund
 test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kafka, on Apache's own broker; needs Java 17 and Maven
 	@scripts/kafka run -- $(BIN)/python -m pytest tests/kafka tests/test_consumers.py tests/test_events_document.py $(ARGS)
 
+.PHONY: test-openapi
+test-openapi: venv $(BIN)/.installed-requirements-dev ## Hold the OpenAPI documents against tools of other families; needs Node.js 20 and npm
+	@scripts/openapi-tools run -- $(BIN)/python -m pytest tests/openapi_tools $(ARGS)
+
 .PHONY: chaos
 chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random faults; SEED=7 MINUTES=10 DB=postgres ARGS="--help"
 	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m tests.faults.chaos \

@@ -5,6 +5,8 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from servicekit import exactjson
+
 # Not a class, because a serializer's own `fields` are something else.
 PROBLEM: Final = inline_serializer(
     "Problem",
@@ -36,6 +38,9 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             for status, answer in _answers_of_any(method).items():
                 _add_answer(operation["responses"], status, answer)
     _say_null_beside_a_type(result, result["components"]["schemas"])
+    for name, schema in result["components"]["schemas"].items():
+        for field in schema.get("properties", {}).values() if name.endswith("Request") else ():
+            _say_default_in_words(field)
     return result
 
 
@@ -91,6 +96,13 @@ _UNSAFE: Final = {
 }
 
 
+def _say_default_in_words(field: dict[str, Any]) -> None:
+    """A type that a generator makes of a field with a `default` asks every caller to give it."""
+    if "default" in field:
+        default = exactjson.encode(field.pop("default")).decode()
+        field["description"] = f"{field.get('description', '')} By default {default}.".strip()
+
+
 def _say_null_beside_a_type(node: Any, schemas: dict[str, Any]) -> None:
     """`nullable` moves to the one alternative, or the one component, that has a `type`."""
     if isinstance(node, list):
@@ -100,7 +112,7 @@ def _say_null_beside_a_type(node: Any, schemas: dict[str, Any]) -> None:
         return
     if node.get("nullable") is True and "type" not in node:
         del node["nullable"]
-        target = node["oneOf"][0] if "oneOf" in node else schemas[_only_reference(node)]
+        target = node["anyOf"][0] if "anyOf" in node else schemas[_only_reference(node)]
         target["nullable"] = True
     for child in node.values():
         _say_null_beside_a_type(child, schemas)

@@ -94,7 +94,8 @@ class QueryIntegerField(serializers.IntegerField):
 
 @extend_schema_field(
     {
-        "oneOf": [
+        # Not `oneOf`: in a query string the same digits are both.
+        "anyOf": [
             {"type": "number", "maximum": 9999999999.99, "minimum": -9999999999.99},
             {"type": "string", "pattern": r"^-?[0-9]{1,10}(\.[0-9]{1,2})?$"},
         ],

@@ -40,7 +40,7 @@ MAX_PAGE: Final = 10**9
 
 @extend_schema_field(
     {
-        "oneOf": [
+        "anyOf": [
             {"type": "number", "minimum": 0.01, "maximum": float(money.MAX_AMOUNT)},
             {"type": "string", "pattern": r"^(?!0*(\.0*)?$)[0-9]{1,10}(\.[0-9]{1,2})?$"},
         ]
