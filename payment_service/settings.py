@@ -85,6 +85,8 @@ PAYMENT_GATEWAYS = {
     "STRIPE": "stripe" if STRIPE_API_KEY else "simulated",
     **env.dict("PAYMENT_GATEWAYS", default={}),
 }
+# Once a gateway is configured that takes real money, methods of those that take none are refused. On: they are not.
+TEST_PAYMENTS = env.bool("TEST_PAYMENTS", default=False)
 DEFAULT_CURRENCY = "USD"
 # Seconds. A request or worker that waits longer than this for a gateway has lost its payment to the next worker; above
 # every gateway's own time-out.

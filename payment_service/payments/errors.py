@@ -65,6 +65,15 @@ class AmountMismatch(errors.Conflict):
         )
 
 
+class TestPaymentsOff(errors.Invalid):
+    """The method goes to a gateway that takes no real money, where another one is configured that does."""
+
+    code = "test_payments_off"
+
+    def __init__(self, *, method: str) -> None:
+        super().__init__(f"Payment method {method} takes no real money, and test payments are off", method=method)
+
+
 class PaymentVoided(errors.Conflict):
     """No money may be taken or held for this order any more."""
 

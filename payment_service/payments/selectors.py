@@ -12,7 +12,11 @@ def payment_of_order(order_id: str) -> Payment:
     Raises:
         PaymentNotFound: there is none.
     """
-    return _one(Payment.objects.filter(order_id=order_id).first())
+    return _one(find_payment_of_order(order_id))
+
+
+def find_payment_of_order(order_id: str) -> Payment | None:
+    return Payment.objects.filter(order_id=order_id).first()
 
 
 def payment_by_number(number: int) -> Payment:

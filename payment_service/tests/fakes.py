@@ -38,6 +38,7 @@ class FakeGateway:
     is_down: bool = False
     before_answer: Callable[[], None] | None = None
     has_outside_effect: bool = True
+    takes_real_money: bool = False
 
     def charge(self, request: ChargeRequest) -> Outcome:
         self.authorized[f"txn_{request.key}"] = request.amount

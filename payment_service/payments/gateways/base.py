@@ -95,11 +95,16 @@ NOT_SENT: Final = Declined(
 
 
 class Gateway(Protocol):
-    """One payment provider. Every method but `has_outside_effect` may raise the two exceptions above."""
+    """One payment provider. Every method may raise the two exceptions above."""
 
     @property
     def has_outside_effect(self) -> bool:
         """False when nothing outside our own database can change: there is nothing to be uncertain about."""
+        ...
+
+    @property
+    def takes_real_money(self) -> bool:
+        """False for one that is there to try things out: its yes brings nobody any money."""
         ...
 
     def charge(self, request: ChargeRequest) -> Outcome: ...

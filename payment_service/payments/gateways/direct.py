@@ -1,6 +1,7 @@
-"""The gateway that needs nobody: every positive amount is approved at once, and nothing outside changes."""
+"""The gateways that need nobody: every positive amount is approved at once, and nothing outside changes."""
 
 import uuid
+from dataclasses import replace
 
 from payment_service.payments.gateways.base import (
     Approved,
@@ -21,6 +22,7 @@ class DirectGateway:
     """The rule of the simplest payment service there is: `amount > 0` is paid."""
 
     has_outside_effect = False
+    takes_real_money = False
 
     def charge(self, request: ChargeRequest) -> Outcome:
         if request.amount <= 0:
@@ -38,6 +40,16 @@ class DirectGateway:
 
     def find(self, request: Request) -> Outcome | None:
         return self.charge(request) if isinstance(request, ChargeRequest) else _approve(request)
+
+
+class CashGateway(DirectGateway):
+    """Cash on delivery: the money is the courier's to take, and a yes here is the promise that they will."""
+
+    takes_real_money = True
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        outcome = super().charge(request)
+        return replace(outcome, response={"gateway": "cash", "result": "to be taken by the courier"})
 
 
 def _approve(request: Request) -> Approved:

@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 
 from payment_service.payments.gateways.base import Gateway
-from payment_service.payments.gateways.direct import DirectGateway
+from payment_service.payments.gateways.direct import CashGateway, DirectGateway
 from payment_service.payments.gateways.guarded import GuardedGateway
 from payment_service.payments.gateways.metered import MeteredGateway
 from payment_service.payments.gateways.simulated import SimulatedGateway
@@ -41,6 +41,7 @@ def _stripe() -> Gateway:
 
 _MAKERS: Final[Mapping[str, Callable[[], Gateway]]] = {
     "direct": DirectGateway,
+    "cash": CashGateway,
     "simulated": _simulated,
     "stripe": _stripe,
 }
@@ -62,6 +63,21 @@ def gateway(name: str) -> Gateway:
     """The gateway of that name; one per process, safe to share between threads."""
     made = _MAKERS[name]()
     return MeteredGateway(name, GuardedGateway(made, _downstream(name)) if made.has_outside_effect else made)
+
+
+def is_refused(name: str) -> bool:
+    """Whether no charge may go to a gateway: it takes no real money, and another one that is configured does.
+
+    Unless payments without money are wanted all the same (`TEST_PAYMENTS`).
+    """
+    return not gateway(name).takes_real_money and not settings.TEST_PAYMENTS and is_for_real()
+
+
+def is_for_real() -> bool:
+    """Whether a gateway is configured that takes real money."""
+    if settings.STRIPE_API_KEY:
+        return True
+    return any(gateway(name).takes_real_money for name in set(settings.PAYMENT_GATEWAYS.values()) & _MAKERS.keys())
 
 
 def require_room(name: str) -> None:

@@ -37,6 +37,7 @@ class SimulatedGateway:
     """
 
     has_outside_effect = True
+    takes_real_money = False
 
     def __init__(
         self,

@@ -69,6 +69,7 @@ class StripeGateway:
     """
 
     has_outside_effect = True
+    takes_real_money = True
 
     def __init__(self, *, api_key: str, timeout_s: float, base_url: str | None = None) -> None:
         self._stripe = stripe.StripeClient(

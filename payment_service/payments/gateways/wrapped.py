@@ -24,6 +24,7 @@ class WrappedGateway(ABC):
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.has_outside_effect = gateway.has_outside_effect
+        self.takes_real_money = gateway.takes_real_money
 
     def charge(self, request: ChargeRequest) -> Outcome:
         return self._ask("charge", self._gateway.charge, request)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from payment_service.payments import selectors
-from payment_service.payments.errors import AmountMismatch, AmountNotPositive, Overtaken, PaymentVoided
+from payment_service.payments.errors import AmountMismatch, AmountNotPositive, Overtaken, PaymentVoided, TestPaymentsOff
 from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import (
     NOT_SENT,
@@ -44,7 +44,8 @@ class Charged:
 
 def is_one_write(asked: Asked) -> bool:
     """Whether charging takes nothing but a write: nobody outside is asked, and the amount can be charged."""
-    return asked.amount > 0 and not registry.gateway(registry.name_for(asked.method)).has_outside_effect
+    name = registry.name_for(asked.method)
+    return asked.amount > 0 and not registry.gateway(name).has_outside_effect and not registry.is_refused(name)
 
 
 def charge_at_once(asked: Asked) -> Payment:
@@ -67,9 +68,12 @@ def charge_payment(asked: Asked) -> Charged:
         AmountNotPositive: kept as a FAILED payment where the order has none.
         AmountMismatch: the order has a payment over another amount.
         PaymentVoided: no charge is wanted for this order any more.
+        TestPaymentsOff: the method takes no real money, which is asked for; nothing was recorded or sent.
         Overloaded: too many wait for its gateway; nothing was recorded or sent.
     """
     name = registry.name_for(asked.method)
+    if registry.is_refused(name):
+        return Charged(_payment_there(asked), is_new=False)
     if asked.amount <= 0:
         attempts.open_concluded(asked, gateway=name, outcome=_AMOUNT_REFUSED)
         raise AmountNotPositive
@@ -86,6 +90,16 @@ def _open(asked: Asked, *, gateway_name: str) -> Payment | None:
         return attempts.open_concluded(asked, gateway=gateway_name, outcome=outcome)
     payment = attempts.open_processing(asked, gateway=gateway_name)
     return None if payment is None else _ask(payment)
+
+
+def _payment_there(asked: Asked) -> Payment:
+    """What a charge that may not be made means for an order that was paid when it might: the payment that is there."""
+    payment = selectors.find_payment_of_order(asked.order_id)
+    if payment is None or payment.status == Status.FAILED:
+        raise TestPaymentsOff(method=asked.method)
+    if payment.void_requested:
+        raise PaymentVoided
+    return _same_charge(payment, asked)
 
 
 def settle_attempt(payment: Payment, *, resend: bool) -> Payment:
