@@ -39,7 +39,7 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # Most of an order's time is its calls', so more of them at once than there are processors; measured.
-ADMISSION = conf.admission(env, at_once=8, wait_s=2.5)
+ADMISSION = conf.admission(env, at_once=8, wait_s=2.5, reads=("/api/orders", "/api/orders/[^/]+/events"))
 METRICS_DIRECTORY = conf.metrics_directory(env)
 DOWNSTREAMS = conf.downstreams(env)
 REST_FRAMEWORK = conf.rest_framework()

@@ -42,7 +42,7 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # A charge without a gateway is all work; some more than processors, for those who wait for the disk. Measured.
-ADMISSION = conf.admission(env, at_once=4, wait_s=1.5)
+ADMISSION = conf.admission(env, at_once=4, wait_s=1.5, reads=("/v1/payments",))
 METRICS_DIRECTORY = conf.metrics_directory(env)
 DOWNSTREAMS = conf.downstreams(env)
 REST_FRAMEWORK = conf.rest_framework()

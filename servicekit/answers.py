@@ -14,12 +14,20 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, NotSupportedError, ProgrammingError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 
-from servicekit import errors, exactjson
+from servicekit import databases, errors, exactjson
 from servicekit.messages import Response
 from servicekit.storage import damage
 
@@ -27,6 +35,7 @@ log = structlog.get_logger()
 
 # A lock or a connection that was not to be had for the whole of the database's own time-out: worth one more second.
 DATABASE_RETRY_AFTER_S: Final = 1
+_READING: Final = frozenset({"GET", "HEAD"})
 
 _STATUS_OF_FAMILY: Final[Mapping[type[errors.ServiceError], int]] = {
     errors.Invalid: 400,
@@ -66,9 +75,16 @@ def error(status: int, sentence: str, code: str, **fields: Any) -> Answer:
     return Answer(status, {"error": sentence, "code": code, **fields})
 
 
-def handle_exception(problem: Exception, _context: Mapping[str, Any]) -> Response:
+def answer_to(request: Any, problem: Exception) -> Answer:
+    """The answer for what went wrong with this request. A read that took too long says nothing of the database."""
+    if request.method in _READING and isinstance(problem, OperationalError) and databases.took_too_long(problem):
+        problem = errors.Overloaded("The query took too long")
+    return answer_for(problem)
+
+
+def handle_exception(problem: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's `EXCEPTION_HANDLER`."""
-    answer = answer_for(problem)
+    answer = answer_to(context["request"], problem)
     return Response(answer.body, status=answer.status, headers=dict(answer.headers))
 
 

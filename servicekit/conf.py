@@ -10,6 +10,7 @@ from corsheaders.defaults import default_headers
 from django.core.management.utils import get_random_secret_key
 from environs import Env, validate
 
+from servicekit import databases
 from servicekit import env as environment
 from servicekit.breakers import BreakerPolicy
 
@@ -83,11 +84,20 @@ def middleware(*, cors_origins: list[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Admission:
-    """How many requests a process works on at once, how many it has in all, and how long those wait, in seconds."""
+    """How many requests a process works on at once, how many it has in all, and how long those wait, in seconds.
+
+    Attributes:
+        reads: Patterns of the paths, without the last slash, at which a GET may cost as much as a table is large.
+        reads_at_once: How many of those are worked on, beside all others.
+        read_limit_s: How long SQLite may look for what one of those wants, and for what somebody in the admin does.
+    """
 
     at_once: int
     in_flight: int
     wait_s: float
+    reads: tuple[str, ...] = ()
+    reads_at_once: int = 1
+    read_limit_s: float | None = databases.STATEMENT_TIMEOUT_S
 
 
 @dataclass(frozen=True)
@@ -98,18 +108,23 @@ class Downstreams:
     calls: int
 
 
-def admission(env: Env, *, at_once: int, wait_s: float) -> Admission:
+def admission(env: Env, *, at_once: int, wait_s: float, reads: tuple[str, ...]) -> Admission:
     """`ADMISSION`, from the number of threads that the server was started with.
 
     Args:
         at_once: How many find work for a database server. On SQLite it is one, unless the environment says otherwise:
             there is one writer at a time, and threads that compute only take the interpreter from each other.
+        reads: Patterns of the lists' paths; these have places of their own, a quarter as many.
     """
     usual = 1 if env.str("DB_ENGINE", default=environment.SQLITE) == environment.SQLITE else at_once
     at_once = env.int("REQUESTS_AT_ONCE", default=usual, validate=validate.Range(1))
+    reads_at_once = env.int("READS_AT_ONCE", default=max(1, at_once // 4), validate=validate.Range(1))
     threads: int = env.int("GRANIAN_BLOCKING_THREADS", default=_SERVER_THREADS)
     wait_s = env.float("REQUEST_WAIT_S", default=wait_s, validate=validate.Range(0))
-    return Admission(at_once, max(at_once, threads - _SPARE_THREADS), wait_s)
+    limit_s: float = env.float("DB_STATEMENT_TIMEOUT_S", default=databases.STATEMENT_TIMEOUT_S)
+    return Admission(
+        at_once, max(at_once, threads - _SPARE_THREADS), wait_s, reads, reads_at_once, read_limit_s=limit_s or None
+    )
 
 
 def downstreams(env: Env) -> Downstreams:

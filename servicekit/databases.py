@@ -25,11 +25,16 @@ STATEMENT_TIMEOUT_S: Final = 10.0
 IDLE_IN_TRANSACTION_TIMEOUT_S: Final = 30.0
 # How long past a statement's own limit its answer is waited for before the connection is given up.
 _ANSWER_GRACE_S: Final = 5.0
-# Every request that is worked on has one connection, and whoever watches the service a few more.
+# Every request that is worked on has one connection, and whoever watches the service or is in the admin a few more.
 POOL_MAX: Final = 16
-_WATCHERS: Final = 4
+_OTHERS: Final = 5
 # A peer that is dead or cut off is noticed after 10 + 3 x 5 s, or when it acknowledges nothing for 10.
 _KEEPALIVE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
+# How each says that a statement had no more time: PostgreSQL, MariaDB and MySQL, SQLite (`sqlite/base.py`).
+_OUT_OF_TIME_SQLSTATE: Final = "57014"
+_OUT_OF_TIME_CODES: Final = frozenset({1969, 3024})
+_SQLITE_OUT_OF_TIME: Final = "interrupted"
 
 # Strict: what does not fit is an error, never cut off or made 0.
 _SQL_MODE: Final = (
@@ -98,9 +103,20 @@ def mysql(env: Env) -> dict[str, Any]:
     }
 
 
+def took_too_long(problem: Exception) -> bool:
+    """Whether the database ended a statement because it ran for longer than it may."""
+    code = problem.args[0] if problem.args else None
+    return (
+        code in _OUT_OF_TIME_CODES
+        or code == _SQLITE_OUT_OF_TIME
+        or getattr(problem.__cause__, "sqlstate", None) == _OUT_OF_TIME_SQLSTATE
+    )
+
+
 def _pool_max(env: Env) -> int:
     at_once: int = env.int("REQUESTS_AT_ONCE", default=0)
-    return max(POOL_MAX, at_once + _WATCHERS)
+    reads: int = env.int("READS_AT_ONCE", default=at_once // 4)
+    return max(POOL_MAX, at_once + reads + _OTHERS)
 
 
 def _milliseconds(env: Env, name: str, default_s: float) -> str:

@@ -6,6 +6,8 @@ anyway (docs/adr/0007).
 """
 
 import struct
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
@@ -35,6 +37,11 @@ log = structlog.get_logger()
 
 # A file is empty for less time than one look takes.
 _LOOKS: Final = 5
+# Of the time that collecting may take, and how much of what it did not take it may take later, in seconds.
+SHARE: Final = 0.1
+SAVED_AT_MOST_S: Final = 2.0
+# Of a text: whoever comes while the next one is made is better served by that when it is older.
+GOOD_FOR_OTHERS_S: Final = 2.0
 
 # Reads metrics from the database; may raise Django's database errors.
 Reader = Callable[[], Iterable[Metric]]
@@ -79,21 +86,81 @@ class _Together(Collector):
         return found
 
 
+class Text:
+    """What was collected last, and collecting it anew.
+
+    One thread at a time does that, the others get the same text. A collection takes the interpreter from the requests,
+    so that all of them together may take no more than a tenth of the time: whoever comes while that is used up gets
+    the last text as well. A few scrapes, however close together, never notice.
+
+    Args:
+        collect: Makes the text.
+        clock, cost: Seconds: of the time that goes by, and of the processor's that this thread has used.
+    """
+
+    def __init__(
+        self,
+        collect: Callable[[], bytes],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._collect = collect
+        self._clock = clock
+        self._cost = cost
+        self._collecting = threading.Lock()
+        self._text: bytes | None = None
+        self._finished_at = float("-inf")
+        self._credit_s = SAVED_AT_MOST_S
+        self._credited_at = clock()
+
+    def __call__(self) -> bytes:
+        arrived = self._clock()
+        is_worth_waiting_for = self._text is None or arrived - self._finished_at > GOOD_FOR_OTHERS_S
+        if not self._collecting.acquire(blocking=is_worth_waiting_for):
+            return self._text or b""
+        try:
+            if self._text is None or (self._finished_at < arrived and self._can_afford()):
+                self._text = self._charged()
+                self._finished_at = self._clock()
+            return self._text
+        finally:
+            self._collecting.release()
+
+    def _can_afford(self) -> bool:
+        now = self._clock()
+        earned_s = (now - self._credited_at) * SHARE
+        self._credit_s, self._credited_at = min(SAVED_AT_MOST_S, self._credit_s + earned_s), now
+        return self._credit_s > 0
+
+    def _charged(self) -> bytes:
+        began = self._cost()
+        try:
+            return self._collect()
+        finally:
+            self._credit_s -= self._cost() - began
+
+
 class MetricsView(View):
     """Everything, in Prometheus' text format."""
 
-    collector: Collector = DatabaseCollector()
+    text: Callable[[], bytes] = staticmethod(lambda: b"")
 
     @extend_schema(exclude=True)
     def get(self, _request: Request) -> HttpResponse:
-        registry = _of_all_processes()
-        registry.register(self.collector)
-        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return HttpResponse(self.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def routes(*readers: Reader) -> list[URLPattern]:
     """`/metrics`, with and without a trailing slash."""
-    return [re_path(r"^metrics/?$", MetricsView.as_view(collector=DatabaseCollector(*readers)))]
+    collector = DatabaseCollector(*readers)
+
+    def collect() -> bytes:
+        registry = _of_all_processes()
+        registry.register(collector)
+        return generate_latest(registry)
+
+    return [re_path(r"^metrics/?$", MetricsView.as_view(text=Text(collect)))]
 
 
 def serve(port: int) -> None:

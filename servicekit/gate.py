@@ -22,7 +22,7 @@ class Full(Exception):
 IN_FLIGHT: Final = "in_flight"
 WAITED: Final = "waited"
 # As `Lock.acquire` says it.
-_FOR_EVER: Final = -1.0
+FOR_EVER: Final = -1.0
 
 
 class Gate:
@@ -54,13 +54,13 @@ class Gate:
     def take(self, *, wait_s: float) -> bool:
         """Take a place; whether it had to be waited for.
 
-        Raises Full: none came free in `wait_s` seconds.
+        Raises Full: none came free in `wait_s` seconds, which may be FOR_EVER.
         """
         return self._take(self._newcomers, wait_s)
 
     def take_again(self) -> None:
         """Take a place after having given one, before all newcomers and however long that takes."""
-        self._take(self._coming_back, _FOR_EVER)
+        self._take(self._coming_back, FOR_EVER)
 
     def give(self) -> None:
         """Hand the place to whoever is next."""

@@ -60,9 +60,9 @@ class RequestMiddleware:
             )
         return response
 
-    def process_exception(self, _request: HttpRequest, problem: Exception) -> HttpResponse:
+    def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse:
         """Answer what a view outside DRF raised; with DEBUG on too, where Django would send a page of HTML."""
-        return answers.to_django(answers.answer_for(problem))
+        return answers.to_django(answers.answer_to(request, problem))
 
 
 class LimitsMiddleware:

@@ -13,15 +13,22 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from servicekit.gate import Gate
+from servicekit.sqlite import base as sqlite
 
 _here = threading.local()
 
 
 class Connections:
-    """Open connections that nobody uses at the moment; `keep` at most, and the one used last goes out first."""
+    """Open connections that nobody uses at the moment; `keep` at most, and the one used last goes out first.
 
-    def __init__(self, *, keep: int) -> None:
+    Args:
+        limit_s: What is asked of one that was lent has to be found within that; None: as long as it takes. For SQLite
+            alone: a server has a limit of its own on each statement.
+    """
+
+    def __init__(self, *, keep: int, limit_s: float | None = None) -> None:
         self._keep = keep
+        self._limit_s = limit_s
         self._idle: deque[BaseDatabaseWrapper] = deque()
 
     def lend(self) -> BaseDatabaseWrapper | None:
@@ -33,6 +40,8 @@ class Connections:
         except IndexError:
             connection = connections.create_connection(DEFAULT_DB_ALIAS)
             connection.inc_thread_sharing()
+        if self._limit_s is not None:
+            sqlite.end_after(connection, self._limit_s)
         connections[DEFAULT_DB_ALIAS] = connection
         return connection
 

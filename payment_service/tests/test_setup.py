@@ -16,6 +16,7 @@ from payment_service.settings import HERE
 from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit.events.models import Event
+from servicekit.tests.looking import assert_every_list_is_a_read
 
 COMMITTED = HERE.parent / "docs" / "openapi" / "payment_service.yaml"
 
@@ -83,3 +84,8 @@ def test_the_admin_only_shows(admin_client: Client, model: str) -> None:
     url = f"/admin/payments/{model}/"
     assert admin_client.get(url, {"q": "x"}).status_code == 200
     assert admin_client.get(f"{url}add/").status_code == 403
+
+
+def test_every_list_has_places_of_its_own() -> None:
+    """A read never takes a place from what moves something."""
+    assert_every_list_is_a_read()

@@ -7,6 +7,7 @@ import pytest
 from product_stub import settings
 from servicekit.databases import SERVERS
 from servicekit.env import SQLITE, database
+from servicekit.tests.looking import assert_every_list_is_a_read
 
 
 def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,3 +19,8 @@ def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("DB_ENGINE", engine)
         database(settings.env, default_sqlite=Path("db.sqlite3"))
     assert named == set(settings.env.dump())
+
+
+def test_every_list_has_places_of_its_own() -> None:
+    """A read never takes a place from what moves something."""
+    assert_every_list_is_a_read()

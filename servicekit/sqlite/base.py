@@ -11,6 +11,7 @@ own way.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -31,6 +32,9 @@ _UTC: Final = timezone.utc
 
 # Statements differ by their shape, not by their values: a few hundred in a service.
 _KEPT_STATEMENTS: Final = 1024
+
+# Steps of SQLite's machine between two looks at the clock: a millisecond or two.
+_STEPS_BETWEEN_LOOKS: Final = 50_000
 
 # The types of a statement's parameters when they go by place and not by name.
 _PLACED: Final = frozenset({list, tuple})
@@ -124,6 +128,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     transaction_mode: str | None
     _file = Path()
     _opened: Identity = None
+    _ends_at: float | None = None
 
     def ensure_connection(self) -> None:
         if self.connection is None:
@@ -200,7 +205,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection = super().get_new_connection(conn_params)
         self._file = Path(self.settings_dict["NAME"])
         self._opened = self._present()
+        if self._ends_at is not None:
+            connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
         return connection
+
+    def end_after(self, seconds: float) -> None:
+        """See the function of that name."""
+        if self._ends_at is None and self.connection is not None:
+            self.connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
+        self._ends_at = time.monotonic() + seconds
+
+    def _is_late(self) -> bool:
+        return self._ends_at is not None and time.monotonic() > self._ends_at
 
     def is_usable(self) -> bool:
         """After any error but those of the data itself a new connection costs little, and is sure to be good."""
@@ -218,6 +234,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_mode
+
+
+def end_after(connection: BaseDatabaseWrapper, seconds: float) -> None:
+    """Have SQLite interrupt what this connection still runs so long from now. Of no effect on another database's."""
+    if isinstance(connection, DatabaseWrapper):
+        connection.end_after(seconds)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     limits = ("LOCK_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "IDLE_IN_TRANSACTION_TIMEOUT_S")
     for name in (*names, *limits, "POOL_MIN", "POOL_MAX", "POOL_TIMEOUT_S"):
         monkeypatch.delenv(f"DB_{name}", raising=False)
-    monkeypatch.delenv("REQUESTS_AT_ONCE", raising=False)
+    for name in ("REQUESTS_AT_ONCE", "READS_AT_ONCE"):
+        monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
 
@@ -61,7 +62,7 @@ def test_postgresql_has_a_pool_and_limits(tmp_path: Path, variables: pytest.Monk
     database = read(tmp_path)
     assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (0, True)
     options = database["OPTIONS"]
-    assert options["pool"] == {"min_size": 1, "max_size": 44, "timeout": 3.0, "reconnect_timeout": 3.0}
+    assert options["pool"] == {"min_size": 1, "max_size": 55, "timeout": 3.0, "reconnect_timeout": 3.0}
     assert options["connect_timeout"] == 3
     assert options["options"] == (
         r"-c default_transaction_isolation=read\ committed -c statement_timeout=10000 -c lock_timeout=250 "

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from servicekit import answers
-from servicekit.admission import AdmissionMiddleware
 from servicekit.tests.models import Sample
 from servicekit.tests.sessions import KILL, OWN_ID, Threads, another_session, told
 from servicekit.transactions import in_one_transaction
+from servicekit.workplace import Connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,6 +104,7 @@ def test_a_statement_does_not_run_for_ever() -> None:
     with pytest.raises(OperationalError) as raised:
         told(LONG_STATEMENT)
     assert_asks_for_patience(raised.value)
+    assert answers.answer_to(RequestFactory().get("/"), raised.value).body["code"] == "overloaded"
     assert Sample.objects.count() == 0
 
 
@@ -139,7 +140,7 @@ def test_a_connection_that_was_lost_between_two_requests_is_replaced() -> None:
     def own_id() -> Any:
         return told(OWN_ID)[0][0]
 
-    stock = AdmissionMiddleware(lambda _request: None)._connections  # type: ignore[arg-type,return-value]
+    stock = Connections(keep=1)
 
     def borrowed(work: Any) -> Any:
         lent = stock.lend()

@@ -1,0 +1,97 @@
+"""Looking costs the one who looks: lists, scrapes and wrong passwords take no place from an order."""
+
+import http.client
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests import books
+from tests.stack import Stack
+
+ORDER = {"customer_name": "Alice", "product_ids": [1]}
+ORDERS = 8
+PREDICTABLE = {"GATEWAY_SUCCESS_RATE": "1", "GATEWAY_DELAY_MS": "0"}
+# A page of these is as long as one may be, and to find it takes a while.
+PAYMENTS = 3000
+LONGEST_PAGE = "/v1/payments?amount_gt=1&amount_lt=99999&sort_by_created=asc&per_page=200&page=8"
+
+
+@pytest.fixture(scope="module")
+def stack(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A ledger with some history, and no chance in what becomes of a payment."""
+    stack = make_module_stack(settings={"payment_service": PREDICTABLE})
+    csv: Path = tmp_path_factory.mktemp("csv") / "payments.csv"
+    lines = [
+        f"{n},{900_000 + n},{n % 97 + 2}.50,CARD,SUCCESS,ECI20250101-{n:08X},2025-01-01 10:{n // 60:02}:{n % 60:02},0"
+        for n in range(1, PAYMENTS + 1)
+    ]
+    csv.write_text("payment_id,order_id,amount,method,status,reference,created_at,refunded\n" + "\n".join(lines) + "\n")
+    imported = stack.services["payment_service"].manage("import_payments", str(csv))
+    assert imported.returncode == 0, imported.stdout + imported.stderr
+    return stack
+
+
+@contextmanager
+def crowd(url: str, method: str, path: str, *, clients: int, body: str = "", **headers: str) -> Iterator[Counter[int]]:
+    """So many clients that ask for this over and over, and how often each status was the answer."""
+    address, done, answers = urlsplit(url), Event(), [Counter[int]() for _ in range(clients)]
+
+    def ask(counted: Counter[int]) -> None:
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+        while not done.is_set():
+            connection.request(method, path, body or None, headers)
+            answer = connection.getresponse()
+            answer.read()
+            counted[answer.status] += 1
+        connection.close()
+
+    threads = [Thread(target=ask, args=(counted,)) for counted in answers]
+    seen: Counter[int] = Counter()
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        for counted in answers:
+            seen.update(counted)
+
+
+def place_orders(stack: Stack) -> list[tuple[int, str]]:
+    """One after another; what became of each."""
+    replies = [stack.orders.post("/api/orders/", ORDER) for _ in range(ORDERS)]
+    return [(reply.status, reply.json["status"]) for reply in replies]
+
+
+def assert_all_in_the_books(stack: Stack, total_before: int) -> None:
+    assert stack.orders.get("/api/orders/?per_page=1").json["total"] == total_before + ORDERS
+    assert [problem for problem in books.problems_in(stack) if "payment without an order: 9" not in problem] == []
+
+
+LOOKS = {
+    "payments": ("payment_service", LONGEST_PAGE, 60, {200, 503}),
+    "orders": ("order_service", "/api/orders/?per_page=200", 60, {200, 503}),
+    "products": ("product_stub", "/api/products/?per_page=200", 60, {200, 503}),
+    # Never refused, however many there are.
+    "metrics": ("order_service", "/metrics", 130, {200}),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_whoever_looks_costs_no_order_its_payment(stack: Stack, look: str) -> None:
+    """Over and over, without a pause: every order is PAID all the same."""
+    service, path, clients, statuses = LOOKS[look]
+    before = stack.orders.get("/api/orders/?per_page=1").json["total"]
+    with crowd(stack.services[service].url, "GET", path, clients=clients) as answered:
+        outcomes = place_orders(stack)
+    assert outcomes == [(201, "PAID")] * ORDERS
+    assert set(answered) <= statuses
+    assert answered[200] > 0
+    assert_all_in_the_books(stack, before)
