@@ -135,6 +135,25 @@ class Payment(models.Model):
         return self.captured - self.booked
 
 
+class FailedAttempt(models.Model):
+    """An attempt of another system at a payment that this one is not: it took nothing, and is kept for its reference.
+
+    So a file that is imported again finds all of its rows, and no attempt that failed is taken for a new one.
+    """
+
+    reference = models.CharField(max_length=100, unique=True)
+    # By its order, because an imported payment gets the number of the attempt that took its money.
+    payment = models.ForeignKey(
+        Payment, to_field="order_id", db_column="order_id", on_delete=models.CASCADE, related_name="failed_attempts"
+    )
+    amount = amount_column()
+    method = models.CharField(max_length=16)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.reference} {self.amount}"
+
+
 class Refund(models.Model):
     """Money on its way back, or back. Booked in the payment's row while PENDING and once SUCCEEDED."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_service.payments.importing.reading import MAX_LINE_LENGTH
+from payment_service.payments.importing.reading import MAX_LINE_LENGTH, MAX_ROW_LINES
 from payment_service.payments.importing.rows import COLUMNS
 from payment_service.payments.models import Payment
 from payment_service.settings import HERE
@@ -96,18 +96,103 @@ def test_quotation_marks_that_make_no_sense(run: Importer) -> None:
     bad = row(reference='"A"B')
     done = run([*numbered(1), bad, *numbered(1, first=2)])
     assert (done.status, counts()) == (1, (2, 2, 0))
-    assert done.err.startswith("line 3: The quotation marks make no sense")
+    assert done.err.startswith("line 3: The quotation marks make no sense: one is opened on line 3; ")
 
 
-def test_a_quotation_mark_that_is_never_closed(run: Importer) -> None:
-    """It cannot swallow the whole file, nor the memory: what it took is named, the rest is imported."""
-    rows = [*numbered(2), '"' + row(), *numbered(4000, first=3)]
-    done = run(rows)
-    assert done.status == 1
-    first, last = [int(word.strip(".")) for word in done.err.split() if word.strip(".").isdigit()]
-    assert first == 4
-    assert Payment.objects.count() == 4002 - (last - first)
-    assert 4 < last < 4000
+UNBALANCED = [f'"{row()}', row(reference='"REF'), row(payment_id='"7'), row(refunded='"0'), row(order_id='"342""')]
+
+
+@pytest.mark.parametrize("bad", UNBALANCED)
+@pytest.mark.parametrize("behind", [0, 1, 4000])
+def test_a_quotation_mark_that_is_never_closed(run: Importer, bad: str, behind: int) -> None:
+    """It spoils its own row, wherever it stands, however many rows follow, and the report says where it was opened."""
+    done = run([*numbered(2), bad, *numbered(behind, first=3)])
+    assert (done.status, counts()) == (1, (2 + behind, 2 + behind, 0))
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("line 4: The quotation marks make no sense: one is opened on line 4; ")
+
+
+@pytest.mark.parametrize("second", [*UNBALANCED, row(reference='REF"'), row(reference='"A B"'), row(refunded='0"')])
+@pytest.mark.parametrize("first", UNBALANCED)
+def test_two_of_them_do_not_swallow_what_is_between(run: Importer, first: str, second: str) -> None:
+    """The second closes what the first opened, and yet the rows between are rows."""
+    second = second.replace("7,342", "8,343", 1) if second.count('"') == 2 else second
+    run([*numbered(2), first, *numbered(5, first=3), second, *numbered(2, first=8)])
+    assert set(range(1, 10)) <= set(Payment.objects.values_list("number", flat=True)) | {7}
+    assert set(range(1001, 1010)) <= {int(order_id) for order_id in Payment.objects.values_list("order_id", flat=True)}
+
+
+def test_every_row_with_one(run: Importer) -> None:
+    """Each fails for itself, and reading them takes no longer than a file of that size should."""
+    done = run([f'"{line}' for line in numbered(2000)], "--report", str(run.report))
+    assert "2,000 rows read: 0 imported, 0 already there, 2,000 failed" in done.out
+    assert len(run.report.read_text().splitlines()) == 2001
+
+
+def test_a_cell_of_text_is_no_row(run: Importer) -> None:
+    """Rows inside a cell that is quoted as it should be are text, which somebody may have written on purpose."""
+    forged = row(payment_id=66, order_id=66, reference="FORGED")
+    done = run(f'{HEADER},note\n{ROW},"hello\n{forged},\n"\n{row(payment_id=8, order_id=8, reference="B")},\n')
+    assert (done.status, list(Payment.objects.values_list("number", flat=True))) == (1, [8])
+    assert done.err == (
+        "line 2: The quotation marks make no sense: one is opened on line 2; if the one on line 4 closes it, the lines "
+        "between are no rows. Lines 2 to 4 belong to it.\n"
+    )
+
+
+def test_a_row_has_so_many_lines_and_no_more(run: Importer) -> None:
+    """A long text in a cell is one row; what is longer than any text fails alone."""
+    text = "\n".join(["word"] * (MAX_ROW_LINES - 1))
+    longer = "\n".join(["word"] * (MAX_ROW_LINES + 5))
+    rows = [f'{ROW},"{text}"', f'{row(payment_id=8, order_id=8, reference="B")},"{longer}"']
+    rows.append(f"{row(payment_id=9, order_id=9, reference='C')},")
+    done = run("\n".join([f"{HEADER},note", *rows]))
+    assert (done.status, set(Payment.objects.values_list("number", flat=True))) == (1, {7, 9})
+    assert f"one is opened on line {MAX_ROW_LINES + 1}; none on the {MAX_ROW_LINES} lines" in done.err
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_rows_of_separators_only_are_empty_lines(run: Importer, delimiter: str) -> None:
+    """Spreadsheets write them below the last row, above the header and in between; quoted or with blanks, too."""
+    blank = [",,,,,,,", ", , ,,,,,", '"","",,,,,,', "  ", ",", ",,,,,,,,,,,,"]
+    text = "\n".join([blank[0], HEADER, blank[1], *numbered(1), *blank, *numbered(1, first=2), *blank, ""])
+    done = run(text.replace(",", delimiter))
+    assert (done.status, done.err, counts()) == (0, "", (2, 2, 0))
+    assert done.out.startswith("2 rows read: ")
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;\r"])
+def test_a_line_that_names_the_separator_is_no_row(run: Importer, first: str) -> None:
+    """Excel is told so, and counts it as a line."""
+    done = run(f"{first}\n" + text_of([*numbered(1), row(amount="x")]).replace(",", ";"))
+    assert (done.status, counts()) == (1, (1, 1, 0))
+    assert done.err.startswith("line 4, amount")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            text_of([ROW]).replace(",", "\t"),
+            "its cells are separated by tabs; save it again with commas or semicolons.",
+        ),
+        (text_of([ROW]).replace(",", "|"), "its cells are separated by vertical bars; save it again"),
+        ("sep=\t\n" + text_of([ROW]).replace(",", "\t"), "line 1: says 'sep=\\t'; only commas and semicolons can"),
+        (
+            "Payments 2025\n" + text_of([ROW]),
+            "line 1 must name the columns, but is a title; their names are on line 2.",
+        ),
+        ("Payments,,,\n\nas of today, all\n" + text_of([ROW]), "but is a title; their names are on line 4."),
+        ("sep=;\nTitle\n" + text_of([ROW]).replace(",", ";"), "line 2 must name the columns, but is a title;"),
+        ("sep=;\n", "is empty"),
+        (",,,\n;;\n", "is empty"),
+    ],
+)
+def test_what_is_above_or_between_the_cells_is_named(run: Importer, content: str, complaint: str) -> None:
+    """Instead of a list of columns that are missing; nothing is imported."""
+    done = run(content)
+    assert (done.status, counts()) == (1, (0, 0, 0))
+    assert complaint in done.err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from payment_service.payments.states import EVENTS, TRANSITIONS, Status
+from payment_service.payments.states import EVENTS, TAKEN, TRANSITIONS, Status
 
 IMPORTED: Final = "payment.imported"
 REFUNDED: Final = "payment.refunded"
@@ -70,7 +70,9 @@ def _status_in(kind: str, data: Mapping[str, Any] | None) -> Status | None:
 
 def _move(payment: Folded, kind: str, status: Status, where: str) -> None:
     if kind == IMPORTED:
-        if payment.status is not None:
+        # What failed may have been paid by a later attempt, in a later row or file.
+        is_paid_later = payment.is_imported and payment.status is Status.FAILED and TAKEN[status]
+        if payment.status is not None and not is_paid_later:
             payment.backwards.append(f"{where} imports a payment that is {payment.status} already")
         payment.is_imported = True
     elif status not in ahead_of(payment.status):

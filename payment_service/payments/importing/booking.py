@@ -5,6 +5,8 @@ from typing import Final
 
 from django.db import IntegrityError
 
+from payment_service.payments.errors import Overtaken
+from payment_service.payments.importing import known
 from payment_service.payments.importing.rows import Row, problem
 from payment_service.payments.importing.seen import Seen
 from payment_service.payments.importing.sorting import Sorted, Sorter
@@ -30,29 +32,44 @@ class Booker:
 
     def book(self, rows: Sequence[Row]) -> Sorted:
         """Book a batch, and say what became of each row."""
-        if not self._dry_run and not self._seen.may_clash_with_put_off(rows) and self._write(rows):
+        if not self._dry_run and not self._needs_sorting(rows) and self._write(Sorted(new=list(rows))):
             return Sorted(new=list(rows))
         found = self._sorted(rows)
         for _ in range(ROUNDS):
-            if self._dry_run or self._write(found.new):
+            if self._dry_run or self._write(found):
                 break
             found = self._sorted(rows)
         else:
-            found = self._one_by_one(rows)
-        if self._dry_run:
-            found.new += found.later
-            self._seen.remember(found.new)
-        else:
-            self._seen.put_off(found.later)
-        self._seen.remember([*found.present, *found.later])
+            return self._one_by_one(rows)
+        self._remember(found)
         return found
 
     def put_off(self, *, at_once: int) -> Iterator[list[Row]]:
         """The rows that are to be booked when all others are."""
         return self._seen.rows_put_off(at_once=at_once)
 
+    def _needs_sorting(self, rows: Sequence[Row]) -> bool:
+        """Whether a row can contradict or follow another without the ledger's unique columns refusing it."""
+        has_attempts = len({row.order_id for row in rows}) < len(rows)
+        if has_attempts or self._seen.may_clash_with_put_off(rows):
+            return True
+        return any(known.attempts([row.reference for row in rows]))
+
     def _sorted(self, rows: Sequence[Row]) -> Sorted:
-        return Sorter(rows, ids=self._writer.ids, seen=self._seen).sort(rows, stop=self._stop)
+        sorter = Sorter(rows, ids=self._writer.ids, seen=self._seen, dry_run=self._dry_run)
+        return sorter.sort(rows, stop=self._stop)
+
+    def _remember(self, found: Sorted) -> None:
+        """What the ledger cannot tell about the rows once they are in it, and about those that are not in it."""
+        if self._dry_run:
+            found.renumbered += len(found.later)
+            found.new += found.later
+            self._seen.remember(found.new)
+        else:
+            self._seen.put_off(found.later)
+        paid = [each.row._replace(number=each.number) for each in found.paid]
+        attempts = [row._replace(number=None) for row in found.attempts]
+        self._seen.remember([*found.present, *found.later, *paid, *attempts])
 
     def _one_by_one(self, rows: Sequence[Row]) -> Sorted:
         """For a batch with a row that contradicts nothing we know of, and that the database still does not take."""
@@ -60,21 +77,21 @@ class Booker:
         for row in rows:
             found = self._sorted([row])
             try:
-                self._writer.write(found.new)
+                self._writer.write(found.new, paid=found.paid, attempts=found.attempts)
             except IntegrityError as refusal:
                 found = Sorted(problems=[problem(row.line, "", "", f"The database refused it: {refusal}")])
-            self._seen.remember([*found.present, *found.later])
-            done.new += found.new
-            done.later += found.later
-            done.present += found.present
-            done.problems += found.problems
-            if self._stop and any(each.is_failure for each in found.problems):
+            except Overtaken:
+                message = "Somebody else moved the payment of this order at the same moment; import it again."
+                found = Sorted(problems=[problem(row.line, "", "", message)])
+            self._remember(found)
+            done.add(found)
+            if self._stop and found.problems:
                 break
         return done
 
-    def _write(self, rows: Sequence[Row]) -> bool:
+    def _write(self, found: Sorted) -> bool:
         try:
-            self._writer.write(rows)
-        except IntegrityError:
+            self._writer.write(found.new, paid=found.paid, attempts=found.attempts)
+        except (IntegrityError, Overtaken):
             return False
         return True

@@ -23,8 +23,7 @@ class Report:
         self._writer.writerow(HEADER)
 
     def write(self, problem: Problem) -> None:
-        outcome = "failed" if problem.is_failure else "imported"
-        cells = (str(problem.line), outcome, problem.column, problem.value, problem.message)
+        cells = (str(problem.line), "failed", problem.column, problem.value, problem.message)
         self._writer.writerow([harmless(cell) for cell in cells])
 
 

@@ -9,11 +9,14 @@ from typing import Any, Final, NamedTuple
 
 from django.utils.dateparse import parse_datetime
 
-from payment_service.payments.importing.reading import Record
+from payment_service.payments.importing import amounts
+from payment_service.payments.importing.reading import DELIMITERS, Record
 from payment_service.payments.states import Status
 from servicekit import money
 
 COLUMNS: Final = ("payment_id", "order_id", "amount", "method", "status", "reference", "created_at", "refunded")
+# Without a value in these a row still says all there is to say.
+_MAY_BE_EMPTY: Final = ("payment_id", "refunded")
 # What the column of the ledger holds.
 MAX_REFERENCE_LENGTH: Final = 100
 # Characters of a wrong cell that are shown.
@@ -24,28 +27,31 @@ _MAX_PAYMENT_ID: Final = 2**31 - 1
 _MAX_ORDER_NUMBER: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?", re.ASCII)
-_MOMENT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?",
-    re.ASCII,
-)
+_TIME: Final = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+_MOMENT: Final = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_TIME}", re.ASCII)
+# The same signs in between, or it is no date.
+_SHORT_DATE: Final = re.compile(rf"([0-9]{{1,2}})([./-])([0-9]{{1,2}})\2([0-9]{{4}})(?:[T ]+({_TIME}))?", re.ASCII)
 # A TIMESTAMP column, as the file's table has it, begins there; what is older is a mistake.
 _FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
+# How spreadsheets and databases write a column that is yes or no.
+_YES: Final = ("TRUE", "T", "YES", "Y", "1")
+_NO: Final = ("FALSE", "F", "NO", "N", "0")
 _STATUSES: Final = {
-    "SUCCESS": Status.CAPTURED,
-    "TRUE": Status.CAPTURED,
-    "1": Status.CAPTURED,
-    "FAILED": Status.FAILED,
-    "FALSE": Status.FAILED,
-    "0": Status.FAILED,
+    **dict.fromkeys(("SUCCESS", *_YES), Status.CAPTURED),
+    **dict.fromkeys(("FAILED", *_NO), Status.FAILED),
 }
-# The column's default is 0, so an empty cell is no.
-_REFUNDED: Final = {"TRUE": True, "1": True, "FALSE": False, "0": False, "": False}
+# How databases write down that there is no value.
+_NULLS: Final = ("", "NULL", "\\N")
+# The column's default is 0, so no value is no.
+_REFUNDED: Final = {**dict.fromkeys(_YES, True), **dict.fromkeys((*_NO, *_NULLS), False)}
+
+# What --dates takes → what it reads besides dates that begin with the year.
+DATES: Final = {"iso": "no others", "dmy": "10/11/2025 as the 10th of November", "mdy": "it as the 11th of October"}
 
 
 class Row(NamedTuple):
-    """One payment of the file. `number` None: the ledger gives it one."""
+    """One attempt to pay an order, as the file has it. `number` None: the ledger gives it one."""
 
     line: int
     number: int | None
@@ -56,22 +62,25 @@ class Row(NamedTuple):
     reference: str
     created_at: datetime
 
+    @property
+    def took_money(self) -> bool:
+        return self.status is not Status.FAILED
+
 
 class Problem(NamedTuple):
-    """Something about one cell, or about the whole row where `column` is empty. `value` is cut to what can be shown.
+    """Why a row is not imported: for one cell, or for all of it where `column` is empty.
 
-    `is_failure`: the row is not imported because of it.
+    `value` is cut to what can be shown.
     """
 
     line: int
     column: str
     value: str
     message: str
-    is_failure: bool = True
 
 
-def problem(line: int, column: str, value: str, message: str, *, is_failure: bool = True) -> Problem:
-    return Problem(line, column, value[:SHOWN], message, is_failure)
+def problem(line: int, column: str, value: str, message: str) -> Problem:
+    return Problem(line, column, value[:SHOWN], message)
 
 
 class WrongCell(Exception):
@@ -86,25 +95,42 @@ class Parser:
     """Turns records into rows.
 
     Args:
+        delimiter: What stands between the file's cells. Where that is a semicolon, an amount may have a comma.
         methods: Those that the ledger knows, in capitals.
         currency: ISO 4217; all amounts are in it.
+        dates: One of `DATES`.
 
     Raises:
         WrongHeader: a column is missing, or there twice.
     """
 
-    def __init__(self, header: Sequence[str], *, methods: Collection[str], currency: str) -> None:
+    def __init__(
+        self,
+        header: Sequence[str],
+        *,
+        delimiter: str = ",",
+        methods: Collection[str],
+        currency: str,
+        dates: str = "iso",
+    ) -> None:
         _check_header(header)
         self._width = len(header)
+        self._least_width = 1 + max(header.index(name) for name in COLUMNS if name not in _MAY_BE_EMPTY)
+        self._delimiter = delimiter
+        self._has_comma = delimiter == ";"
+        self._dates = dates
         self._cells: Callable[[Sequence[str]], tuple[str, ...]] = itemgetter(*[header.index(name) for name in COLUMNS])
         self._methods = {method: method for method in methods}
         self._is_whole = not money.has_decimals(currency)
 
     def parse(self, record: Record) -> Row | list[Problem]:
         """The row, or everything that is wrong with it."""
-        if record.malformed or len(record.cells) != self._width:
-            return [self._whole_row(record)]
-        number, order_id, amount, method, status, reference, created_at, refunded = self._cells(record.cells)
+        cells = record.cells
+        if len(cells) != self._width:
+            if not self._least_width <= len(cells) < self._width:
+                return [self._whole_row(record)]
+            cells = [*cells, *[""] * (self._width - len(cells))]
+        number, order_id, amount, method, status, reference, created_at, refunded = self._cells(cells)
         try:
             row = Row(
                 record.line,
@@ -114,11 +140,11 @@ class Parser:
                 self._method(method),
                 _status(status),
                 _reference(reference),
-                _moment(created_at),
+                self._moment(created_at),
             )
             was_refunded = _was_refunded(refunded)
         except WrongCell:
-            return self._wrong_cells(record)
+            return self._wrong_cells(record.line, cells)
         if row.status is Status.FAILED:
             if was_refunded:
                 return [problem(record.line, "refunded", refunded, "A failed payment took nothing to give back.")]
@@ -130,10 +156,10 @@ class Parser:
     def _whole_row(self, record: Record) -> Problem:
         if record.malformed:
             lines = f" Lines {record.line} to {record.last_line} belong to it." * (record.last_line > record.line)
-            return Problem(record.line, "", "", f"The quotation marks make no sense: {record.malformed}.{lines}")
-        return Problem(record.line, "", "", f"Has {len(record.cells)} cells, the header has {self._width}.")
+            return Problem(record.line, "", "", f"{record.malformed}{lines}")
+        return Problem(record.line, "", "", wrong_width(record.cells, self._width, self._delimiter))
 
-    def _wrong_cells(self, record: Record) -> list[Problem]:
+    def _wrong_cells(self, line: int, row: Sequence[str]) -> list[Problem]:
         readers: list[Callable[[str], Any]] = [
             _payment_id,
             _order_id,
@@ -141,17 +167,17 @@ class Parser:
             self._method,
             _status,
             _reference,
-            _moment,
+            self._moment,
             _was_refunded,
         ]
-        cells = zip(COLUMNS, readers, self._cells(record.cells), strict=True)
+        cells = zip(COLUMNS, readers, self._cells(row), strict=True)
         found = [(column, text, _what_is_wrong(read, text)) for column, read, text in cells]
-        return [problem(record.line, column, text, message) for column, text, message in found if message]
+        return [problem(line, column, text, message) for column, text, message in found if message]
 
     def _amount(self, text: str) -> Decimal:
-        if not _AMOUNT.fullmatch(text) and not _AMOUNT.fullmatch(text := text.strip()):
-            raise WrongCell("Must be an amount like 561.00: a point, at most two decimals and twelve digits.")
-        amount = Decimal(text).quantize(money.CENT)
+        amount = amounts.read(text, has_comma=self._has_comma)
+        if amount is None:
+            raise WrongCell(amounts.wanted(has_comma=self._has_comma))
         if self._is_whole and amount % 1:
             raise WrongCell("The currency has no decimals.")
         return amount
@@ -161,6 +187,38 @@ class Parser:
         if method is None:
             raise WrongCell(f"Unknown payment method; known are {', '.join(sorted(self._methods))}.")
         return method
+
+    def _moment(self, text: str) -> datetime:
+        text = text.strip()
+        try:
+            moment = parse_datetime(self._year_first(text))
+            if moment is not None:
+                moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        except (ValueError, OverflowError):
+            raise WrongCell("There is no such date or time.") from None
+        if moment is None:
+            raise WrongCell("There is no such date or time.")
+        if moment < _FIRST_MOMENT:
+            raise WrongCell("Must be a date and time from 1970 on.")
+        return moment
+
+    def _year_first(self, text: str) -> str:
+        """The same moment with its date as 2025-11-10, and a time."""
+        if _MOMENT.fullmatch(text):
+            return text
+        found = _SHORT_DATE.fullmatch(text)
+        if found and self._dates != "iso":
+            day, month = (found[1], found[3]) if self._dates == "dmy" else (found[3], found[1])
+            return f"{found[4]}-{month:0>2}-{day:0>2} {found[5] or '00:00'}"
+        choices = " Which number is the day? Say --dates dmy or --dates mdy." if found else ""
+        raise WrongCell(f"Must be a date and time like 2025-11-10 12:05:00 or 2025-11-10T12:05:00Z.{choices}")
+
+
+def wrong_width(cells: Sequence[str], width: int, delimiter: str) -> str:
+    """What is wrong with a row that has not as many cells as the header, as a sentence."""
+    others = [other for other in DELIMITERS if other != delimiter and cells and cells[0].count(other) >= width - 1]
+    hint = f" They are separated by {delimiter!r} in the header, and by {others[0]!r} here." if others else ""
+    return f"Has {len(cells)} cells, the header has {width}.{hint}"
 
 
 def _check_header(header: Sequence[str]) -> None:
@@ -183,7 +241,7 @@ def _what_is_wrong(read: Callable[[str], Any], text: str) -> str:
 
 def _payment_id(text: str) -> int | None:
     text = text.strip()
-    if not text:
+    if text.upper() in _NULLS:
         return None
     if not _NUMBER.fullmatch(text) or int(text) > _MAX_PAYMENT_ID:
         raise WrongCell(f"Must be a whole number from 1 to {_MAX_PAYMENT_ID}, or empty.")
@@ -202,30 +260,15 @@ def _order_id(text: str) -> str:
 def _status(text: str) -> Status:
     status = _STATUSES.get(text) or _STATUSES.get(text.strip().upper())
     if status is None:
-        raise WrongCell("Unknown status; must be SUCCESS or FAILED (or true or false, 1 or 0).")
+        raise WrongCell("Unknown status; must be SUCCESS or FAILED (or true or false, yes or no, 1 or 0).")
     return status
 
 
 def _reference(text: str) -> str:
     text = text.strip()
-    if not text or len(text) > MAX_REFERENCE_LENGTH or not text.isprintable():
+    if text.upper() in _NULLS or len(text) > MAX_REFERENCE_LENGTH or not text.isprintable():
         raise WrongCell(f"Must be 1 to {MAX_REFERENCE_LENGTH} printable characters.")
     return text
-
-
-def _moment(text: str) -> datetime:
-    text = text.strip()
-    try:
-        moment = parse_datetime(text) if _MOMENT.fullmatch(text) else None
-        if moment is not None:
-            moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    except (ValueError, OverflowError):
-        raise WrongCell("There is no such date or time.") from None
-    if moment is None:
-        raise WrongCell("Must be a date and time like 2025-11-10 12:05:00 or 2025-11-10T12:05:00Z.")
-    if moment < _FIRST_MOMENT:
-        raise WrongCell("Must be a date and time from 1970 on.")
-    return moment
 
 
 def _was_refunded(text: str) -> bool:
@@ -233,5 +276,5 @@ def _was_refunded(text: str) -> bool:
     if refunded is None:
         refunded = _REFUNDED.get(text.strip().upper())
     if refunded is None:
-        raise WrongCell("Must be true or false (or 1 or 0).")
+        raise WrongCell("Must be true or false (or yes or no, 1 or 0).")
     return refunded

@@ -9,6 +9,7 @@ from typing import Final
 from payment_service.payments.importing.booking import Booker
 from payment_service.payments.importing.reading import Record, UnusableFile
 from payment_service.payments.importing.rows import Parser, Problem, Row
+from payment_service.payments.importing.sorting import Sorted
 
 # Rows in one transaction. More are hardly faster, and whoever else writes to the ledger waits for the whole of one.
 BATCH: Final = 2000
@@ -16,11 +17,17 @@ BATCH: Final = 2000
 
 @dataclass
 class Summary:
-    """How many rows there were, and what became of them."""
+    """How many rows there were, and what became of them.
+
+    Attributes:
+        attempts: How many of those imported are no payment of their own, but attempts at one.
+        renumbered: How many have another number in the ledger than in the file.
+    """
 
     imported: int = 0
     present: int = 0
     failed: int = 0
+    attempts: int = 0
     renumbered: int = 0
 
     @property
@@ -74,7 +81,8 @@ class Run:
             if self._stop and self.summary.failed:
                 break
         for rows in self._booker.put_off(at_once=self._batch):
-            self._book(_Batch(rows))
+            found = self._book(_Batch(rows))
+            self.summary.renumbered += len(found.new) + len(found.paid)
             yield self.summary
 
     def _batches(self, records: Iterator[Record]) -> Iterator[_Batch]:
@@ -92,24 +100,27 @@ class Run:
         if end is not None:
             raise end
 
-    def _book(self, batch: _Batch) -> None:
+    def _book(self, batch: _Batch) -> Sorted:
         with _uninterrupted():
-            self._book_and_count(batch)
+            return self._book_and_count(batch)
 
-    def _book_and_count(self, batch: _Batch) -> None:
+    def _book_and_count(self, batch: _Batch) -> Sorted:
         found = self._booker.book(batch.rows)
         problems = sorted([*found.problems, *batch.problems], key=lambda problem: problem.line)
-        failed_lines = list(dict.fromkeys(problem.line for problem in problems if problem.is_failure))
+        failed_lines = list(dict.fromkeys(problem.line for problem in problems))
         if self._stop and failed_lines:
             failed_lines = failed_lines[:1]
             problems = [problem for problem in problems if problem.line <= failed_lines[0]]
-        self.summary.imported += len(found.new)
+        attempts = len(found.attempts) + len(found.paid)
+        self.summary.imported += len(found.new) + attempts
+        self.summary.attempts += attempts
         self.summary.present += len(found.present)
         self.summary.failed += len(failed_lines)
-        self.summary.renumbered += sum(not problem.is_failure for problem in problems)
+        self.summary.renumbered += found.renumbered
         for problem in problems:
             for tell in self._tell:
                 tell(problem)
+        return found
 
 
 @contextmanager

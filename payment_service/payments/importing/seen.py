@@ -10,11 +10,12 @@ from typing import Any, Final
 from payment_service.payments.importing.rows import Row
 from payment_service.payments.states import Status
 
-_KINDS: Final = ("reference", "order_id", "number")
+# A kind of value → the field of a row that has it. `paid` is an order for which a row took the money.
+_KINDS: Final = {"reference": "reference", "order_id": "order_id", "number": "number", "paid": "order_id"}
 
 
 class Seen:
-    """The line on which a reference, an order id or a number was met first, and the rows that are put off to the end.
+    """The line on which a value of each kind was met first, and the rows that are put off to the end.
 
     Not in memory, in a scratch file.
     """
@@ -28,12 +29,14 @@ class Seen:
         )
 
     def remember(self, rows: Sequence[Row]) -> None:
-        for kind in _KINDS:
-            met = [(kind, getattr(row, kind), row.line) for row in rows if getattr(row, kind) is not None]
+        took_money = [row for row in rows if row.took_money]
+        for kind, name in _KINDS.items():
+            some = took_money if kind == "paid" else rows
+            met = [(kind, getattr(row, name), row.line) for row in some if getattr(row, name) is not None]
             self._scratch.executemany("INSERT OR IGNORE INTO met VALUES (?, ?, ?)", met)
 
     def lines(self, kind: str, values: Sequence[Any]) -> dict[Any, int]:
-        """The line of each of the values that was met. `kind` is the name of a row's field."""
+        """The line of each of the values that was met."""
         query = "SELECT line FROM met WHERE kind = ? AND value = ?"
         found = ((value, self._scratch.execute(query, (kind, value)).fetchone()) for value in values)
         return {value: line[0] for value, line in found if line}

@@ -1,119 +1,241 @@
-"""What becomes of the rows of a batch: new, in the ledger already, or refused because they contradict something."""
+"""What becomes of the rows of a batch: new payments, attempts at one that is there, present already, or refused.
 
-from collections.abc import Iterator, Sequence
+The rows of one order are its attempts. At most one of them is a payment that took money, whatever order they come in:
+the first that took some; what failed before or after it is kept as an attempt, and a second one that took money is
+refused, for a person to give back.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import NamedTuple
-from uuid import UUID
+from typing import Final, NamedTuple
 
+from payment_service.payments.importing import known
+from payment_service.payments.importing.known import Known, KnownAttempt
 from payment_service.payments.importing.rows import Problem, Row, problem
 from payment_service.payments.importing.seen import Seen
-from payment_service.payments.importing.writing import Ids, portions
-from payment_service.payments.models import Payment
+from payment_service.payments.importing.writing import Ids, Paid
+from payment_service.payments.states import Status
 from servicekit import money
 
-
-class Known(NamedTuple):
-    """A payment of the ledger, as far as a row can be or contradict it."""
-
-    uid: UUID
-    order_id: str
-    reference: str
-    amount: Decimal
+# Status → why the money of a row cannot be booked on a payment of the ledger that has it.
+_IN_THE_WAY: Final = {
+    Status.PENDING: "is about to be charged here",
+    Status.PROCESSING: "is being charged here, and the answer is not known yet: start the worker, then import again",
+    Status.AUTHORIZED: "has money set aside for it here: void that, or capture it and give back what the row took",
+    Status.VOIDED: "was voided here, so no money may be held for this order: give back what the row took",
+}
 
 
 @dataclass
 class Sorted:
-    """The rows of a batch. `problems` are about those that are in none of the lists, and say why some come `later`.
+    """The rows of a batch. `problems` are about those that are in none of the lists.
 
     Attributes:
-        later: As new as `new`, but without the number that the file gives them, because another payment has it. They
-            are written when the whole file is: the next free number may be that of a row to come.
+        new: Become payments.
+        later: As `new`, but without the number that the file gives them, because another payment has it. They are
+            written when the whole file is: the next free number may be that of a row to come.
+        attempts: Failed, and the order has a payment, which they do not change.
+        paid: Took the money for a payment of the ledger that had failed.
         present: Were in the ledger before this run.
+        renumbered: How many of `paid` have another number in the file.
     """
 
     new: list[Row] = field(default_factory=list)
     later: list[Row] = field(default_factory=list)
+    attempts: list[Row] = field(default_factory=list)
+    paid: list[Paid] = field(default_factory=list)
     present: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    renumbered: int = 0
+
+    def add(self, other: "Sorted") -> None:
+        self.new += other.new
+        self.later += other.later
+        self.attempts += other.attempts
+        self.paid += other.paid
+        self.present += other.present
+        self.problems += other.problems
+        self.renumbered += other.renumbered
+
+
+class _Standing(NamedTuple):
+    """What an order has by now.
+
+    Attributes:
+        line: Of the row that this comes from, None where the ledger had it before.
+        payment: Of the ledger; None where it is not there yet.
+        row: Of this batch, and to become a payment with it.
+    """
+
+    took_money: bool
+    line: int | None
+    payment: Known | None = None
+    row: Row | None = None
 
 
 class Sorter:
-    """Sorts one batch, by what the ledger and the rows before say now."""
+    """Sorts one batch, by what the ledger and the rows before say now.
 
-    def __init__(self, rows: Sequence[Row], *, ids: Ids, seen: Seen) -> None:
+    Args:
+        dry_run: What was met counts as written.
+    """
+
+    def __init__(self, rows: Sequence[Row], *, ids: Ids, seen: Seen, dry_run: bool) -> None:
         self._ids = ids
+        self._dry_run = dry_run
         references, orders = [row.reference for row in rows], [row.order_id for row in rows]
         numbers = [row.number for row in rows if row.number is not None]
-        known = [*_payments("reference", references), *_payments("order_id", orders)]
-        self._by_reference = {payment.reference: payment for payment in known}
-        self._by_order = {payment.order_id: payment for payment in known}
+        attempts = {attempt.reference: attempt for attempt in known.attempts(references)}
+        orders += [attempt.order_id for attempt in attempts.values()]
+        payments = [*known.payments("reference", references), *known.payments("order_id", orders)]
+        self._by_order = {payment.order_id: payment for payment in payments}
+        self._by_reference: dict[str, Known | KnownAttempt] = {
+            **attempts,
+            **{each.reference: each for each in payments},
+        }
         self._reference_lines = seen.lines("reference", references)
-        self._order_lines = seen.lines("order_id", orders)
-        self._numbers = set(seen.lines("number", numbers)) | _taken(numbers)
+        self._standings = {
+            order_id: _Standing(took_money=False, line=line)
+            for order_id, line in seen.lines("order_id", orders).items()
+        }
+        self._standings |= {
+            payment.order_id: _Standing(payment.took_money, ids.line_of(payment.uid), payment) for payment in payments
+        }
+        for order_id, line in seen.lines("paid", orders).items():
+            self._standings[order_id] = _Standing(took_money=True, line=line, payment=self._by_order.get(order_id))
+        self._numbers = set(seen.lines("number", numbers)) | known.taken_numbers(numbers)
 
     def sort(self, rows: Sequence[Row], *, stop: bool) -> Sorted:
         """Sort the rows; with `stop` only those before the first one that is refused, and that one."""
         found = Sorted()
         for row in rows:
-            refusal = self._refusal(row)
-            if refusal is not None:
-                found.problems.append(refusal)
-                if stop:
-                    break
+            refusal = self._place(row, found)
+            if refusal is None:
+                self._reference_lines[row.reference] = row.line
                 continue
-            self._reference_lines[row.reference] = self._order_lines[row.order_id] = row.line
-            if row.reference in self._by_reference:
-                found.present.append(row)
-            elif row.number in self._numbers:
-                message = "Another payment has this number; this one gets the next free one."
-                found.problems.append(problem(row.line, "payment_id", str(row.number), message, is_failure=False))
-                found.later.append(row._replace(number=None))
-            else:
-                found.new.append(row)
-                self._numbers.update([row.number] if row.number is not None else [])
+            found.problems.append(refusal)
+            if stop:
+                break
         return found
 
-    def _refusal(self, row: Row) -> Problem | None:
-        payment = self._by_reference.get(row.reference)
-        line = self._line(self._reference_lines.get(row.reference), payment)
+    def _place(self, row: Row, found: Sorted) -> Problem | None:
+        """Put the row where it belongs, or say why it belongs nowhere."""
+        same = self._by_reference.get(row.reference)
+        line = self._reference_line(row, same)
         if line not in (None, row.line):
             return problem(row.line, "reference", row.reference, f"Line {line} has this reference already.")
-        if payment is not None:
-            return self._difference(row, payment)
-        payment = self._by_order.get(row.order_id)
-        line = self._line(self._order_lines.get(row.order_id), payment)
-        if line not in (None, row.line):
-            return problem(row.line, "order_id", row.order_id, f"Line {line} has this order; an order has one payment.")
-        if payment is not None:
-            message = f"This order has a payment in the ledger, {payment.reference}; an order has one payment."
-            return problem(row.line, "order_id", row.order_id, message)
+        if same is not None:
+            difference = _difference(row, same)
+            if difference is not None:
+                return difference
+            if not row.took_money or (isinstance(same, Known) and same.status is not Status.FAILED):
+                self._add_present(row, same, found)
+                return None
+        standing = self._standing(row)
+        if standing is None:
+            self._add_new(row, found)
+        elif row.took_money:
+            return self._add_success(row, standing, found)
+        elif standing.payment is None and standing.row is None and not self._dry_run:
+            self._add_new(row, found)  # the other one is put off, and finds this one there
+        else:
+            found.attempts.append(row)
         return None
 
-    def _line(self, line: int | None, payment: Known | None) -> int | None:
-        """The line of this file that a clash is with, None where the ledger knew it before."""
-        return self._ids.line_of(payment.uid) if line is None and payment is not None else line
+    def _standing(self, row: Row) -> _Standing | None:
+        """What the order has by now, from others than this row, which may have been put off."""
+        standing = self._standings.get(row.order_id)
+        if standing is None or standing.line != row.line:
+            return standing
+        payment = standing.payment
+        return None if payment is None else _Standing(payment.took_money, self._ids.line_of(payment.uid), payment)
 
-    def _difference(self, row: Row, payment: Known) -> Problem | None:
-        """What has become of a payment since is its own affair, but its order and its amount must be the same."""
-        if row.order_id != payment.order_id:
-            message = f"The ledger has this reference for another order, {payment.order_id}."
-            return problem(row.line, "reference", row.reference, message)
-        if row.amount != payment.amount:
-            message = f"The ledger has this payment over {money.two_decimals(payment.amount)}."
-            return problem(row.line, "amount", str(row.amount), message)
+    def _reference_line(self, row: Row, same: Known | KnownAttempt | None) -> int | None:
+        """The line of this file that has the reference, None where there is none, or the ledger had it before."""
+        line = self._reference_lines.get(row.reference)
+        if line is not None or same is None:
+            return line
+        payment = self._by_order.get(same.order_id)
+        return None if payment is None else self._ids.line_of(payment.uid)
+
+    def _add_present(self, row: Row, same: Known | KnownAttempt, found: Sorted) -> None:
+        found.present.append(row if isinstance(same, Known) else row._replace(number=None))
+        if row.took_money:
+            self._standings[row.order_id] = _Standing(True, row.line, self._by_order.get(row.order_id))
+
+    def _add_new(self, row: Row, found: Sorted) -> None:
+        if row.number in self._numbers:
+            found.later.append(row._replace(number=None))
+            self._standings[row.order_id] = _Standing(row.took_money, row.line)
+            return
+        found.new.append(row)
+        self._numbers.update([row.number] if row.number is not None else [])
+        self._standings[row.order_id] = _Standing(row.took_money, row.line, row=row)
+
+    def _add_success(self, row: Row, standing: _Standing, found: Sorted) -> Problem | None:
+        """A row that took the money for an order that has a payment, which took none, or else it is refused."""
+        if standing.took_money:
+            return _second(row, standing)
+        payment = standing.payment
+        if payment is not None and (payment.status is not Status.FAILED or payment.void_requested):
+            why = _IN_THE_WAY[Status.VOIDED if payment.void_requested else payment.status]
+            return problem(
+                row.line, "order_id", row.order_id, f"The payment of this order, {payment.reference}, {why}."
+            )
+        if payment is not None:
+            found.paid.append(self._paid(row, payment, found))
+        elif standing.row is not None:
+            self._take_its_place(row, standing.row, found)
+            return None
+        elif self._dry_run:
+            found.paid.append(Paid(row, None, row.number))
+        else:
+            self._add_new(row, found)
+            return None
+        self._standings[row.order_id] = _Standing(True, row.line, payment)
         return None
 
+    def _paid(self, row: Row, payment: Known, found: Sorted) -> Paid:
+        """The payment takes the number of the row that took its money, as long as nobody here can know the old one."""
+        if row.number in (None, payment.number):
+            return Paid(row, payment, payment.number)
+        if payment.is_only_imported and row.number not in self._numbers:
+            self._numbers.add(row.number or 0)
+            return Paid(row, payment, row.number)
+        found.renumbered += 1
+        return Paid(row, payment, payment.number)
 
-def _payments(column: str, values: Sequence[str]) -> Iterator[Known]:
-    for some in portions(values):
-        found = Payment.objects.filter(**{f"{column}__in": some})
-        yield from (Known(*payment) for payment in found.values_list("uid", "order_id", "reference", "amount"))
+    def _take_its_place(self, row: Row, failed: Row, found: Sorted) -> None:
+        """Make the row the payment that one before it in this batch was to become."""
+        found.new.remove(failed)
+        found.attempts.append(failed)
+        if failed.number is not None:
+            self._numbers.discard(failed.number)
+        if row.number in self._numbers:
+            found.renumbered += 1
+            row = row._replace(number=failed.number)
+        self._numbers.update([row.number] if row.number is not None else [])
+        found.new.append(row)
+        self._standings[row.order_id] = _Standing(True, row.line, row=row)
 
 
-def _taken(numbers: Sequence[int]) -> set[int]:
-    return {
-        number
-        for some in portions(numbers)
-        for number in Payment.objects.filter(number__in=some).values_list("number", flat=True)
-    }
+def _second(row: Row, standing: _Standing) -> Problem:
+    if standing.line is not None:
+        message = f"Line {standing.line} took the money for this order already; give back what one of the two took."
+        return problem(row.line, "order_id", row.order_id, message)
+    reference = standing.payment.reference if standing.payment is not None else ""
+    message = (
+        f"This order has a payment in the ledger that took the money, {reference}; give back what one of the two took."
+    )
+    return problem(row.line, "order_id", row.order_id, message)
+
+
+def _difference(row: Row, same: Known | KnownAttempt) -> Problem | None:
+    """What has become of a payment since is its own affair, but its order and its amount must be the same."""
+    if row.order_id != same.order_id:
+        message = f"The ledger has this reference for another order, {same.order_id}."
+        return problem(row.line, "reference", row.reference, message)
+    if row.amount != same.amount:
+        message = f"The ledger has this payment over {money.two_decimals(same.amount)}."
+        return problem(row.line, "amount", str(row.amount), message)
+    return None

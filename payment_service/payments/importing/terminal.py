@@ -64,6 +64,8 @@ def result(summary: Summary, *, seconds: float, dry_run: bool) -> str:
         f"{summary.read:,} rows read: {summary.imported:,} {done}, {summary.present:,} already there, "
         f"{summary.failed:,} failed; {seconds:.1f} s, {summary.read / max(seconds, 0.001):,.0f} rows/s."
     )
+    if summary.attempts:
+        text += f" {summary.attempts:,} are further attempts at a payment, because an order has one."
     if summary.renumbered:
         text += f" {summary.renumbered:,} got another payment_id, because theirs was taken."
     return f"Dry run, nothing was written. {text}" if dry_run else text

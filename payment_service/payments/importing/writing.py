@@ -7,14 +7,18 @@ once, and the others as the database takes them.
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
 from payment_service.payments import states
+from payment_service.payments.errors import Overtaken
+from payment_service.payments.importing.known import Known, portions
 from payment_service.payments.importing.rows import Row
-from payment_service.payments.models import NOTHING, Payment, Refund
+from payment_service.payments.models import NOTHING, FailedAttempt, Payment, Refund
+from payment_service.payments.services import elsewhere
 from payment_service.payments.states import RefundStatus, Status
 from servicekit import rows as statements
 from servicekit.events import trail
@@ -27,10 +31,17 @@ REFUND_REASON: Final = "Refunded before the import"
 
 # Room for the lines of any file; the other random bits of the id keep runs apart.
 _LINE_BITS: Final = 36
-# Every database takes that many parameters in one query.
-_ASKED_AT_ONCE: Final = 500
 
-T = TypeVar("T")
+
+class Paid(NamedTuple):
+    """A row that took the money for a payment that had failed, which has `number` from then on.
+
+    `payment` None in a dry run: that is not in the ledger either.
+    """
+
+    row: Row
+    payment: Known | None
+    number: int | None
 
 
 class Ids:
@@ -93,11 +104,16 @@ class Writer:
         self._constants = tuple(field.get_db_prep_save(getattr(defaults, field.name), connection) for field in fields)
 
     @in_one_transaction(durable=True)
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[Row], *, paid: Sequence[Paid] = (), attempts: Sequence[Row] = ()) -> None:
         """Book the rows, all or none.
+
+        Args:
+            rows: Become payments.
+            attempts: Failed, at payments that are in the ledger or among `rows`.
 
         Raises:
             IntegrityError: at least one of them is in the ledger, or its order or its number is.
+            Overtaken: a payment that was paid is no longer as it was read.
         """
         numbered = [row for row in rows if row.number is not None]
         unnumbered = [row for row in rows if row.number is None]
@@ -107,6 +123,58 @@ class Writer:
         statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
         trail.keep(EVENT, aggregate_type="payment", facts=[self._fact(row) for row in rows])
         self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
+        for row, payment, number in paid:
+            if payment is not None and number is not None:
+                self._pay(row, payment, number)
+        _write_attempts(attempts)
+
+    def _pay(self, row: Row, payment: Known, number: int) -> None:
+        """Book that an attempt took the money which those before it did not; the payment gets its reference."""
+        FailedAttempt.objects.filter(reference=row.reference).delete()
+        if payment.is_only_imported:
+            self._pay_imported(row, payment, number)
+        else:
+            elsewhere.record_capture(
+                payment.number,
+                version=payment.version,
+                amount=row.amount,
+                currency=self._currency,
+                method=row.method,
+                gateway=GATEWAY,
+                reference=row.reference,
+                captured_at=row.created_at,
+                refund_reason=REFUND_REASON if row.status is Status.REFUNDED else None,
+            )
+        if payment.reference != row.reference:
+            _write_attempts([payment])
+
+    def _pay_imported(self, row: Row, payment: Known, number: int) -> None:
+        """For a payment that came here as history: it still is, and no news to anybody."""
+        refunded = row.amount if row.status is Status.REFUNDED else NOTHING
+        rows = Payment.objects.filter(pk=payment.number, version=payment.version, status=Status.FAILED.value)
+        if not rows.update(
+            number=number,
+            status=row.status.value,
+            taken=states.TAKEN[row.status],
+            amount=row.amount,
+            captured=row.amount,
+            booked=refunded,
+            refunded=refunded,
+            currency=self._currency,
+            method=row.method,
+            reference=row.reference,
+            attempt=payment.attempt + 1,
+            version=payment.version + 1,
+            captured_at=row.created_at,
+            updated_at=self._started,
+        ):
+            raise Overtaken
+        _go_on_behind(number)
+        fact = self._fact(row, attempt=payment.attempt + 1)
+        fact = fact._replace(aggregate_id=str(payment.uid), sequence=payment.version + 1)
+        trail.keep(EVENT, aggregate_type="payment", facts=[fact])
+        if refunded:
+            statements.insert_many([self._refund(number, row.amount)])
 
     def _with_numbers(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
         return ((row.number, *values) for row, values in zip(rows, self._prepared(rows), strict=True))
@@ -135,7 +203,7 @@ class Writer:
                 *self._constants,
             )
 
-    def _fact(self, row: Row) -> trail.Fact:
+    def _fact(self, row: Row, *, attempt: int = 1) -> trail.Fact:
         data = {
             "order_id": row.order_id,
             "status": row.status.value,
@@ -144,7 +212,7 @@ class Writer:
             "refunded": row.amount if row.status is Status.REFUNDED else NOTHING,
             "currency": self._currency,
             "method": row.method,
-            "attempt": 1,
+            "attempt": attempt,
             "reference": row.reference,
         }
         return trail.Fact(self._event_ids.of_line(row.line), self.ids.of_line(row.line), sequence=1, data=data)
@@ -153,24 +221,26 @@ class Writer:
         """The refund of each refunded payment. When it was, the file does not say."""
         by_uid = {UUID(self.ids.of_line(row.line)): row for row in rows}
         numbers = [pair for some in portions(list(by_uid)) for pair in _numbers(some)]
-        statements.insert_many(
-            [
-                Refund(
-                    payment_id=number,
-                    amount=by_uid[uid].amount,
-                    reason=REFUND_REASON,
-                    status=RefundStatus.SUCCEEDED.value,
-                    created_at=self._started,
-                    updated_at=self._started,
-                )
-                for uid, number in numbers
-            ]
+        statements.insert_many([self._refund(number, by_uid[uid].amount) for uid, number in numbers])
+
+    def _refund(self, number: int, amount: Decimal) -> Refund:
+        return Refund(
+            payment_id=number,
+            amount=amount,
+            reason=REFUND_REASON,
+            status=RefundStatus.SUCCEEDED.value,
+            created_at=self._started,
+            updated_at=self._started,
         )
 
 
-def portions(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The values in portions that fit into one query."""
-    return (values[first : first + _ASKED_AT_ONCE] for first in range(0, len(values), _ASKED_AT_ONCE))
+def _write_attempts(attempts: Iterable[Row | Known]) -> None:
+    moment: Callable[[datetime], Any] = connection.ops.adapt_datetimefield_value
+    names = ("reference", "payment", "amount", "method", "created_at")
+    values = [
+        (each.reference, each.order_id, str(each.amount), each.method, moment(each.created_at)) for each in attempts
+    ]
+    statements.insert_prepared(FailedAttempt, names, values)
 
 
 def _numbers(uids: Sequence[UUID]) -> Iterable[tuple[UUID, int]]:

@@ -1,11 +1,12 @@
 """What a row of a gateway's settlement file says, and what is wrong with one that says nothing."""
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from payment_service.payments.importing import amounts
 from payment_service.payments.importing.reading import Record
+from payment_service.payments.importing.rows import wrong_width
 from payment_service.payments.states import Status
 from servicekit import money
 
@@ -14,7 +15,6 @@ OPTIONAL: Final = ("refunded", "order_id")
 # What the ledger's columns hold.
 MAX_ID_LENGTH: Final = 64
 
-_AMOUNT: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?", re.ASCII)
 # Money was taken; whether it went back later only the refunded amount says.
 _TAKEN_WORDS: Final = ("SUCCEEDED", "SUCCESS", "SETTLED", "COMPLETED", "PAID")
 # The ledger's words, and those that gateways have for the same.
@@ -61,11 +61,14 @@ class _Wrong(Exception):
 class Parser:
     """Turns records into settlements.
 
+    Args:
+        delimiter: What stands between the file's cells. Where that is a semicolon, an amount may have a comma.
+
     Raises:
         WrongHeader: a column is missing, or there twice.
     """
 
-    def __init__(self, header: Sequence[str]) -> None:
+    def __init__(self, header: Sequence[str], *, delimiter: str = ",") -> None:
         known = (*REQUIRED, *OPTIONAL)
         missing = [name for name in REQUIRED if name not in header]
         twice = [name for name in known if header.count(name) > 1]
@@ -76,17 +79,20 @@ class Parser:
                 f"{', '.join(OPTIONAL)}, in any order."
             )
         self._width = len(header)
+        self._least_width = 1 + max(header.index(name) for name in REQUIRED)
+        self._delimiter = delimiter
         self._places = {name: header.index(name) for name in known if name in header}
 
     def parse(self, record: Record) -> Settlement | Unreadable:
         if record.malformed:
-            return Unreadable(record.line, "", f"The quotation marks make no sense: {record.malformed}.")
-        if len(record.cells) != self._width:
-            return Unreadable(record.line, "", f"Has {len(record.cells)} cells, the header has {self._width}.")
-        cells = {name: record.cells[place].strip() for name, place in self._places.items()}
+            return Unreadable(record.line, "", record.malformed)
+        if not self._least_width <= len(record.cells) <= self._width:
+            return Unreadable(record.line, "", wrong_width(record.cells, self._width, self._delimiter))
+        row = dict(enumerate(record.cells))
+        cells = {name: row.get(place, "").strip() for name, place in self._places.items()}
         try:
-            amount = _amount(cells["amount"], "amount")
-            refunded = _amount(cells["refunded"], "refunded") if cells.get("refunded") else None
+            amount = self._amount(cells["amount"], "amount")
+            refunded = self._amount(cells["refunded"], "refunded") if cells.get("refunded") else None
             return Settlement(
                 record.line,
                 _id(cells["transaction_id"], "transaction_id"),
@@ -100,6 +106,16 @@ class Parser:
             found = cells["transaction_id"]
             return Unreadable(record.line, found if _is_id(found) else "", str(wrong))
 
+    def _amount(self, text: str, column: str) -> Decimal:
+        has_comma = self._delimiter == ";"
+        amount = amounts.read(text, has_comma=has_comma)
+        if amount is None or amount < 0:
+            sign = "a point or a comma" if has_comma else "a point"
+            raise _Wrong(
+                f"{column} must be an amount like 561.00, {sign} and at most two decimals, not {_shown(text)}."
+            )
+        return amount
+
 
 def _is_id(text: str) -> bool:
     return 0 < len(text) <= MAX_ID_LENGTH and text.isprintable()
@@ -109,12 +125,6 @@ def _id(text: str, column: str) -> str:
     if not _is_id(text):
         raise _Wrong(f"{column} must be 1 to {MAX_ID_LENGTH} printable characters, not {_shown(text)}.")
     return text
-
-
-def _amount(text: str, column: str) -> Decimal:
-    if not _AMOUNT.fullmatch(text):
-        raise _Wrong(f"{column} must be an amount like 561.00, a point and at most two decimals, not {_shown(text)}.")
-    return money.two_decimals(Decimal(text))
 
 
 def _currency(text: str) -> str:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from payment_service.payments.importing.booking import Booker
 from payment_service.payments.importing.reading import UnusableFile, open_table
 from payment_service.payments.importing.report import Report
-from payment_service.payments.importing.rows import Parser, WrongHeader
+from payment_service.payments.importing.rows import COLUMNS, DATES, Parser, WrongHeader
 from payment_service.payments.importing.running import BATCH, Run, Summary
 from payment_service.payments.importing.seen import open_seen
 from payment_service.payments.importing.terminal import FirstProblems, progress, result
@@ -27,20 +27,27 @@ from payment_service.payments.models import Payment
 INTERRUPTED: Final = 130
 
 HELP: Final = f"""\
-Imports payments of another system from a CSV file, one row each.
+Imports payments of another system from a CSV file, one row for each attempt.
 
 The file is UTF-8, with or without a byte order mark, with commas or semicolons between the cells. Its first line names
-the columns, in any order; others than these are ignored:
+the columns, in any order; others than these are ignored, and so are rows with nothing in them:
 
   payment_id  whole number, kept where it is free in the ledger; empty, or taken: the next free one
-  order_id    whole number or UUID; an order has one payment
-  amount      561.00: a point, at most two decimals and twelve digits; above zero unless the payment failed
+  order_id    whole number or UUID; an order has one payment, and its rows are the attempts at it
+  amount      561.00: a point, at most two decimals and twelve digits, nothing between thousands; above zero unless the
+              payment failed; 561,00 where semicolons separate the cells
   method      one of those that this service knows, in capitals or not:
               {", ".join(settings.PAYMENT_GATEWAYS)}
-  status      SUCCESS, true or 1: the money was taken; FAILED, false or 0: it was not
+  status      SUCCESS, true, yes or 1: the money was taken; FAILED, false, no or 0: it was not
   reference   up to 100 characters, unique; by it the ledger knows which payments it has already
-  created_at  2025-11-10T12:05:00Z, 2025-11-10 12:05:00+01:00 or 2025-11-10 12:05:00 (UTC)
-  refunded    true or 1: all of it was given back; false, 0 or empty: it was not
+  created_at  2025-11-10T12:05:00Z, 2025-11-10 12:05:00+01:00 or 2025-11-10 12:05:00 (UTC); see --dates for 10/11/2025
+  refunded    true, yes or 1: all of it was given back; false, no, 0 or empty: it was not
+
+NULL and \\N are empty. Where a number or a date could mean two things, the row fails.
+
+An order is paid by the first row that took money, whatever failed before or after it, in this file, an earlier one or
+in the ledger. A second row that took money for the same order fails: somebody must give one of the two back. So does
+one for an order that is being charged here, or was voided here.
 
 All amounts are in {settings.DEFAULT_CURRENCY}. What happens to an imported payment from then on, a refund for example,
 is booked here and asks no gateway.
@@ -79,15 +86,30 @@ class Command(ExplainedCommand):
             help="write every problem into this CSV file (line, outcome, column, value, message); one that is there "
             "is overwritten; cells that a spreadsheet would take for formulas get an apostrophe in front",
         )
+        parser.add_argument(
+            "--dates",
+            choices=list(DATES),
+            default="iso",
+            help="; ".join(f"{name}: read {meaning}" for name, meaning in DATES.items())
+            + " (a time may be missing then); dates with the year first are always read",
+        )
         parser.add_argument("--if-empty", action="store_true", help="say and do nothing when the ledger has a payment")
 
     def handle(
-        self, *_: Any, file: str, dry_run: bool, on_error: str, report: str | None, if_empty: bool, **__: Any
+        self,
+        *_: Any,
+        file: str,
+        dry_run: bool,
+        on_error: str,
+        report: str | None,
+        dates: str,
+        if_empty: bool,
+        **__: Any,
     ) -> None:
         try:
             if if_empty and Payment.objects.exists():
                 return
-            summary = self._import(file, dry_run=dry_run, stop=on_error == "stop", report=report)
+            summary = self._import(file, dry_run=dry_run, stop=on_error == "stop", report=report, dates=dates)
         except (UnusableFile, WrongHeader) as problem:
             raise CommandError(str(problem)) from problem
         except DatabaseError as problem:
@@ -97,11 +119,17 @@ class Command(ExplainedCommand):
         if summary.failed:
             sys.exit(1)
 
-    def _import(self, file: str, *, dry_run: bool, stop: bool, report: str | None) -> Summary:
+    def _import(self, file: str, *, dry_run: bool, stop: bool, report: str | None, dates: str) -> Summary:
         first = FirstProblems()
         with ExitStack() as opened:
-            table = opened.enter_context(open_table(_path(file)))
-            parser = Parser(table.header, methods=settings.PAYMENT_GATEWAYS, currency=settings.DEFAULT_CURRENCY)
+            table = opened.enter_context(open_table(_path(file), columns=COLUMNS))
+            parser = Parser(
+                table.header,
+                delimiter=table.delimiter,
+                methods=settings.PAYMENT_GATEWAYS,
+                currency=settings.DEFAULT_CURRENCY,
+                dates=dates,
+            )
             tell = [first.take]
             if report is not None:
                 tell.append(Report(opened.enter_context(_create(report, source=file)), delimiter=table.delimiter).write)

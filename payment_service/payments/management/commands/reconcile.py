@@ -16,7 +16,7 @@ from payment_service.payments.importing.reading import UnusableFile, open_table
 from payment_service.payments.management.explained import ExplainedCommand
 from payment_service.payments.reconciling import telling
 from payment_service.payments.reconciling.comparing import Comparison, Span
-from payment_service.payments.reconciling.settlements import STATUSES, Parser, WrongHeader
+from payment_service.payments.reconciling.settlements import OPTIONAL, REQUIRED, STATUSES, Parser, WrongHeader
 from payment_service.payments.reconciling.totals import Totals
 from payment_service.payments.reconciling.wording import KINDS, Difference
 from servicekit.auditing import readable_database
@@ -106,8 +106,8 @@ class Command(ExplainedCommand):
 
     def _compare(self, span: Span, path: Path, report: str | None) -> Totals:
         with ExitStack() as opened:
-            table = opened.enter_context(open_table(path))
-            parser = Parser(table.header)
+            table = opened.enter_context(open_table(path, columns=(*REQUIRED, *OPTIONAL)))
+            parser = Parser(table.header, delimiter=table.delimiter)
             tell = [self._say]
             if report is not None:
                 tell.append(telling.Report(opened.enter_context(_create(report, source=path))).write)
