@@ -10,6 +10,8 @@ class ServiceError(Exception):
     """A refusal that the caller can act on. Subclasses set `code`; `fields` go into the error body as they are."""
 
     code: ClassVar[str] = "error"
+    # Whether something was stored all the same: then it is an outcome, and a repeat of the request is told it again.
+    is_outcome: bool = False
 
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message)

@@ -48,8 +48,9 @@ class OrderServiceUnavailable(errors.Unavailable):
 class AmountNotPositive(errors.Invalid):
     code = "amount_not_positive"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_stored: bool = False) -> None:
         super().__init__("Amount must be positive.")
+        self.is_outcome = is_stored
 
 
 class AmountMismatch(errors.Conflict):

@@ -116,10 +116,17 @@ class Payment(models.Model):
             # Readers: the list of payments, in either order: all of them, by status, by method. Behind the order each
             # has every column that can be filtered by, so that filtering and counting read the index alone.
             models.Index(
-                fields=["created_at", "number", "amount", "method", "taken", "status"], name="payment_created"
+                fields=["created_at", "number", "amount", "captured", "method", "taken", "status"],
+                name="payment_by_time",
             ),
-            models.Index(fields=["taken", "created_at", "number", "amount", "method", "status"], name="payment_taken"),
-            models.Index(fields=["method", "created_at", "number", "amount", "taken", "status"], name="payment_method"),
+            models.Index(
+                fields=["taken", "created_at", "number", "amount", "captured", "method", "status"],
+                name="payment_by_taken",
+            ),
+            models.Index(
+                fields=["method", "created_at", "number", "amount", "captured", "taken", "status"],
+                name="payment_by_method",
+            ),
             # Reader: the worker, looking for rows whose time has come. Most rows never are in it.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
             # Reader: the worker that tells the order service.
@@ -128,6 +135,16 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference} {self.amount} {self.currency} {self.status}"
+
+    @property
+    def amount_shown(self) -> Decimal:
+        """The one amount that every door shows: what was taken, once anything was; until then what is asked for."""
+        return self.captured or self.amount
+
+    @property
+    def authorized(self) -> Decimal:
+        """What the gateway has agreed to, whatever was taken of it later."""
+        return self.amount if self.captured or self.authorized_at or self.status == Status.AUTHORIZED else NOTHING
 
     @property
     def refundable(self) -> Decimal:

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from payment_service.payments.models import Payment
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway
+from servicekit.idempotency.models import IdempotencyKey
 from servicekit.rest import MAX_ID
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +87,30 @@ def test_an_amount_that_is_not_positive_leaves_a_failed_payment(client: APIClien
     body = exact(client.get(f"{URL}{ORDER}/"))
     assert (body["status"], body["failure_code"], body["retryable"]) == ("FAILED", "amount_not_positive", False)
     assert trail() == ["payment.failed"]
+
+
+@pytest.mark.parametrize("path", [URL, "/v1/payments/charge"])
+def test_a_failed_payment_that_was_stored_keeps_its_key(client: APIClient, path: str) -> None:
+    """The 400 is replayed; where the first run died before its answer, the second one gives it."""
+
+    def ask(amount: int, key: str) -> Any:
+        return client.post(path, {"order_id": 7, "amount": amount}, format="json", HTTP_IDEMPOTENCY_KEY=key)
+
+    first = ask(0, "k")
+    IdempotencyKey.objects.update(status_code=None, body=None, locked_until=None)  # as it was before the answer
+    after_a_crash, again = ask(0, "k"), ask(0, "k")
+    assert [response.status_code for response in (first, after_a_crash, again)] == [400] * 3
+    assert (again["Idempotent-Replayed"], again.content) == ("true", first.content)
+    assert ("Idempotent-Replayed" in first, "Idempotent-Replayed" in after_a_crash) == (False, False)
+    assert exact(ask(5, "k"))["code"] == "idempotency_key_reused"
+    assert (Payment.objects.count(), trail()) == (1, ["payment.failed"])
+
+
+def test_a_bad_amount_that_stored_nothing_gives_its_key_back(client: APIClient) -> None:
+    """The order has a payment already: nothing came of the request."""
+    post(client, {"order_id": ORDER, "amount": 50})
+    assert post(client, {"order_id": ORDER, "amount": -50}, HTTP_IDEMPOTENCY_KEY="k").status_code == 400
+    assert post(client, {"order_id": ORDER, "amount": 50}, HTTP_IDEMPOTENCY_KEY="k").status_code == 200
 
 
 def test_a_bad_amount_does_not_touch_a_payment_that_was_taken(client: APIClient) -> None:

@@ -199,7 +199,8 @@ def test_a_payment_is_read_in_four_ways(client: APIClient) -> None:
     assert all(record == records[0] for record in records)
     record = records[0]
     assert list(record) == [
-        *("id", "order_id", "amount", "currency", "payment_method", "status", "transaction_id", "payment_intent_id"),
+        *("id", "order_id", "amount", "authorized_amount", "refunded_amount", "currency", "payment_method", "status"),
+        *("transaction_id", "payment_intent_id"),
         *("provider_response", "error_message", "created_at", "updated_at", "authorized_at", "captured_at"),
         *("refunded_at", "refunds"),
     ]

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
 from servicekit import clock, errors, exactjson, rows
+from servicekit.answers import handle_exception
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.messages import Request, Response
 from servicekit.transactions import in_one_transaction
@@ -61,7 +62,8 @@ def idempotent(handler: View) -> View:
     """Make a DRF handler honour `Idempotency-Key`. What the handler *returns* is stored and replayed.
 
     What it *raises* is not stored: bad input (4xx) ran nothing and gives the key back; any other failure leaves the
-    key bound to its body, and a repeat runs the handler again with the same `creation_id`.
+    key bound to its body, and a repeat runs the handler again with the same `creation_id`. A refusal that `is_outcome`
+    is stored like what is returned.
     """
 
     @wraps(handler)
@@ -76,9 +78,11 @@ def idempotent(handler: View) -> View:
         request.META[_CREATION_ID], request.META[_TAKEN_OVER] = claimed.id, claimed.is_taken_over
         try:
             response = handler(view, request, *args, **kwargs)
-        except (APIException, errors.Invalid):
-            _unanswered(claimed).delete()
-            raise
+        except (APIException, errors.Invalid) as refusal:
+            if not getattr(refusal, "is_outcome", False):
+                _unanswered(claimed).delete()
+                raise
+            response = handle_exception(refusal, {"request": request})
         except errors.ServiceError:
             _unanswered(claimed).update(locked_until=None)
             raise

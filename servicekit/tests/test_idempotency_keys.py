@@ -102,6 +102,15 @@ def test_bad_input_gives_the_key_back(api: Any) -> None:
     assert create(api, "right").status_code == 201
 
 
+def test_a_refusal_that_stored_something_keeps_the_key(api: Any) -> None:
+    """It is what came of the request: a repeat is told it again, and another body is another request."""
+    first, repeat = create(api, "kept"), create(api, "kept")
+    assert (first.status_code, repeat.status_code, repeat.content) == (400, 400, first.content)
+    assert repeat.json() == {"error": "It is none, and is kept", "code": "kept"}
+    assert ("Idempotent-Replayed" in first.headers, repeat["Idempotent-Replayed"]) == (False, "true")
+    assert (create(api, "right").status_code, Event.objects.count()) == (422, 1)
+
+
 def test_a_crash_lets_the_repeat_run_again_with_the_same_id(api: Any) -> None:
     """What the first run created is found, not created a second time."""
     assert create(api, "crash").status_code == 500

@@ -21,6 +21,13 @@ class OutOfStock(errors.Conflict):
     code = "out_of_stock"
 
 
+class Kept(errors.Invalid):
+    """Refused, and stored all the same."""
+
+    code = "kept"
+    is_outcome = True
+
+
 PROBLEMS: dict[str, Exception] = {
     "conflict": OutOfStock("Product 2 is out of stock", product_id=2),
     "unavailable": errors.Unavailable("Payment service unavailable", retry_after_s=7),
@@ -102,6 +109,8 @@ class CreateView(View):
         _, created = Event.objects.get_or_create(event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1})
         if asked["name"] == "crash" and created:
             raise PROBLEMS["crash"]
+        if asked["name"] == "kept":
+            raise Kept("It is none, and is kept")
         return Response({"id": uid, **asked}, status=201)
 
 

@@ -75,8 +75,8 @@ def charge_payment(asked: Asked) -> Charged:
     if registry.is_refused(name):
         return Charged(_payment_there(asked), is_new=False)
     if asked.amount <= 0:
-        attempts.open_concluded(asked, gateway=name, outcome=_AMOUNT_REFUSED)
-        raise AmountNotPositive
+        stored = attempts.open_concluded(asked, gateway=name, outcome=_AMOUNT_REFUSED)
+        raise AmountNotPositive(is_stored=bool(stored or selectors.payment_opened_by(asked.uid)))
     registry.require_room(name)
     opened = _open(asked, gateway_name=name)
     return Charged(opened or _charge_again(asked, gateway_name=name), is_new=opened is not None)

@@ -32,7 +32,16 @@ MAX_PAGE: Final = 10**9
 MAX_PER_PAGE: Final = 200
 
 _MESSAGES: Final = {True: "Payment succeeded", False: "Payment failed", None: "Payment pending"}
-_TAKEN: Final = {"SUCCESS": True, "TRUE": True, "FAILED": False, "FALSE": False}
+# What each status that can be asked for means in the ledger: `taken` first, as an index begins with it.
+_STATUS_LOOKUPS: Final[dict[str, dict[str, Any]]] = {
+    # Not `taken=...`: for False the ORM writes NOT, which no index serves.
+    **{name: {"taken__in": [True]} for name in ("SUCCESS", "TRUE")},
+    **{name: {"taken__in": [False]} for name in ("FAILED", "FALSE")},
+    **{
+        name: {"taken": None, "status__in": {status.value for status in Status if states.CHARGES_NAMES[status] == name}}
+        for name in ("PENDING", "VOIDED")
+    },
+}
 
 
 class ChargeIn(BodyIn):
@@ -102,18 +111,22 @@ class ListIn(QueryIn):
             raise serializers.ValidationError(OrderIdField.default_error_messages["invalid"])
         return canonical
 
-    def validate_status(self, value: str) -> list[bool]:
-        if value.upper() not in _TAKEN:
-            raise serializers.ValidationError("Must be SUCCESS or FAILED.")
-        return [_TAKEN[value.upper()]]
+    def validate_status(self, value: str) -> dict[str, Any]:
+        lookups = _STATUS_LOOKUPS.get(value.upper()) if value.isascii() else None
+        if lookups is None:
+            raise serializers.ValidationError("Must be SUCCESS, FAILED, PENDING or VOIDED.")
+        return lookups
 
-    def validate_refunded(self, value: bool) -> list[str]:
-        return [status.value for status in Status if (status == Status.REFUNDED) is value]
+    def validate_refunded(self, value: bool) -> set[str]:
+        return {status.value for status in Status if (status == Status.REFUNDED) is value}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        columns = {name: lookup for name, lookup in _LOOKUPS.items() if name in attrs}
+        filters = {lookup: attrs[name] for name, lookup in _LOOKUPS.items() if name in attrs}
+        filters |= attrs.get("status", {})
+        if "refunded" in attrs:
+            filters["status__in"] = attrs["refunded"] & filters.get("status__in", attrs["refunded"])
         return {
-            "filters": {lookup: attrs[name] for name, lookup in columns.items()},
+            "filters": filters,
             "ascending": attrs["sort_by_created"] == "asc",
             "page": attrs["page"],
             "per_page": attrs["per_page"],
@@ -123,12 +136,10 @@ class ListIn(QueryIn):
 _LOOKUPS: Final = {
     "order_id": "order_id",
     "method": "method",
-    "status": "taken__in",  # not `taken`: for False the ORM writes NOT, which no index serves
-    "amount_gt": "amount__gt",
-    "amount_lt": "amount__lt",
+    "amount_gt": "above",
+    "amount_lt": "below",
     "start_date": "created_at__gte",
     "end_date": "created_at__lte",
-    "refunded": "status__in",
 }
 
 
@@ -162,7 +173,9 @@ def item(payment: Payment) -> dict[str, Any]:
     return {
         "payment_id": payment.number,
         "order_id": order_id_on_wire(payment.order_id),
-        "amount": money.two_decimals(payment.amount),
+        "amount": money.two_decimals(payment.amount_shown),
+        "authorized_amount": money.two_decimals(payment.authorized),
+        "refunded_amount": money.two_decimals(payment.refunded),
         "method": payment.method,
         "status": states.CHARGES_NAMES[Status(payment.status)],
         "reference": payment.reference,

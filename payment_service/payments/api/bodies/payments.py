@@ -67,14 +67,14 @@ class PaymentIn(BodyIn):
 
 
 def payment_body(payment: Payment) -> dict[str, Any]:
-    """A payment as this door shows it: `amount` is what was taken, where anything was.
+    """A payment as this door shows it.
 
     `currency` only stands there when it is not the default one, which is all that this door's first clients know.
     """
     body = {
         "id": payment.uid,
         "order_id": order_id_on_wire(payment.order_id),
-        "amount": money.two_decimals(payment.captured or payment.amount),
+        "amount": money.two_decimals(payment.amount_shown),
         "status": states.PAYMENTS_NAMES[Status(payment.status)],
         "timestamp": exactjson.utc_text(payment.created_at),
     }

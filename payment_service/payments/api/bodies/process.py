@@ -91,7 +91,9 @@ def record(payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
     return {
         "id": payment.uid,
         "order_id": order_id_on_wire(payment.order_id),
-        "amount": money.two_decimals(payment.amount),
+        "amount": money.two_decimals(payment.amount_shown),
+        "authorized_amount": money.two_decimals(payment.authorized),
+        "refunded_amount": money.two_decimals(payment.refunded),
         "currency": payment.currency,
         "payment_method": payment.method.lower(),
         "status": states.PROCESS_NAMES[Status(payment.status)],

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from payment_service.payments import states
 from payment_service.payments.api.bodies.charges import ChargeIn, ChargeRefundIn, ListIn
-from payment_service.payments.api.docs.payments import NOT_FOUND
+from payment_service.payments.api.docs.payments import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 from servicekit.rest import MoneyOutField
@@ -37,7 +37,9 @@ _ITEM: Final = inline_serializer(
     {
         "payment_id": serializers.IntegerField(),
         "order_id": OrderIdField(),
-        "amount": MoneyOutField(),
+        "amount": MoneyOutField(help_text=AMOUNT),
+        "authorized_amount": MoneyOutField(help_text=AUTHORIZED_AMOUNT),
+        "refunded_amount": MoneyOutField(),
         "method": serializers.CharField(),
         "status": serializers.ChoiceField(sorted(set(states.CHARGES_NAMES.values()))),
         "reference": serializers.CharField(),
@@ -72,6 +74,8 @@ _LISTED: Final = {
     "payment_id": 123,
     "order_id": 342,
     "amount": 561.00,
+    "authorized_amount": 561.00,
+    "refunded_amount": 0.00,
     "method": "CARD",
     "status": "SUCCESS",
     "reference": "ECI20251110-5F0C7A0E",

@@ -12,6 +12,8 @@ from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 from servicekit.rest import MoneyOutField
 
+AMOUNT: Final = "What was taken, once anything was; until then what is asked for. The same number at every door."
+AUTHORIZED_AMOUNT: Final = "What the gateway agreed to, whatever was taken of it later."
 ORDER_ID: Final[dict[str, Any]] = {"order_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890"}
 _TAKEN: Final[dict[str, Any]] = {
     "id": "f9a1b2c3-d4e5-6789-abcd-ef0123456789",
@@ -34,7 +36,7 @@ _PAYMENT_OUT: Final = inline_serializer(
     {
         "id": serializers.UUIDField(),
         "order_id": OrderIdField(),
-        "amount": MoneyOutField(),
+        "amount": MoneyOutField(help_text=AMOUNT),
         "status": serializers.ChoiceField(sorted(set(states.PAYMENTS_NAMES.values()))),
         "timestamp": serializers.DateTimeField(),
         "currency": serializers.CharField(required=False, help_text="Only where it is not the default one."),

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from payment_service.payments import states
 from payment_service.payments.api.bodies.process import CaptureIn, ProcessIn, RefundIn, TransactionIn
-from payment_service.payments.api.docs.payments import NOT_FOUND
+from payment_service.payments.api.docs.payments import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 from servicekit.rest import MoneyOutField
@@ -54,7 +54,9 @@ _RECORD: Final = inline_serializer(
     {
         "id": serializers.UUIDField(),
         "order_id": OrderIdField(),
-        "amount": MoneyOutField(),
+        "amount": MoneyOutField(help_text=AMOUNT),
+        "authorized_amount": MoneyOutField(help_text=AUTHORIZED_AMOUNT),
+        "refunded_amount": MoneyOutField(),
         "currency": serializers.CharField(),
         "payment_method": serializers.CharField(),
         "status": serializers.ChoiceField(_STATUSES),
@@ -89,6 +91,8 @@ _EXAMPLE_RECORD: Final[dict[str, Any]] = {
     "id": "f9a1b2c3-d4e5-6789-abcd-ef0123456789",
     "order_id": 342,
     "amount": 50.00,
+    "authorized_amount": 50.00,
+    "refunded_amount": 0.00,
     "currency": "USD",
     "payment_method": "credit_card",
     "status": "captured",
