@@ -68,6 +68,11 @@ PAYMENT_SERVICE_URL = environment.service_url(env, "PAYMENT_SERVICE_URL", defaul
 # Off: a product service that knows no reservations is only asked whether product and stock are there.
 PRODUCT_RESERVATIONS = env.bool("PRODUCT_RESERVATIONS", default=True)
 
+# The currencies in which the catalogue's prices may be meant; an order that names none is in the first.
+ORDER_CURRENCIES = environment.currencies(env, "ORDER_CURRENCIES", default="USD")
+# What the payment service means where it names none.
+PAYMENT_SERVICE_CURRENCY = environment.currencies(env, "PAYMENT_SERVICE_CURRENCY", default="USD")[0]
+
 # Seconds. A read time-out leaves room for three attempts within the order's deadline; that bounds everything from the
 # first call to the answer, waits included, and fits into the 30 s that most HTTP clients wait.
 HTTP_CONNECT_TIMEOUT_S = env.float("HTTP_CONNECT_TIMEOUT_S", default=1.0)

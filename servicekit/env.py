@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from environs import Env, EnvError
 
-from servicekit import databases
+from servicekit import databases, money
 
 SQLITE: Final = "django.db.backends.sqlite3"
 # Django's backend, on a connection that notices when its file is moved away.
@@ -60,6 +60,15 @@ def origins(env: Env, name: str) -> list[str]:
             raise EnvError(
                 f'Environment variable "{name}" must be origins like "https://shop.example.org", not {origin!r}'
             )
+    return found
+
+
+def currencies(env: Env, name: str, *, default: str) -> list[str]:
+    """ISO 4217 codes, separated by commas; at least one, each once."""
+    given: list[str] = env.list(name, default=default.split(","))
+    found = list(dict.fromkeys(code.strip().upper() for code in given))
+    if not found or not all(map(money.is_currency, found)):
+        raise EnvError(f'Environment variable "{name}" must be ISO 4217 codes like "USD,EUR", not {",".join(given)!r}')
     return found
 
 

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
 import requests
@@ -20,7 +20,7 @@ from servicekit.downstream import OPEN, Downstream, NotAsked, Visit
 from servicekit.errors import Overloaded
 from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
-from servicekit.transport import MAX_ANSWER_BYTES, Headers, NotConnected, OnePeer
+from servicekit.transport import MAX_ANSWER_BYTES, AnswerTooLarge, Headers, NotConnected, OnePeer
 
 log = structlog.get_logger()
 
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 _SHORTEST_CALL_S: Final = 0.01
 # A peer may ask for more patience than any caller of ours has; the deadline decides in the end.
 _LONGEST_RETRY_AFTER_S: Final = 3600.0
+_FIRST_SERVER_ERROR: Final = 500
+# The event in the log for an answer that is none to what was asked.
+UNUSABLE_ANSWER: Final = "http.unusable_answer"
 
 
 class HttpFailure(Exception):
@@ -46,13 +49,26 @@ class NoAnswer(HttpFailure):
     """The request was sent and no usable answer came: what the peer did is not known."""
 
 
+class Unreadable(NoAnswer):
+    """An answer came that is no JSON, or too much of it. The same request would be answered the same again."""
+
+    def __init__(self, why: str, *, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
+
+
 @dataclass(frozen=True)
 class Reply:
-    """What came back. `body` is the parsed JSON (decimals exact), None when the answer was empty."""
+    """What came back. `body` is the parsed JSON (decimals exact), None when the answer was empty.
+
+    `method` and `url` are what it answers, for the log.
+    """
 
     status: int
     body: Any
     retry_after_s: float = 0.0
+    method: str = field(default="", compare=False)
+    url: str = field(default="", compare=False)
 
     def worth_repeating(self) -> bool:
         """Whether the same request may well be answered differently in a moment."""
@@ -101,6 +117,7 @@ class HttpClient:
 
         Raises:
             NotSent, NoAnswer: the last attempt's failure; a 429 or 5xx of the last attempt is returned instead.
+            Unreadable: at once.
         """
         deadline = time.monotonic() + retries.deadline_s
         attempt_no = 0
@@ -109,7 +126,7 @@ class HttpClient:
             outcome = self._attempt(method, url, json, idempotency_key, time_left_s=deadline - time.monotonic())
             if isinstance(outcome, Reply) and not outcome.worth_repeating():
                 return outcome
-            if isinstance(outcome, _CircuitOpen):
+            if isinstance(outcome, (_CircuitOpen, Unreadable)):
                 raise outcome
             retry_after_s = outcome.retry_after_s if isinstance(outcome, Reply) else 0.0
             wait_s = retries.wait_after(attempt_no, retry_after_s=retry_after_s, jitter=self._jitter)
@@ -128,7 +145,7 @@ class HttpClient:
         try:
             with self._visit() as visit:
                 outcome = self._ask(_prepare(method, url, json, idempotency_key), timeout)
-                if isinstance(outcome, HttpFailure) or outcome.is_outage():
+                if _is_outage(outcome):
                     visit.failed()
         except NotAsked as refusal:
             return _CircuitOpen() if refusal.reason == OPEN else NotSent("too many calls wait for an answer")
@@ -138,10 +155,12 @@ class HttpClient:
         try:
             with workplace.elsewhere():
                 response = self._adapter.send(request, timeout=timeout)
-            return _reply(response)
+            return _reply(response, request)
         except requests.ConnectionError as failure:
             return NotSent(str(failure)) if never_connected(failure) else NoAnswer(str(failure))
-        except (requests.RequestException, exactjson.MalformedJSON) as failure:
+        except AnswerTooLarge:
+            return _unreadable(request, "the answer is too large")
+        except requests.RequestException as failure:
             return NoAnswer(str(failure))
 
 
@@ -176,18 +195,31 @@ def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -
     return prepared
 
 
-def _reply(response: requests.Response) -> Reply:
-    if int(response.headers.get("Content-Length") or 0) > MAX_ANSWER_BYTES:
+def _reply(response: requests.Response, request: requests.PreparedRequest) -> Reply | Unreadable:
+    status, method, url = response.status_code, request.method or "", request.url or ""
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > MAX_ANSWER_BYTES:
         response.close()
-        raise exactjson.MalformedJSON("the answer is too large")
+        return _unreadable(request, "the answer is too large", status=status)
     content = response.content
     try:
         body = exactjson.decode(content) if content else None
     except exactjson.MalformedJSON:
-        if response.status_code < 500:
-            raise
+        if status < _FIRST_SERVER_ERROR:
+            return _unreadable(request, "the answer is not JSON", status=status)
         body = None  # an error page of some proxy on the way; the status says enough
-    return Reply(response.status_code, body, _retry_after_s(response.headers))
+    return Reply(status, body, _retry_after_s(response.headers), method, url)
+
+
+def _unreadable(request: requests.PreparedRequest, why: str, *, status: int = 0) -> Unreadable:
+    """Said in the log, with the address: it is mostly the wrong one, which only a person can put right."""
+    log.error(UNUSABLE_ANSWER, method=request.method, url=request.url, status=status or None, reason=why)
+    return Unreadable(why, status=status)
+
+
+def _is_outage(outcome: Reply | HttpFailure) -> bool:
+    """Whether the peer does not work. One that is asked at a wrong address does."""
+    return outcome.is_outage() if isinstance(outcome, Reply) else not isinstance(outcome, Unreadable)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:

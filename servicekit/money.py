@@ -41,16 +41,19 @@ def has_decimals(currency: str) -> bool:
     return _UNITS[currency] < 1
 
 
-def problem(amount: Decimal, currency: str) -> str | None:
+def problem(amount: Decimal, currency: str | None) -> str | None:
     """What is wrong with an amount in its currency, as a sentence; None when nothing is. Any sign is right.
 
     Every amount of money that comes in is held against this: from clients (see `check`), files and other services.
+
+    Args:
+        currency: None where it is not known yet; then the amount may have the most decimals that any has.
     """
     if not amount.is_finite():
         return "Not an amount of money."
-    if abs(amount) > MAX_AMOUNT:
+    if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:  # `abs` would round, which an exponent can be too large for
         return f"At most {MAX_AMOUNT}."
-    unit = _UNITS.get(currency)
+    unit = CENT if currency is None else _UNITS.get(currency)
     if unit is None:
         return "Not an ISO 4217 currency code."
     if amount == amount.quantize(unit):

@@ -8,10 +8,11 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
+from prometheus_client import Counter
 
 from servicekit import processes
 
@@ -25,7 +26,14 @@ LONGEST_WAIT_S: Final = 10.0
 # 2^20 s is far above the longest wait; it only keeps the number small.
 _MOST_DOUBLINGS: Final = 20
 
+_ROWS_FAILED: Final = Counter(
+    "worker_rows_failed",
+    "Times that a row could not be worked on, for a reason that is no outage, and was set aside for longer.",
+    ("job",),
+)
+
 Job = Callable[[], int]
+Result = TypeVar("Result")
 
 
 class Stop:
@@ -61,6 +69,40 @@ class Stop:
 def _close(*ends: int) -> None:
     for end in ends:
         os.close(end)
+
+
+def on_its_own(
+    job: str, row: object, work: Callable[[], Result], *, set_aside: Callable[[str], object]
+) -> Result | None:
+    """Work on one row of a job's batch. A failure is that row's own affair: logged, counted, and set aside.
+
+    Args:
+        row: What to call it in the log.
+        work: Whatever it takes, reading the row included.
+        set_aside: Makes the row due again after a wait, longer each time. Takes why, in words that anybody may read.
+
+    Returns:
+        What `work` does, None when it failed.
+
+    Raises:
+        OperationalError, InterfaceError: it cannot even be set aside, for the database is away.
+    """
+    try:
+        return work()
+    except Exception as problem:  # whatever it is: the other rows have nothing to do with it
+        _ROWS_FAILED.labels(job).inc()
+        log.exception("worker.row_failed", job=job, row=str(row))
+        _set_aside(job, row, set_aside, f"could not be worked on: {type(problem).__name__}")
+    return None
+
+
+def _set_aside(job: str, row: object, set_aside: Callable[[str], object], why: str) -> None:
+    try:
+        set_aside(why)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # it stays where it is, and the others go on all the same
+        log.exception("worker.row_not_set_aside", job=job, row=str(row))
 
 
 def run(

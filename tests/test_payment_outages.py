@@ -24,7 +24,7 @@ def paid(call: Call, status: str = "COMPLETED", **more: Any) -> Answer:
     return Answer(201, body)
 
 
-def voided(order_id: str = "x") -> Answer:
+def voided(order_id: str) -> Answer:
     return Answer(200, {"id": "x", "order_id": order_id, "amount": 0, "status": "VOIDED", "timestamp": "x"})
 
 
@@ -34,7 +34,7 @@ def charges(*answers: Callable[[Call], Answer] | Answer) -> Script:
 
     def script(call: Call, _: int) -> Answer:
         if call.method == "POST" and call.path.endswith("/void/"):
-            return voided()
+            return voided(call.path.split("/")[-3])
         if call.method != "POST":
             return Answer(404, {"error": "Payment not found", "code": "payment_not_found"})
         asked.append(call)

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
+from django.db.models import Count, Min
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from order_service.orders import services, states
+from order_service.orders import selectors, states
 from order_service.orders.models import Order
 from order_service.orders.states import Step
 from servicekit.events.metrics import EventCounter, Labels, count, no_labels
@@ -22,6 +21,9 @@ REASONS: Final[Mapping[str, str]] = {
     states.PRODUCT_NOT_FOUND: "product_not_found",
     states.PRODUCT_OUT_OF_STOCK: "product_out_of_stock",
     states.PRODUCT_SERVICE_UNAVAILABLE: "product_service_unavailable",
+    states.PRODUCT_SERVICE_UNUSABLE: "product_service_unusable",
+    states.PRICE_HAS_DECIMALS: "price_has_decimals",
+    states.NOTHING_TO_PAY: "nothing_to_pay",
     states.STOCK_NOT_HELD: "stock_not_held",
     states.TOTAL_TOO_LARGE: "total_too_large",
     states.NOT_PAID_IN_TIME: "not_paid_in_time",
@@ -29,8 +31,15 @@ REASONS: Final[Mapping[str, str]] = {
 }
 
 
+# The same, where products and prices may stand for their names.
+_TEMPLATES: Final = [
+    (re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(reason))), word) for reason, word in REASONS.items()
+]
+
+
 def _reason(data: Mapping[str, Any]) -> Labels:
-    return (REASONS.get(re.sub(r"Product \d+ ", "Product {product_id} ", data["reason"]), OTHER_REASON),)
+    """The word for a reason, whichever product and price it names."""
+    return (next((word for template, word in _TEMPLATES if template.fullmatch(data["reason"])), OTHER_REASON),)
 
 
 def _step(data: Mapping[str, Any]) -> Labels:
@@ -60,9 +69,6 @@ COUNTERS: Final = (
     ),
 )
 
-# Waits for its customer, not for us.
-_AWAITS_PAYMENT: Final = Q(pay_later=True, step=Step.RESERVED.value, due_at__gt=Now())
-
 
 def outcomes() -> Iterator[Metric]:
     """The counters."""
@@ -71,18 +77,16 @@ def outcomes() -> Iterator[Metric]:
 
 def unfinished() -> Iterator[Metric]:
     """Orders that somebody still has to do something about. Reads the small index of those that have a due time."""
-    due = Order.objects.filter(due_at__isnull=False).order_by()
     yield gauge(
         "orders_awaiting_payment",
         "Orders to be paid later that still have time.",
-        due.filter(_AWAITS_PAYMENT).count(),
+        selectors.awaiting_payment().count(),
     )
-    groups = due.filter(~_AWAITS_PAYMENT).values_list("step", "postponed").annotate(Count("number"), Min("updated_at"))
+    groups = selectors.unfinished().order_by().values_list("step").annotate(Count("number"), Min("since"))
     by_step = {step.value: 0 for step in Step if step != Step.CLOSED}
     oldest: datetime | None = None
-    for step, postponed, number, moved_at in groups:
+    for step, number, since in groups:
         by_step[step] = by_step.get(step, 0) + number
-        since = _in_step_since(moved_at, postponed)
         oldest = since if oldest is None else min(oldest, since)
     family = GaugeMetricFamily("orders_unfinished", "Orders in the saga's hands, by step.", labels=["step"])
     for step, number in by_step.items():
@@ -90,7 +94,7 @@ def unfinished() -> Iterator[Metric]:
     yield family
     yield gauge(
         "orders_oldest_unfinished_age_seconds",
-        "How long the unfinished order that has waited longest has been in its present step.",
+        "How long the unfinished order that has waited longest has been in the saga's hands, whatever was tried.",
         age_s(oldest),
     )
 
@@ -99,9 +103,3 @@ def news_of_payments() -> Iterator[Metric]:
     """News that came from Kafka and that the payment service was not asked about yet."""
     waiting = Order.objects.filter(ask_at__isnull=False).order_by()
     yield gauge("orders_with_payment_news", "Orders to ask the payment service about.", waiting.count())
-
-
-def _in_step_since(moved_at: datetime, postponed: int) -> datetime:
-    """When the present step began, at the latest: each postponement moves on the time of the last move."""
-    waited_s = sum(services.postponement_s(times) for times in range(postponed - 1))
-    return moved_at - timedelta(seconds=waited_s)

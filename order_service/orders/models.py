@@ -48,6 +48,12 @@ class Order(models.Model):
     # When the payment service should be asked about this order, of whose payment there is news; NULL when there is
     # none. The database's clock.
     ask_at = models.DateTimeField(null=True)
+    # Times that this could not be done in a row; sets its back-off.
+    ask_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+
+    # Since when the order is in the saga's hands, whatever was tried meanwhile: since it was last at rest. NULL at
+    # rest; while it waits for its customer, when that will end. Readers find it through `order_due`.
+    unsettled_since = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -71,7 +77,8 @@ class Order(models.Model):
             ),
         ]
         indexes = [
-            # Reader: the worker. Only unfinished orders are in it, so it stays small.
+            # Readers: the worker, and the list and the metrics of unfinished orders. Only those are in it, so it stays
+            # small.
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="order_due"),
             # Reader: whoever asks about payments of which there is news; mostly empty.
             models.Index(fields=["ask_at"], condition=models.Q(ask_at__isnull=False), name="order_ask"),

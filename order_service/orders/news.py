@@ -3,10 +3,10 @@
 Moves nothing and leaves the version alone, so whoever has the order in hand is not disturbed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +19,8 @@ from servicekit import clock
 
 # After a question that could not be asked, or that moved the order and left it in somebody's hands.
 ASK_AGAIN_AFTER_S: Final = 2.0
+# The former is doubled each time, up to this.
+LONGEST_WAIT_S: Final = 30.0
 # Nobody has it in hand. Of one that somebody has, what is answered now may be news to it only later: it must wait.
 _AT_REST: Final = Q(step=Step.CLOSED.value) | Q(step=Step.RESERVED.value, pay_later=True)
 
@@ -50,24 +52,42 @@ def is_known(order_id: UUID) -> bool:
     return Order.objects.filter(uid=order_id).exists()
 
 
-def waiting(*, batch: int) -> Iterable[Order]:
+class Waiting(NamedTuple):
+    """An order that the payment service is to be asked about."""
+
+    number: int
+    uid: UUID
+
+
+def waiting(*, batch: int) -> Collection[Waiting]:
     """Orders at rest that the payment service is to be asked about now, those that waited longest first."""
-    return Order.objects.filter(_AT_REST, ask_at__lte=Now()).order_by("ask_at")[:batch]
+    found = Order.objects.filter(_AT_REST, ask_at__lte=Now()).order_by("ask_at").values_list("number", "uid")[:batch]
+    return [Waiting(*row) for row in found]
 
 
-def claim(order: Order) -> datetime | None:
+def claim(order: Waiting) -> datetime | None:
     """Take it on to ask, for as long as a lease lasts; None when somebody was faster, else what to give it back by."""
-    taken = Order.objects.filter(pk=order.pk, ask_at__lte=Now())
+    taken = Order.objects.filter(pk=order.number, ask_at__lte=Now())
     if not taken.update(ask_at=clock.seconds_from_now(settings.ORDER_LEASE_S)):
         return None
-    return Order.objects.values_list("ask_at", flat=True).get(pk=order.pk)
+    return Order.objects.values_list("ask_at", flat=True).get(pk=order.number)
 
 
-def forget(order: Order, claimed: datetime) -> None:
+def forget(order: Waiting, claimed: datetime) -> None:
     """It was asked, and the order is where its payment is; unless there is news again."""
-    Order.objects.filter(pk=order.pk, ask_at=claimed).update(ask_at=None)
+    Order.objects.filter(pk=order.number, ask_at=claimed).update(ask_at=None, ask_tries=0)
 
 
-def keep(order: Order, claimed: datetime) -> None:
-    """Ask again a little later."""
-    Order.objects.filter(pk=order.pk, ask_at=claimed).update(ask_at=clock.seconds_from_now(ASK_AGAIN_AFTER_S))
+def keep(order: Waiting, claimed: datetime) -> None:
+    """It was asked, and is to be asked again a little later."""
+    asked = Order.objects.filter(pk=order.number, ask_at=claimed)
+    asked.update(ask_at=clock.seconds_from_now(ASK_AGAIN_AFTER_S), ask_tries=0)
+
+
+def put_off(order: Waiting, *, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+    """It could not be asked: again later, after a wait that doubles each time."""
+    tries = Order.objects.values_list("ask_tries", flat=True).get(pk=order.number)
+    wait_s = min(longest_wait_s, ASK_AGAIN_AFTER_S * 2.0 ** min(tries, 10))
+    Order.objects.filter(pk=order.number, ask_at__isnull=False).update(
+        ask_at=clock.seconds_from_now(wait_s), ask_tries=min(tries + 1, 1000)
+    )

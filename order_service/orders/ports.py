@@ -1,9 +1,10 @@
 """What the saga needs from the product service and the payment service: values and protocols, no HTTP.
 
-A "no" is a value; `Unreachable` is an outage, and says nothing about what the other side did.
+A "no" is a value; `Unreachable` is an outage, `Unusable` an answer that is none to what was asked. Neither says
+anything about what the other side did.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -17,6 +18,17 @@ class Unreachable(Exception):
         super().__init__(why)
         self.why = why
         self.retry_after_s = retry_after_s
+
+
+class Unusable(Unreachable):
+    """An answer that is none to what was asked: of a lying peer, or of somebody else who lives at its address.
+
+    Asking again will hardly help before a person has seen to it. `status` is the answer's, 0 when not known.
+    """
+
+    def __init__(self, why: str, *, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,10 @@ class NotReserved:
 
 class Products(Protocol):
     """The product service. Each call is keyed by the order's id and safe to repeat. All raise `Unreachable`."""
+
+    def prices(self, lines: Sequence[LineAsked]) -> Mapping[int, Decimal]:
+        """Product id → price of those that there are, before anything is held; empty where reserving holds nothing."""
+        ...
 
     def reserve(self, order_id: UUID, lines: Sequence[LineAsked]) -> Reserved | NotReserved: ...
 
@@ -140,6 +156,9 @@ class Payments(Protocol):
         """Like `find`, for a reader who would rather have an old answer than wait for more than a second."""
         ...
 
-    def void(self, order_id: UUID) -> PaymentSeen:
-        """Hold no money for this order, now and later: voids, refunds or remembers to, and says what became of it."""
+    def void(self, order_id: UUID) -> PaymentSeen | None:
+        """Hold no money for this order, now and later: voids, refunds or remembers to, and says what became of it.
+
+        None: there is no payment, and the payment service knows no void that would refuse a later one.
+        """
         ...

@@ -6,8 +6,9 @@ the process dies in, the order's step says what to do next, and the worker does 
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 from django.conf import settings
@@ -20,16 +21,22 @@ from order_service.orders.ports import (
     ChargeRequest,
     Declined,
     LineAsked,
+    LineFound,
     NotReserved,
     Paid,
     Payments,
     Products,
     Refused,
     Unreachable,
+    Unusable,
 )
 from order_service.orders.states import Status, Step
 from servicekit import money
 from servicekit.retries import RetryPolicy
+
+# How often a payment service that knows no void is asked whether it holds money after all, before it is believed that
+# it does not: over 1 + 2 + 4 s, twice a call's time-out.
+LOOKS_WITHOUT_A_VOID: Final = 3
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,21 @@ def waits_for_its_customer(order: Order) -> bool:
 class _Later(Exception):
     """The step cannot be finished now and must be taken up again."""
 
+    def __init__(self, why: str, *, longest_wait_s: float = services.LONGEST_POSTPONEMENT_S) -> None:
+        super().__init__(why)
+        self.longest_wait_s = longest_wait_s
+
+
+def _later(outage: Unreachable, *, whose: str = "") -> _Later:
+    """What a person has to put right is not asked about as often as what comes back by itself."""
+    is_for_a_person = isinstance(outage, Unusable)
+    longest_wait_s = services.LONGEST_WAIT_FOR_A_PERSON_S if is_for_a_person else services.LONGEST_POSTPONEMENT_S
+    return _Later(whose + outage.why, longest_wait_s=longest_wait_s)
+
 
 def _postpone(order: Order, later: _Later) -> Order:
     try:
-        return services.postpone(order, why=str(later))
+        return services.postpone(order, why=str(later), longest_wait_s=later.longest_wait_s)
     except OrderMoved:
         return selectors.get_order(order.uid)
 
@@ -102,14 +120,39 @@ def reserve_stock(order: Order, run: Run) -> Order:
     """PLACED: have every line held, or end the order with the product service's reason."""
     asked = [LineAsked(**line) for line in order.asked]
     try:
+        if not money.has_decimals(order.currency) and (reason := _unfit(order, run.products.prices(asked))):
+            return services.cancel(order, reason)
         outcome = run.products.reserve(order.uid, asked)
+    except Unusable as answer:
+        return services.cancel(order, states.PRODUCT_SERVICE_UNUSABLE, cause=answer.why)
     except Unreachable as outage:
         return services.cancel(order, states.PRODUCT_SERVICE_UNAVAILABLE, cause=outage.why)
     if isinstance(outcome, NotReserved):
         return services.cancel(order, outcome.reason, lines=outcome.lines)
-    if services.total_of(outcome.lines) > money.MAX_AMOUNT:
-        return services.cancel(order, states.TOTAL_TOO_LARGE)
+    if (reason := _unpayable(order, outcome.lines)) is not None:
+        return services.cancel(order, reason)
     return services.record_reservation(order, outcome.lines)
+
+
+def _unfit(order: Order, prices: Mapping[int, Decimal]) -> str | None:
+    """Why the order's currency cannot express a price; None when it can."""
+    for line in order.asked:
+        price = prices.get(line["product_id"])
+        if price is not None and money.problem(price, order.currency) is not None:
+            return states.PRICE_HAS_DECIMALS.format(product_id=line["product_id"], price=price, currency=order.currency)
+    return None
+
+
+def _unpayable(order: Order, lines: Sequence[LineFound]) -> str | None:
+    """Why nobody could pay for these lines; None when somebody can."""
+    total = services.total_of(lines)
+    if total > money.MAX_AMOUNT:
+        return states.TOTAL_TOO_LARGE
+    if total == 0:
+        return states.NOTHING_TO_PAY
+    if money.problem(total, order.currency) is None and money.has_decimals(order.currency):
+        return None
+    return _unfit(order, {line.product_id: line.unit_price for line in lines})
 
 
 def take_payment(order: Order, run: Run) -> Order:
@@ -137,7 +180,7 @@ def confirm_stock(order: Order, run: Run) -> Order:
     try:
         sold = run.products.confirm(order.uid)
     except Unreachable as outage:
-        raise _Later(outage.why) from outage
+        raise _later(outage) from outage
     if not sold:
         return services.begin_refund(order, cause="reservation is gone")
     return services.close(order, outcome="stock sold")
@@ -148,7 +191,9 @@ def refund_payment(order: Order, run: Run) -> Order:
     try:
         seen = run.payments.void(order.uid)
     except Unreachable as outage:
-        raise _Later(outage.why) from outage
+        raise _later(outage) from outage
+    if seen is None:
+        raise _Later("there is no payment", longest_wait_s=services.LONGEST_WAIT_FOR_A_PERSON_S)
     if not seen.gave_all_back():
         raise _Later(f"payment is {seen.status}")
     return services.record_refund(order, payment_status=seen.status)
@@ -158,20 +203,22 @@ def compensate(order: Order, run: Run) -> Order:
     """COMPENSATING: no stock and no money is held any more. Both are tried each time, and are safe to repeat."""
     problems = [problem for undo in (release_stock, void_payment) if (problem := undo(order, run))]
     if problems:
-        raise _Later("; ".join(problems))
+        # The shortest of their waits: what comes back by itself is not to wait for a person.
+        longest_wait_s = min(problem.longest_wait_s for problem in problems)
+        raise _Later("; ".join(map(str, problems)), longest_wait_s=longest_wait_s)
     return services.close(order, outcome="compensated")
 
 
-def release_stock(order: Order, run: Run) -> str | None:
+def release_stock(order: Order, run: Run) -> _Later | None:
     """Hold nothing; returns what is in the way. A late reservation finds the product service's tombstone."""
     try:
         run.products.release(order.uid, return_sold=order.paid_at is not None)
     except Unreachable as outage:
-        return f"products: {outage.why}"
+        return _later(outage, whose="products: ")
     return None
 
 
-def void_payment(order: Order, run: Run) -> str | None:
+def void_payment(order: Order, run: Run) -> _Later | None:
     """Hold no money; returns what is in the way. A late charge finds the payment service's tombstone."""
     may_be_charged = order.attempt > 0 or order.expires_at is not None or bool(order.payment_status)
     if order.status == Status.REFUNDED or not may_be_charged:
@@ -179,7 +226,11 @@ def void_payment(order: Order, run: Run) -> str | None:
     try:
         seen = run.payments.void(order.uid)
     except Unreachable as outage:
-        return f"payments: {outage.why}"
+        return _later(outage, whose="payments: ")
+    if seen is None:
+        # A charge whose answer was lost may still arrive where nothing refuses it.
+        is_too_early = order.attempt > 0 and order.postponed < LOOKS_WITHOUT_A_VOID
+        return _Later("payments: there is no payment yet") if is_too_early else None
     services.note_payment_status(order, seen.status)
     return None
 
@@ -198,7 +249,7 @@ def _expire(order: Order, run: Run) -> Order:
     try:
         seen = run.payments.find(order.uid)
     except Unreachable as outage:
-        raise _Later(outage.why) from outage
+        raise _later(outage) from outage
     if seen is not None and seen.holds(order.total_amount, order.currency):
         return services.settle(order)
     return services.cancel(order, states.NOT_PAID_IN_TIME)

@@ -1,15 +1,16 @@
 """Reads."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce, Now
 
 from order_service.orders.errors import OrderNotFound
 from order_service.orders.models import Order
+from order_service.orders.states import Step
 from servicekit.events import trail
 from servicekit.rest import MAX_ID
 
@@ -20,6 +21,13 @@ _FILTERS: Final = {
     "created_after": "created_at__gt",
     "created_before": "created_at__lt",
 }
+
+
+# Waits for its customer, not for us.
+AWAITS_PAYMENT: Final = Q(pay_later=True, step=Step.RESERVED.value, due_at__gt=Now(), expires_at__gt=Now())
+
+# That a column is not NULL, in words for which SQLite, too, reads the index.
+_EVER: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def get_order(reference: str | UUID) -> Order:
@@ -33,16 +41,39 @@ def get_order(reference: str | UUID) -> Order:
     return order
 
 
-def list_orders(*, page: int, per_page: int, filters: dict[str, str | datetime]) -> tuple[list[Order], int]:
+def order_by_number(number: int) -> Order:
+    """The order that has this number."""
+    return Order.objects.get(pk=number)
+
+
+def list_orders(
+    *, page: int, per_page: int, filters: dict[str, str | datetime], unfinished_for: int | None = None
+) -> tuple[list[Order], int]:
     """One page of the orders that fit all filters, newest first, with their lines; and how many fit in all."""
-    fitting = Order.objects.filter(**{_FILTERS[name]: value for name, value in filters.items()})
+    fitting = Order.objects.all()
+    if unfinished_for is not None:
+        # As a query within it, so that the list's own order does not keep a database from reading the small index.
+        fitting = fitting.filter(pk__in=unfinished(for_s=unfinished_for).order_by().values("pk"))
+    fitting = fitting.filter(**{_FILTERS[name]: value for name, value in filters.items()})
     start = (page - 1) * per_page
     return list(fitting.order_by("-number").prefetch_related("lines")[start : start + per_page]), fitting.count()
 
 
-def due_orders(*, batch: int) -> Iterable[Order]:
-    """Orders that a worker should take up now, those that waited longest first."""
-    return Order.objects.filter(due_at__lte=Now()).order_by("due_at")[:batch]
+def unfinished(*, for_s: float = 0) -> QuerySet[Order]:
+    """Orders in the saga's hands for so many seconds, with `since` when. Reads the small index of those due."""
+    since = Coalesce("unsettled_since", "updated_at")
+    in_hand = Order.objects.filter(~AWAITS_PAYMENT, due_at__gt=_EVER).annotate(since=since)
+    return in_hand.filter(since__lte=datetime.now(timezone.utc) - timedelta(seconds=for_s)) if for_s else in_hand
+
+
+def awaiting_payment() -> QuerySet[Order]:
+    """Orders to be paid later that still have time. Reads the same index."""
+    return Order.objects.filter(AWAITS_PAYMENT, due_at__gt=_EVER)
+
+
+def due_orders(*, batch: int) -> Collection[int]:
+    """The numbers of orders that a worker should take up now, those that waited longest first."""
+    return list(Order.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("number", flat=True)[:batch])
 
 
 def trail_of(order: Order) -> list[dict[str, Any]]:

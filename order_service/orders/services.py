@@ -5,7 +5,7 @@ so of two who act on the same order one wins, and the other is told (`OrderMoved
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -32,6 +32,8 @@ MAX_NAME_LENGTH: Final = 255
 # after the peer is back.
 FIRST_POSTPONEMENT_S: Final = 1.0
 LONGEST_POSTPONEMENT_S: Final = 30.0
+# And of one that waits for a person to put something right: it is not to fill the log and the trail meanwhile.
+LONGEST_WAIT_FOR_A_PERSON_S: Final = 600.0
 
 
 @in_one_transaction
@@ -51,6 +53,7 @@ def place_order(
     """
     asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
     data = {"customer_name": customer_name, "currency": currency, "items": asked}
+    now = timezone.now()
     order = Order(
         uid=order_id,
         customer_name=customer_name,
@@ -59,6 +62,9 @@ def place_order(
         pay_later=pay_later,
         payment_method=payment_method,
         payment_token=payment_token,
+        unsettled_since=now,
+        created_at=now,
+        updated_at=now,
         due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
     )
     rows.insert(order)
@@ -142,16 +148,32 @@ def close(order: Order, *, outcome: str) -> Order:
     return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None)
 
 
-def postpone(order: Order, *, why: str) -> Order:
+def postpone(order: Order, *, why: str, longest_wait_s: float = LONGEST_POSTPONEMENT_S) -> Order:
     """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
-    wait_s = postponement_s(order.postponed)
+    wait_s = _postponement_s(order.postponed, longest_wait_s)
     data = {"step": order.step, "why": why}
     return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=min(order.postponed + 1, 1000))
 
 
-def postponement_s(times: int) -> float:
+def set_aside(number: int, *, why: str) -> None:
+    """An order that could not be worked on, for a reason that is no outage: leave it alone, longer each time.
+
+    Its trail says why, where the row can be read at all.
+    """
+    try:
+        order = Order.objects.get(pk=number)
+        postpone(order, why=why, longest_wait_s=LONGEST_WAIT_FOR_A_PERSON_S)
+    except OrderMoved:
+        return  # somebody else has it in hand
+    except Exception:  # a row that cannot even be read or moved must not stay in front of the others, either
+        times = Order.objects.filter(pk=number).values_list("postponed", flat=True).get()
+        wait_s = _postponement_s(times, LONGEST_WAIT_FOR_A_PERSON_S)
+        Order.objects.filter(pk=number).update(due_at=clock.seconds_from_now(wait_s), postponed=min(times + 1, 1000))
+
+
+def _postponement_s(times: int, longest_wait_s: float) -> float:
     """Seconds that an order waits which was postponed `times` times in its present step before."""
-    return min(LONGEST_POSTPONEMENT_S, FIRST_POSTPONEMENT_S * 2.0 ** min(times, 10))
+    return min(longest_wait_s, FIRST_POSTPONEMENT_S * 2.0 ** min(times, 10))
 
 
 def note_payment_status(order: Order, payment_status: str) -> Order:
@@ -204,7 +226,9 @@ def _move(
         OrderMoved: it is no longer as the caller saw it, or the tables do not allow the move. Nothing was written.
     """
     sources: dict[str, frozenset[Status] | frozenset[Step]] = {}
-    written: dict[str, Any] = {"version": order.version + 1, "updated_at": timezone.now(), **changes}
+    now = timezone.now()
+    written: dict[str, Any] = {"version": order.version + 1, "updated_at": now, **changes}
+    written["unsettled_since"] = _unsettled_since(order, step, now, waits_until=changes.get("expires_at"))
     if step is not None:
         sources["step"] = states.steps_before(step)
         written = {"step": step.value, "postponed": 0, **written}
@@ -229,6 +253,23 @@ def _write_move(
         raise OrderMoved
     rows.insert_many(frozen)
     trail.append(event, aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=written["version"], data=data)
+
+
+def _unsettled_since(
+    order: Order, step: Step | None, now: datetime, *, waits_until: datetime | None
+) -> datetime | None:
+    """Since when an order that comes to `step` is in the saga's hands: since it was last at rest.
+
+    None at rest. One that waits for its customer will be in them when it expires.
+    """
+    if step is Step.CLOSED:
+        return None
+    if waits_until is not None:
+        return waits_until
+    since = order.unsettled_since
+    if since is None and order.step != Step.CLOSED:
+        return order.updated_at  # written before there was this column
+    return now if since is None else min(since, now)
 
 
 def _lines(order: Order, found: Sequence[LineFound]) -> list[OrderLine]:

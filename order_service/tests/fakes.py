@@ -1,7 +1,7 @@
 """The product and the payment service as the saga sees them: with books to read, and faults to script."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import TypeVar
@@ -20,6 +20,7 @@ from order_service.orders.ports import (
     Refused,
     Reserved,
     Unreachable,
+    Unusable,
 )
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Fault(Enum):
     NONE = "none"
     OUTAGE_BEFORE = "outage before"  # the other side never saw the request
     OUTAGE_AFTER = "outage after"  # it did what was asked, and the answer was lost
+    NONSENSE = "nonsense"  # it did what was asked, and answered something that cannot be used
     KILLED_BEFORE = "killed before"  # this process dies with the request unsent
     KILLED_AFTER = "killed after"  # this process dies with the answer unread
 
@@ -60,6 +62,8 @@ class Peer:
         result = effect()
         if fault is Fault.OUTAGE_AFTER:
             raise Unreachable("scripted")
+        if fault is Fault.NONSENSE:
+            raise Unusable("scripted")
         if fault is Fault.KILLED_AFTER:
             raise Killed
         return result
@@ -74,6 +78,9 @@ class FakeProducts(Peer):
         self.price = Decimal("10.00")
         self.reservations: dict[UUID, str] = {}
         self.sold_returned: Counter[UUID] = Counter()
+
+    def prices(self, lines: Sequence[LineAsked]) -> Mapping[int, Decimal]:
+        return self._do("prices", lambda: {line.product_id: self.price for line in lines})
 
     def reserve(self, order_id: UUID, lines: Sequence[LineAsked]) -> Reserved | NotReserved:
         return self._do("reserve", lambda: self._reserve(order_id, lines))
@@ -112,6 +119,7 @@ class FakePayments(Peer):
     def __init__(self) -> None:
         super().__init__()
         self.answers: list[ChargeOutcome] = []
+        self.has_void = True
         self.charged: Counter[UUID] = Counter()
         self.keys: list[str] = []
         self.methods: list[str] = []
@@ -132,8 +140,8 @@ class FakePayments(Peer):
     def glance(self, order_id: UUID) -> PaymentSeen | None:
         return self._do("glance", lambda: self._seen(order_id))
 
-    def void(self, order_id: UUID) -> PaymentSeen:
-        return self._do("void", lambda: self._void(order_id))
+    def void(self, order_id: UUID) -> PaymentSeen | None:
+        return self._do("void", lambda: self._void(order_id) if self.has_void else self._seen(order_id))
 
     def pay(self, order_id: UUID, amount: Decimal, currency: str = "USD") -> None:
         """The customer pays, through some other door."""

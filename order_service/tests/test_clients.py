@@ -35,6 +35,7 @@ PRODUCTS = "http://products.test/api/products/"
 RESERVATION = f"http://products.test/api/reservations/{ORDER}/"
 PAYMENTS = "http://payments.test/api/payments/"
 ASKED = [LineAsked(1, 2), LineAsked(2, 1)]
+MOUSE = {"product_id": 2, "name": "Mouse", "unit_price": "20.00", "quantity": 1}
 KEYBOARD = {"product_id": 1, "name": "Keyboard", "unit_price": "30.00", "quantity": 2}
 CHARGE = ChargeRequest(ORDER, Decimal("50.00"), "USD", "CARD", "tok_ok", "order-x-pay-1")
 
@@ -54,7 +55,11 @@ def products() -> ReservingProducts:
 
 
 def payments() -> RestPayments:
-    return RestPayments(http(PAYMENTS))
+    return RestPayments(http(PAYMENTS), default_currency="USD")
+
+
+def payment(**more: object) -> dict[str, object]:
+    return {"order_id": str(ORDER), "status": "COMPLETED", "amount": 50, **more}
 
 
 def charge() -> object:
@@ -62,12 +67,14 @@ def charge() -> object:
 
 
 def test_reserving_puts_the_lines_under_the_order_s_id(wire: responses.RequestsMock) -> None:
-    """One PUT with all lines; exact prices come back."""
-    wire.put(
-        RESERVATION, body='{"items":[{"product_id":1,"name":"Keyboard","unit_price":30.10,"quantity":2}]}', status=201
-    )
+    """One PUT with all lines; exact prices come back, in the order in which they were asked for."""
+    lines = '{"product_id":2,"name":"Mouse","unit_price":20,"quantity":1}'
+    lines += ',{"product_id":1,"name":"Keyboard","unit_price":30.10,"quantity":2}'
+    wire.put(RESERVATION, body=f'{{"items":[{lines}]}}', status=201)
     outcome = products().reserve(ORDER, ASKED)
-    assert outcome == Reserved((LineFound(1, "Keyboard", Decimal("30.10"), 2),))
+    assert outcome == Reserved(
+        (LineFound(1, "Keyboard", Decimal("30.10"), 2), LineFound(2, "Mouse", Decimal("20.00"), 1))
+    )
     assert exactjson.decode(wire.calls[0].request.body or b"") == {
         "items": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]
     }
@@ -168,7 +175,7 @@ def test_charge_carries_its_key_and_an_exact_amount(wire: responses.RequestsMock
     """The derived key is the Idempotency-Key; 50.00 is a number with two decimals."""
     wire.post(
         PAYMENTS,
-        body='{"status":"COMPLETED","amount":50.00}',
+        body=f'{{"order_id":"{ORDER}","status":"COMPLETED","amount":50.00}}',
         status=201,
         match=[header_matcher({"Idempotency-Key": "order-x-pay-1"})],
     )
@@ -187,17 +194,17 @@ def test_charge_carries_its_key_and_an_exact_amount(wire: responses.RequestsMock
 @pytest.mark.parametrize(
     ("status", "body", "outcome"),
     [
-        (200, {"status": "COMPLETED", "amount": 50}, Paid()),
-        (200, {"status": "COMPLETED", "amount": 49}, Refused("payment_amount_mismatch")),
-        (200, {"status": "COMPLETED", "amount": 50, "currency": "JPY"}, Refused("payment_amount_mismatch")),
-        (200, {"status": "PENDING", "amount": 50}, NotKnownYet()),
-        (201, {"status": "FAILED", "amount": 50}, Declined("failed", retryable=True)),
+        (200, payment(), Paid()),
+        (200, payment(amount=49), Refused("payment_amount_mismatch")),
+        (200, payment(currency="JPY"), Refused("payment_amount_mismatch")),
+        (200, payment(status="PENDING"), NotKnownYet()),
+        (201, payment(status="FAILED"), Declined("failed", retryable=True)),
         (
             201,
-            {"status": "FAILED", "amount": 50, "failure_code": "x", "retryable": False},
+            payment(status="FAILED", failure_code="x", retryable=False),
             Declined("x", retryable=False),
         ),
-        (200, {"status": "REFUNDED", "amount": 50}, Refused("payment_refunded")),
+        (200, payment(status="REFUNDED"), Refused("payment_refunded")),
         (409, {"error": "x", "code": "payment_voided"}, Refused("payment_voided")),
         (409, {"error": "x", "code": "idempotency_key_in_use"}, NotKnownYet()),
         (400, {"error": "x", "code": "invalid"}, Refused("invalid")),
@@ -235,7 +242,7 @@ def test_charge_with_a_senseless_answer_is_not_known(wire: responses.RequestsMoc
 def test_finding_a_payment(wire: responses.RequestsMock) -> None:
     """404 is no payment; anything else is read."""
     wire.get(f"{PAYMENTS}{ORDER}/", status=404, json={"error": "Payment not found"})
-    wire.get(f"{PAYMENTS}{ORDER}/", json={"status": "COMPLETED", "amount": 50})
+    wire.get(f"{PAYMENTS}{ORDER}/", json=payment())
     assert payments().find(ORDER) is None
     assert payments().find(ORDER) == PaymentSeen("COMPLETED", Decimal(50), "USD")
 
@@ -243,5 +250,5 @@ def test_finding_a_payment(wire: responses.RequestsMock) -> None:
 @pytest.mark.parametrize("status", [200, 202])
 def test_voiding(wire: responses.RequestsMock, status: int) -> None:
     """Done or remembered, both are the payment service's word."""
-    wire.post(f"{PAYMENTS}{ORDER}/void/", status=status, json={"status": "VOIDED", "amount": 0})
+    wire.post(f"{PAYMENTS}{ORDER}/void/", status=status, json=payment(status="VOIDED", amount=0))
     assert payments().void(ORDER) == PaymentSeen("VOIDED", Decimal(0), "USD")

@@ -61,7 +61,7 @@ def test_fault_on_the_way_to_a_paid_order(shop: Shop, call: str, fault: Fault) -
     shop.products.fail(call, fault)
     place_and_maybe_die(shop, uuid4())
     shop.work()
-    unreserved = call == "reserve" and fault in {Fault.OUTAGE_BEFORE, Fault.OUTAGE_AFTER}
+    unreserved = call == "reserve" and fault in {Fault.OUTAGE_BEFORE, Fault.OUTAGE_AFTER, Fault.NONSENSE}
     assert assert_books_agree(shop).status == ("CANCELLED" if unreserved else "PAID")
 
 
@@ -90,7 +90,7 @@ def test_fault_of_a_declined_charge(shop: Shop, fault: Fault) -> None:
     shop.work()
     order = assert_books_agree(shop)
     assert (order.status, order.cancellation_reason) == ("CANCELLED", "Payment failed")
-    expected = 2 if fault in {Fault.OUTAGE_BEFORE, Fault.OUTAGE_AFTER} else 1
+    expected = 2 if fault in {Fault.OUTAGE_BEFORE, Fault.OUTAGE_AFTER, Fault.NONSENSE} else 1
     assert order.attempt == expected
 
 

@@ -10,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from order_service.orders import metrics, states
 from order_service.orders.models import Order
-from order_service.orders.working import resume_once
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, SOFT_DECLINE, Fault, Killed
 
@@ -91,27 +90,32 @@ def test_an_order_that_waits_for_its_customer_is_not_unfinished(shop: Shop, scra
 
 
 def test_an_order_that_was_left_ages(shop: Shop, scrape: Callable[[], Samples]) -> None:
-    """From the last thing that happened to it."""
+    """From when it was last at rest, whatever was tried since; one from before that was kept, from its last move."""
     shop.place()
-    Order.objects.update(step="reserved", due_at=timezone.now(), updated_at=timezone.now() - timedelta(seconds=100))
+    then = timezone.now() - timedelta(seconds=100)
+    Order.objects.update(step="reserved", due_at=timezone.now(), unsettled_since=then)
+    found = scrape()
+    assert unfinished(found) == {"reserved": 1}
+    assert 100 <= found[("orders_oldest_unfinished_age_seconds",)] < 130
+    Order.objects.update(unsettled_since=None, updated_at=then)
     found = scrape()
     assert unfinished(found) == {"reserved": 1}
     assert 100 <= found[("orders_oldest_unfinished_age_seconds",)] < 130
 
 
 def test_a_postponed_compensation_ages_and_is_counted(shop: Shop, scrape: Callable[[], Samples]) -> None:
-    """Each postponement moves the order, and still its age is that of its step: the waits so far count."""
+    """Neither a postponement nor a worker that takes it up makes the order any younger."""
     shop.products.fail("release", *[Fault.OUTAGE_BEFORE] * 4)
     shop.payments.answers = [HARD_DECLINE]
     shop.place()
+    Order.objects.update(unsettled_since=timezone.now() - timedelta(seconds=100))
     for _ in range(3):
-        shop.make_due()
-        resume_once(shop.run())
+        shop.work_once()
     order = the_order()
     assert (order.status, order.step, order.postponed) == ("CANCELLED", "compensating", 4)
     found = scrape()
     assert (found["orders_postponed_total", "compensating"], unfinished(found)) == (4, {"compensating": 1})
-    assert 1 + 2 + 4 <= found[("orders_oldest_unfinished_age_seconds",)] < 30
+    assert 100 <= found[("orders_oldest_unfinished_age_seconds",)] < 130
     shop.work()
     found = scrape()
     assert (unfinished(found), found[("orders_oldest_unfinished_age_seconds",)]) == ({}, 0)

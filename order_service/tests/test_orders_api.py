@@ -179,6 +179,33 @@ def test_unreachable_product_service_is_a_503_with_the_order(api: Client, shop: 
     assert response.json()["status"] == "CANCELLED"
 
 
+@pytest.mark.parametrize("fault", [Fault.OUTAGE_BEFORE, Fault.OUTAGE_AFTER, Fault.NONSENSE])
+def test_a_503_gives_its_key_back_and_the_same_request_places_a_new_order(
+    api: Client, shop: Shop, fault: Fault
+) -> None:
+    """Else `Retry-After` could never lead anywhere. The first order stays for audit, and holds nothing."""
+    shop.products.fail("reserve", fault, fault)
+    first, second, third = (post(api, ALICE, **{"Idempotency-Key": "k-5"}) for _ in range(3))
+    assert [first.status_code, second.status_code, third.status_code] == [503, 503, 201]
+    assert not third.has_header("Idempotent-Replayed")
+    assert [order.status for order in Order.objects.order_by("number")] == ["CANCELLED", "CANCELLED", "PAID"]
+    assert len({reply.json()["id"] for reply in (first, second, third)}) == 3
+    assert list(shop.payments.charged.values()) == [1]
+    assert sorted(shop.products.reservations.values()) == ["released", "released", "sold"]
+    again = post(api, ALICE, **{"Idempotency-Key": "k-5"})
+    assert (again.content, again["Idempotent-Replayed"]) == (third.content, "true")
+
+
+def test_an_answer_that_cannot_be_used_is_a_503_with_the_order(api: Client, shop: Shop) -> None:
+    """It is not the client's fault; its reason is another than an outage's, and it takes longer to put right."""
+    shop.products.fail("reserve", Fault.NONSENSE)
+    response = post(api, ALICE)
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
+    body = response.json()
+    assert (body["status"], body["code"]) == ("CANCELLED", "product_service_unusable")
+    assert body["error"] == body["cancellation_reason"] == "Product service gave no usable answer"
+
+
 def test_pay_later_is_pending_with_an_expiry(api: Client) -> None:
     """201, stock held, nothing paid."""
     response = post(api, {**ALICE, "payment": "later"})

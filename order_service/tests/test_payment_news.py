@@ -158,15 +158,15 @@ def test_news_leaves_the_order_to_whoever_has_it(shop: Shop) -> None:
 
 
 def test_a_payment_service_that_is_away_is_asked_again(shop: Shop) -> None:
-    """One question in a round, not one for each order; the wish is kept."""
-    orders = [shop.place(pay_later=True) for _ in range(3)]
+    """A few questions in a round, not one for each order; the wish is kept."""
+    orders = [shop.place(pay_later=True) for _ in range(5)]
     for order in orders:
         shop.payments.pay(order.uid, TOTAL)
         hear(event("successful", str(order.uid)))
-    shop.payments.fail("find", Fault.OUTAGE_BEFORE)
-    assert (ask(shop), shop.payments.calls["find"]) == (0, 1)
-    assert Order.objects.filter(ask_at__isnull=False).count() == 3
-    assert ask(shop) == 3
+    shop.payments.fail("find", *[Fault.OUTAGE_BEFORE] * 3)
+    assert (ask(shop), shop.payments.calls["find"]) == (0, 3)
+    assert Order.objects.filter(ask_at__isnull=False).count() == 5
+    assert ask(shop) == 5
     assert {order.status for order in Order.objects.all()} == {"PAID"}
 
 

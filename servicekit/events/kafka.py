@@ -114,6 +114,8 @@ class KafkaPublisher:
                 self._outstanding.add(position)
         except cloudevents.Unreadable as problem:
             self._refused[position] = Refusal(UNREADABLE, str(problem), is_permanent=True)
+        except (TypeError, ValueError) as problem:  # in a column there is what no message can hold
+            self._refused[position] = Refusal(UNREADABLE, repr(problem), is_permanent=True)
         except BufferError as problem:
             self._refused[position] = Refusal("QUEUE_FULL", str(problem), is_permanent=False)
         except KafkaException as problem:

@@ -30,6 +30,8 @@ KEEP_S: Final = 7 * 24 * 3600
 # One purge statement's size, so that it never holds the write lock for long.
 PURGE_BATCH: Final = 1000
 
+_COME_AGAIN: Final = 503
+
 View = TypeVar("View", bound=Callable[..., Response])
 
 
@@ -61,6 +63,9 @@ class Claim:
 def idempotent(handler: View) -> View:
     """Make a DRF handler honour `Idempotency-Key`. What the handler *returns* is stored and replayed.
 
+    But for a 503 that it returns: that tells the client to come again, and so gives the key back. Whatever the handler
+    did is over and done with; the same key begins anew, with another `creation_id`.
+
     What it *raises* is not stored: bad input (4xx) ran nothing and gives the key back; any other failure leaves the
     key bound to its body, and a repeat runs the handler again with the same `creation_id`. A refusal that `is_outcome`
     is stored like what is returned.
@@ -89,6 +94,9 @@ def idempotent(handler: View) -> View:
         except BaseException:
             _unanswered(claimed).update(locked_until=Now())
             raise
+        if response.status_code == _COME_AGAIN:
+            _unanswered(claimed).delete()
+            return response
         return response if _store(claimed, response) else _answered_meanwhile(claimed) or response
 
     return wrapper  # type: ignore[return-value]

@@ -13,13 +13,11 @@ from typing import Any, Final, Protocol
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
-from django.db import InterfaceError, OperationalError
 
-from servicekit.errors import Unavailable
 from servicekit.inbox import metrics, parking
 from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
-from servicekit.inbox.receiving import Subscription, receive
+from servicekit.inbox.receiving import AWAY, Subscription, receive
 
 log = structlog.get_logger()
 
@@ -29,8 +27,7 @@ BATCH: Final = 100
 # consumer is idle after that is back.
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
-# Something is away: as often as it takes. The rest is a mistake in a handler, or an event that nobody has thought of.
-AWAY: Final = (OperationalError, InterfaceError, Unavailable)
+# Of what is no outage.
 TRIES_BEFORE_PARKING: Final = 5
 # An orderly end waits no longer than this for the broker to note what was taken; if it does not, that is delivered
 # again, and has no second effect.

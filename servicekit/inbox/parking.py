@@ -44,6 +44,12 @@ def park(message: Message, consumer: str, refusal: Refused) -> None:
     )
 
 
+def leave(row: Parked, refusal: Refused) -> None:
+    """One that was to be replayed stays parked, for another reason, until it is asked for again."""
+    detail = refusal.detail.replace("\0", "")[:MAX_DETAIL_LENGTH]
+    Parked.objects.filter(pk=row.pk).update(reason=refusal.reason, detail=detail, replay_at=None)
+
+
 def parked(*, consumer: str = "", numbers: Collection[int] | None = None) -> list[Parked]:
     """What is parked, oldest first: of one consumer, under some numbers, or all."""
     rows = Parked.objects.filter(consumer=consumer) if consumer else Parked.objects.all()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
 from servicekit import rows
+from servicekit.errors import Unavailable
 from servicekit.inbox import cloudevents, parking
 from servicekit.inbox.cloudevents import CloudEvent
 from servicekit.inbox.errors import Refused
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 # Raises Refused for an event that it does not understand. Whatever else it raises is tried again.
 Handler = Callable[[CloudEvent], str]
 
+# Something is away: as often as it takes. The rest is a mistake in a handler, or an event that nobody has thought of.
+AWAY: Final = (OperationalError, InterfaceError, Unavailable)
 IGNORED: Final = "ignored"  # of no interest to this consumer
 DUPLICATE: Final = "duplicate"  # had its effect before
 PARKED: Final = "parked"
@@ -93,11 +96,25 @@ def replay_once(subscription: Subscription, *, batch: int = REPLAY_BATCH) -> int
     due = Parked.objects.filter(consumer=subscription.consumer, replay_at__lte=Now()).order_by("number")[:batch]
     chosen = list(due)
     for row in chosen:
-        message = parking.message_of(row)
-        try:
-            with transaction.atomic():
-                Parked.objects.filter(pk=row.pk).delete()
-                take(message, subscription)
-        except Refused as refusal:
-            parking.park(message, subscription.consumer, refusal)
+        _replay_or_leave(row, subscription)
     return len(chosen)
+
+
+def _replay_or_leave(row: Parked, subscription: Subscription) -> None:
+    try:
+        _replay(row, subscription)
+    except AWAY:
+        raise
+    except Exception as problem:  # one message's mistake must not keep the others waiting for ever
+        log.exception("consumer.handler_failed")
+        parking.leave(row, Refused("handler_failed", repr(problem)))
+
+
+def _replay(row: Parked, subscription: Subscription) -> None:
+    message = parking.message_of(row)
+    try:
+        with transaction.atomic():
+            Parked.objects.filter(pk=row.pk).delete()
+            take(message, subscription)
+    except Refused as refusal:
+        parking.park(message, subscription.consumer, refusal)

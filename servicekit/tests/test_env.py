@@ -45,6 +45,25 @@ def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: p
         environment.secret(environment.read(tmp_path), "API_KEY")
 
 
+@pytest.mark.parametrize(("given", "read"), [(None, ["USD"]), ("EUR", ["EUR"]), ("usd, jpy,USD", ["USD", "JPY"])])
+def test_currencies_are_iso_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, read: list[str]
+) -> None:
+    """In capitals, each once, in the order in which they were given."""
+    monkeypatch.delenv("MONEY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("MONEY", given)
+    assert environment.currencies(environment.read(tmp_path), "MONEY", default="USD") == read
+
+
+@pytest.mark.parametrize("given", ["", ",", "US", "USD,XXX", "dollars", "USD;EUR"])
+def test_currencies_that_are_none_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """With the variable's name."""
+    monkeypatch.setenv("MONEY", given)
+    with pytest.raises(EnvError, match='"MONEY" must be ISO 4217 codes'):
+        environment.currencies(environment.read(tmp_path), "MONEY", default="USD")
+
+
 @pytest.mark.parametrize(
     ("given", "read"),
     [

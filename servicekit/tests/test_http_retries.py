@@ -10,7 +10,7 @@ import responses
 import structlog
 from urllib3.exceptions import NewConnectionError
 
-from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, is_object, once
+from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, Unreadable, is_object, once
 from servicekit.retries import RetryPolicy
 
 # What `responses` stands in for: our own way over plain HTTP.
@@ -148,12 +148,16 @@ def test_once_is_once(peer: responses.RequestsMock, client: HttpClient, waits: l
     ],
 )
 def test_an_answer_that_cannot_be_read_is_no_answer(
-    peer: responses.RequestsMock, client: HttpClient, answer: dict[str, Any]
+    peer: responses.RequestsMock, client: HttpClient, answer: dict[str, Any], log_lines: Any
 ) -> None:
-    """No JSON, or more than any service of ours sends: what the peer did is not known."""
+    """No JSON, or too much: what the peer did is not known. Asked once, and said in the log with the address."""
     peer.post(URL, auto_calculate_content_length=False, **answer)
-    with pytest.raises(NoAnswer):
-        client.call("POST", URL, retries=once(5.0), json={})
+    with pytest.raises(Unreadable) as refusal:
+        client.call("POST", URL, retries=THREE, json={})
+    assert (isinstance(refusal.value, NoAnswer), refusal.value.status) == (True, answer["status"])
+    assert len(peer.calls) == 1
+    (line,) = log_lines()
+    assert (line["event"], line["level"], line["method"], line["url"]) == ("http.unusable_answer", "error", "POST", URL)
 
 
 def test_an_error_page_of_a_proxy_is_still_a_503(peer: responses.RequestsMock, client: HttpClient) -> None:

@@ -28,11 +28,13 @@ class Effects:
 
     def __init__(self) -> None:
         self.fails_with: Exception | None = None
+        self.fails_once = False
 
     def __call__(self, event: CloudEvent) -> str:
         IdempotencyKey.objects.create(digest=event.id, scope="effect", key=event.id, fingerprint="")
-        if self.fails_with is not None:
-            raise self.fails_with
+        if (problem := self.fails_with) is not None:
+            self.fails_with = None if self.fails_once else problem
+            raise problem
         return "done"
 
     @staticmethod
@@ -142,6 +144,24 @@ def test_a_replay_that_cannot_be_done_now_is_done_later(subscription: Subscripti
     effects.fails_with = None
     assert replay_once(subscription) == 1
     assert (effects.count(), Parked.objects.count()) == (1, 0)
+
+
+def test_a_replay_that_fails_for_another_reason_keeps_no_other_waiting(
+    subscription: Subscription, effects: Effects
+) -> None:
+    """A mistake in a handler, or a row that nobody can read: it stays parked with that reason, the next is taken."""
+    effects.fails_with = Refused("unknown_schema", "not yet")
+    for offset in range(3):
+        receive(message(offset), subscription)
+    unreadable, puzzling, good = Parked.objects.all()
+    Parked.objects.filter(pk=unreadable.pk).update(headers="no json")
+    parking.ask_for_replay(Parked.objects.all())
+    effects.fails_with, effects.fails_once = KeyError("a mistake of ours"), True
+    assert replay_once(subscription) == 3
+    assert (effects.count(), list(Parked.objects.all())) == (1, [unreadable, puzzling])
+    assert {(row.reason, row.replay_at) for row in Parked.objects.all()} == {("handler_failed", None)}
+    assert replay_once(subscription) == 0
+    assert good.number > puzzling.number
 
 
 def test_the_replay_of_an_event_that_was_taken_meanwhile_does_nothing(

@@ -34,16 +34,21 @@ def test_a_currency_is_one_that_people_pay_with(code: str, known: bool) -> None:
         ("10000000000.00", "USD", "At most 9999999999.99."),
         ("-10000000000.00", "USD", "At most 9999999999.99."),
         ("1e40", "JPY", "At most 9999999999.99."),
+        ("1e999999999999", "USD", "At most 9999999999.99."),
+        ("-1e999999999999", "USD", "At most 9999999999.99."),
+        ("1e-999999999999", "USD", "At most 2 decimals."),
         ("1e-40", "JPY", "JPY has no decimals."),
         ("NaN", "USD", "Not an amount of money."),
         ("sNaN", "USD", "Not an amount of money."),
         ("-Infinity", "JPY", "Not an amount of money."),
+        ("1.25", None, None),
+        ("1.255", None, "At most 2 decimals."),
         ("1.00", "XAU", "Not an ISO 4217 currency code."),
         ("1.00", "", "Not an ISO 4217 currency code."),
     ],
 )
 def test_an_amount_fits_its_currency_or_a_sentence_says_why_not(
-    amount: str, currency: str, problem: str | None
+    amount: str, currency: str | None, problem: str | None
 ) -> None:
     """Yen have no fractions; three-decimal currencies are kept with two; twelve digits are the most."""
     assert money.problem(Decimal(amount), currency) == problem

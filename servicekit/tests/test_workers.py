@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
+from prometheus_client import REGISTRY
 
 from servicekit import workers
 
@@ -96,6 +98,37 @@ def test_a_job_that_keeps_failing_is_left_alone_for_longer_each_time() -> None:
     workers.run([("a", fails_for_forty_seconds), ("b", never_fails)], stop=stop, idle_s=0.5, clock=stop.clock)
     assert tried[:10] == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 25.5, 35.5, 45.5, 46.0]
     assert rounds == 100
+
+
+def test_a_row_that_fails_is_logged_counted_and_set_aside(log_lines: Any) -> None:
+    """With a reason that anybody may read; what it was about stays in the log."""
+    set_aside: list[str] = []
+    before = REGISTRY.get_sample_value("worker_rows_failed_total", {"job": "a"}) or 0.0
+
+    def fails() -> int:
+        raise KeyError("secret")
+
+    assert workers.on_its_own("a", 7, fails, set_aside=set_aside.append) is None
+    assert workers.on_its_own("a", 8, lambda: 3, set_aside=set_aside.append) == 3
+    assert set_aside == ["could not be worked on: KeyError"]
+    assert REGISTRY.get_sample_value("worker_rows_failed_total", {"job": "a"}) == before + 1
+    (line,) = log_lines()
+    assert (line["event"], line["job"], line["row"]) == ("worker.row_failed", "a", "7")
+
+
+def test_a_row_that_cannot_be_set_aside_stops_no_other_unless_the_database_is_away(log_lines: Any) -> None:
+    """Then it is not the row: the job fails, and is taken up again later."""
+
+    def fails(*_: object) -> int:
+        raise ValueError
+
+    def is_away(_why: str) -> None:
+        raise OperationalError("gone")
+
+    assert workers.on_its_own("a", 7, fails, set_aside=fails) is None
+    assert [line["event"] for line in log_lines()] == ["worker.row_failed", "worker.row_not_set_aside"]
+    with pytest.raises(OperationalError):
+        workers.on_its_own("a", 7, fails, set_aside=is_away)
 
 
 def test_after_a_stop_no_further_job_of_the_round_begins() -> None:

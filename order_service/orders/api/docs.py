@@ -107,7 +107,10 @@ PLACE_ORDER = extend_schema(
         ),
         503: OpenApiResponse(
             CancelledOrderOut,
-            description="The product service could not be reached; the order is CANCELLED.",
+            description=(
+                "The product service could not be reached, or answered what cannot be used; the order is CANCELLED. "
+                "The `Idempotency-Key` is given back: the same request with the same key places a new order."
+            ),
             examples=[
                 OpenApiExample(
                     "Product service down",

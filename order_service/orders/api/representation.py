@@ -1,15 +1,20 @@
 """An order as clients see it."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 from order_service.orders import states
-from order_service.orders.models import Order
+from order_service.orders.models import Order, OrderLine
 from order_service.orders.states import Status
 from servicekit import money
 from servicekit.exactjson import utc_text
 
-# When to come back after an outage of the product service: about what a restart takes.
-RETRY_AFTER_S: Final = 5
+# Reason that is not the client's fault → code, and when to come back: after about what a restart takes; and after what
+# it takes a person to put the catalogue or the address right.
+_PRODUCT_SERVICE_AT_FAULT: Final = {
+    states.PRODUCT_SERVICE_UNAVAILABLE: ("product_service_unavailable", 5),
+    states.PRODUCT_SERVICE_UNUSABLE: ("product_service_unusable", 60),
+}
 
 
 def order_json(order: Order) -> dict[str, Any]:
@@ -34,9 +39,10 @@ def order_json(order: Order) -> dict[str, Any]:
 def placed(order: Order) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Status code, body and headers with which a new order is answered."""
     body = order_json(order)
-    if order.status == Status.CANCELLED and order.cancellation_reason == states.PRODUCT_SERVICE_UNAVAILABLE:
-        failure = {"error": order.cancellation_reason, "code": "product_service_unavailable"}
-        return 503, {**body, **failure}, {"Retry-After": str(RETRY_AFTER_S)}
+    if order.status == Status.CANCELLED and order.cancellation_reason in _PRODUCT_SERVICE_AT_FAULT:
+        code, retry_after_s = _PRODUCT_SERVICE_AT_FAULT[order.cancellation_reason]
+        failure = {"error": order.cancellation_reason, "code": code}
+        return 503, {**body, **failure}, {"Retry-After": str(retry_after_s)}
     if order.status == Status.CANCELLED:
         return 400, {**body, "error": order.cancellation_reason, "code": "order_cancelled"}, {}
     if order.status == Status.PENDING and not order.pay_later:
@@ -61,7 +67,12 @@ def _items(order: Order) -> list[dict[str, Any]]:
                 "name": line.name if line else None,
                 "quantity": asked["quantity"],
                 "unit_price": money.two_decimals(line.unit_price) if line else None,
-                "line_total": money.two_decimals(line.line_total) if line else None,
+                "line_total": _line_total(line) if line else None,
             }
         )
     return items
+
+
+def _line_total(line: OrderLine) -> Decimal | None:
+    """Null where it has more digits than an amount can have; then the order is cancelled."""
+    return money.two_decimals(line.line_total) if line.line_total <= money.MAX_AMOUNT else None

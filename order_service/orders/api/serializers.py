@@ -24,6 +24,8 @@ MAX_QUANTITY: Final = 1000
 MAX_PER_PAGE: Final = 200
 # Deeper pages cost the database more than anybody's patience is worth; narrow the filters instead.
 MAX_PAGE: Final = 1_000_000
+# Ten years: longer than any order is kept, and within what a date can hold.
+MAX_UNFINISHED_FOR_S: Final = 315_360_000
 
 REQUIRED: Final = "customer_name and product_ids required"
 
@@ -65,12 +67,17 @@ class PlaceOrderIn(BodyIn):
     payment_method = PaymentMethodField(required=False)
     method = PaymentMethodField(required=False, help_text="Another name of `payment_method`.")
     payment_method_details = PaymentMethodDetailsIn(required=False)
-    currency = CurrencyField(default="USD")
+    currency = CurrencyField(required=False, help_text="One of the catalogue's; its first where none is named.")
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (_is_empty(data.get("customer_name")) or _names_no_product(data)):
             raise serializers.ValidationError({"non_field_errors": [REQUIRED]}, code="missing_fields")
         return super().to_internal_value(data)
+
+    def validate_currency(self, currency: str) -> str:
+        if currency not in settings.ORDER_CURRENCIES:
+            raise serializers.ValidationError(f"Prices are in {', '.join(settings.ORDER_CURRENCIES)}.")
+        return currency
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "product_ids" in attrs and "items" in attrs:
@@ -81,7 +88,7 @@ class PlaceOrderIn(BodyIn):
         return {
             "customer_name": attrs["customer_name"],
             "lines": lines,
-            "currency": attrs["currency"],
+            "currency": attrs.get("currency", settings.ORDER_CURRENCIES[0]),
             "pay_later": attrs["payment"] == "later",
             "payment_method": _payment_method(attrs),
             "payment_token": attrs.get("payment_method_details", {}).get("token", ""),
@@ -93,7 +100,7 @@ class OrderItemOut(serializers.Serializer[Any]):
     name = serializers.CharField(allow_null=True, help_text="null when the product was not found")
     quantity = serializers.IntegerField()
     unit_price = MoneyOutField(allow_null=True)
-    line_total = MoneyOutField(allow_null=True)
+    line_total = MoneyOutField(allow_null=True, help_text="null also where it has more digits than an amount can have")
 
 
 class OrderOut(serializers.Serializer[Any]):
@@ -136,6 +143,12 @@ class OrderListIn(QueryIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 
     status = serializers.ChoiceField([status.value for status in Status], required=False)
+    unfinished_for = QueryIntegerField(
+        min_value=0,
+        max_value=MAX_UNFINISHED_FOR_S,
+        required=False,
+        help_text="Seconds: only orders that have had something left to do for so long, whatever was tried meanwhile.",
+    )
     customer_name = serializers.CharField(max_length=255, required=False)
     created_after = serializers.DateTimeField(required=False)
     created_before = serializers.DateTimeField(required=False)
@@ -144,7 +157,8 @@ class OrderListIn(QueryIn):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         page, per_page = attrs.pop("page"), attrs.pop("per_page")
-        return {"page": page, "per_page": per_page, "filters": attrs}
+        unfinished_for = attrs.pop("unfinished_for", None)
+        return {"page": page, "per_page": per_page, "unfinished_for": unfinished_for, "filters": attrs}
 
 
 # Not a class, because a serializer's own `data` is something else.

@@ -45,4 +45,5 @@ def products() -> Products:
 @cache
 def payments() -> Payments:
     """The payment service, one pooled client per process."""
-    return RestPayments(_http(PAYMENT_SERVICE, settings.PAYMENT_SERVICE_URL))
+    http = _http(PAYMENT_SERVICE, settings.PAYMENT_SERVICE_URL)
+    return RestPayments(http, default_currency=settings.PAYMENT_SERVICE_CURRENCY)

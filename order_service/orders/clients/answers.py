@@ -1,7 +1,8 @@
-"""What an HTTP outcome means to the saga: an answer it can use, or `Unreachable`."""
+"""What an HTTP outcome means to the saga: an answer it can use, `Unreachable` or `Unusable`."""
 
-from order_service.orders.ports import Unreachable
-from servicekit.http import HttpClient, HttpFailure, Reply
+from order_service.orders.ports import Unreachable, Unusable
+from servicekit import peers
+from servicekit.http import HttpClient, HttpFailure, Reply, Unreadable
 from servicekit.retries import RetryPolicy
 
 
@@ -17,6 +18,8 @@ def call(
     """Send a request; an answer that is worth repeating even after the last try is an outage."""
     try:
         reply = http.call(method, url, json=json, retries=retries, idempotency_key=idempotency_key)
+    except Unreadable as answer:
+        raise Unusable(f"unusable answer, status {answer.status}: {answer}", status=answer.status) from answer
     except HttpFailure as failure:
         raise Unreachable(type(failure).__name__) from failure
     if reply.worth_repeating():
@@ -24,6 +27,7 @@ def call(
     return reply
 
 
-def unusable(reply: Reply) -> Unreachable:
-    """The peer answered something that its contract does not have. It is no answer to the question, so an outage."""
-    return Unreachable(f"unusable answer, status {reply.status}")
+def unusable(reply: Reply, why: str = "no answer to this question") -> Unusable:
+    """The peer answered something that its contract does not have."""
+    peers.report(reply, why)
+    return Unusable(f"unusable answer, status {reply.status}: {why}", status=reply.status)

@@ -1,6 +1,5 @@
 """The payment service over REST, through its door A."""
 
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +12,9 @@ from order_service.orders.ports import (
     Paid,
     PaymentSeen,
     Refused,
+    Unusable,
 )
+from servicekit import peers
 from servicekit.http import HttpClient, Reply, once
 from servicekit.retries import RetryPolicy
 
@@ -24,18 +25,26 @@ VOID_DEADLINE_S: Final = 2.0
 # Looking again is for a caller who wants the answer.
 FIND_DEADLINE_S: Final = 3.0
 
-# Door A leaves the currency out where it is this one.
-DEFAULT_CURRENCY: Final = "USD"
-
 _MONEY_IS_TAKEN: Final = "COMPLETED"
 _NOT_DECIDED: Final = "PENDING"
+_STATUSES: Final = frozenset({"PENDING", "COMPLETED", "FAILED", "VOIDED", "REFUNDED", "PARTIALLY_REFUNDED"})
+
+# With these a charge was refused by whoever is at the address, and that is hardly the payment service.
+_WRONG_ADDRESS: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
+# With these a payment service says that it knows no void.
+_NO_SUCH_ROUTE: Final = frozenset({404, 405})
 
 
 class RestPayments:
-    """`Payments` over HTTP."""
+    """`Payments` over HTTP.
 
-    def __init__(self, http: HttpClient) -> None:
+    Args:
+        default_currency: The one that door A leaves out of its answers.
+    """
+
+    def __init__(self, http: HttpClient, *, default_currency: str) -> None:
         self._http = http
+        self._default_currency = default_currency
 
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
         body: dict[str, Any] = {"order_id": request.order_id, "amount": request.amount, "currency": request.currency}
@@ -51,7 +60,7 @@ class RestPayments:
             idempotency_key=request.key,
             retries=once(time_left_s),
         )
-        return _outcome(reply, request)
+        return self._outcome(reply, request)
 
     def find(self, order_id: UUID) -> PaymentSeen | None:
         return self._get(
@@ -61,45 +70,69 @@ class RestPayments:
     def glance(self, order_id: UUID) -> PaymentSeen | None:
         return self._get(order_id, once(GLANCE_DEADLINE_S))
 
-    def void(self, order_id: UUID) -> PaymentSeen:
-        reply = call(self._http, "POST", f"{self._http.base_url}{order_id}/void/", retries=once(VOID_DEADLINE_S))
-        if reply.status not in (200, 202):
-            raise unusable(reply)
-        return _seen(reply)
+    def void(self, order_id: UUID) -> PaymentSeen | None:
+        try:
+            reply = call(self._http, "POST", f"{self._http.base_url}{order_id}/void/", retries=once(VOID_DEADLINE_S))
+            if reply.status not in (200, 202):
+                raise unusable(reply)
+        except Unusable as answer:
+            if answer.status not in _NO_SUCH_ROUTE:
+                raise
+            return self._without_void(order_id)
+        seen = self._seen(reply, order_id)
+        if reply.status == 200 and seen.holds_money():
+            raise unusable(reply, f"voided, and still {seen.status}")
+        return seen
+
+    def _without_void(self, order_id: UUID) -> PaymentSeen | None:
+        """A payment service that has only POST and GET (seed 000): where it holds no money, nothing is to be undone."""
+        seen = self._get(order_id, once(VOID_DEADLINE_S))
+        if seen is not None and (seen.holds_money() or seen.status == _NOT_DECIDED):
+            raise Unusable(f"payment is {seen.status}, and its service has no void")
+        return seen
 
     def _get(self, order_id: UUID, retries: RetryPolicy) -> PaymentSeen | None:
         reply = call(self._http, "GET", f"{self._http.base_url}{order_id}/", retries=retries)
-        if reply.status == 404:
+        if peers.is_missing(reply):
             return None
         if reply.status != 200:
             raise unusable(reply)
-        return _seen(reply)
+        return self._seen(reply, order_id)
+
+    def _outcome(self, reply: Reply, request: ChargeRequest) -> ChargeOutcome:
+        if reply.status not in (200, 201):
+            return _refusal(reply)
+        seen = self._seen(reply, request.order_id)
+        if seen.holds(request.amount, request.currency):
+            return Paid()
+        if seen.status == _NOT_DECIDED:
+            return NotKnownYet()
+        if seen.status == "FAILED":
+            # One that does not say whether it is worth another attempt gets one (seed 002: "retry on failure").
+            retryable = reply.body.get("retryable")
+            code = peers.code(reply.body.get("failure_code"), otherwise="failed")
+            return Declined(code, retryable=retryable is not False)
+        return Refused(
+            "payment_amount_mismatch" if seen.status == _MONEY_IS_TAKEN else f"payment_{seen.status.lower()}"
+        )
+
+    def _seen(self, reply: Reply, order_id: UUID) -> PaymentSeen:
+        """The payment in an answer; it must be this order's."""
+        try:
+            peers.expect(reply.body, "order_id", str(order_id))
+            status = peers.word(reply.body, "status", _STATUSES)
+            # A FAILED one may be over an amount that nobody can pay.
+            amount = peers.amount(reply.body, "amount", may_be_negative=True)
+            currency = peers.currency(reply.body, "currency", default=self._default_currency)
+        except peers.Unusable as problem:
+            raise unusable(reply, problem.why) from problem
+        return PaymentSeen(status=status, amount=amount, currency=currency)
 
 
-def _outcome(reply: Reply, request: ChargeRequest) -> ChargeOutcome:
-    code = reply.body.get("code") if isinstance(reply.body, dict) else None
+def _refusal(reply: Reply) -> ChargeOutcome:
+    code = peers.code_of(reply, otherwise=f"status_{reply.status}")
     if reply.status == 409 and code == "idempotency_key_in_use":
         return NotKnownYet()
-    if reply.status not in (200, 201):
-        return Refused(str(code or f"status_{reply.status}"))
-    seen = _seen(reply)
-    if seen.holds(request.amount, request.currency):
-        return Paid()
-    if seen.status == _NOT_DECIDED:
-        return NotKnownYet()
-    if seen.status == "FAILED":
-        # One that does not say whether it is worth another attempt gets one (seed 002: "retry on failure").
-        retryable = reply.body.get("retryable")
-        return Declined(str(reply.body.get("failure_code") or "failed"), retryable=retryable is not False)
-    return Refused("payment_amount_mismatch" if seen.status == _MONEY_IS_TAKEN else f"payment_{seen.status.lower()}")
-
-
-def _seen(reply: Reply) -> PaymentSeen:
-    try:
-        return PaymentSeen(
-            status=str(reply.body["status"]),
-            amount=Decimal(reply.body["amount"]),
-            currency=str(reply.body.get("currency", DEFAULT_CURRENCY)),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as problem:
-        raise unusable(reply) from problem
+    if reply.status in _WRONG_ADDRESS:
+        peers.report(reply, "no payment service at this address")
+    return Refused(code)

@@ -1,6 +1,6 @@
 """The product service over REST: with reservations, and for one that has none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -9,6 +9,7 @@ from uuid import UUID
 from order_service.orders import states
 from order_service.orders.clients.answers import call, unusable
 from order_service.orders.ports import LineAsked, LineFound, NotReserved, Reserved
+from servicekit import peers
 from servicekit.http import HttpClient, Reply, once
 from servicekit.retries import RetryPolicy
 
@@ -22,19 +23,26 @@ class ReservingProducts:
     def __init__(self, http: HttpClient, *, deadline_s: float) -> None:
         self._http = http
         self._reservations_url = urljoin(http.base_url, "../reservations/")
-        # A lost connection or a restart of the peer is over within the second; longer outages end the order.
-        self._retries = RetryPolicy(attempts=3, first_wait_s=0.1, max_wait_s=1.0, deadline_s=deadline_s)
+        self._retries = _retries(deadline_s)
+
+    def prices(self, lines: Sequence[LineAsked]) -> Mapping[int, Decimal]:
+        products = (_product(self._http, line, self._retries) for line in lines)
+        return {line.product_id: line.unit_price for line, _ in filter(None, products)}
 
     def reserve(self, order_id: UUID, lines: Sequence[LineAsked]) -> Reserved | NotReserved:
         items = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
         reply = call(self._http, "PUT", self._url(order_id), json={"items": items}, retries=self._retries)
-        if reply.status in (200, 201):
-            return Reserved(_lines(reply))
-        return _refusal(reply)
+        try:
+            if reply.status in (200, 201):
+                return Reserved(_all_lines(reply.body, lines))
+            return _refusal(reply, lines)
+        except peers.Unusable as problem:
+            raise unusable(reply, problem.why) from problem
 
     def confirm(self, order_id: UUID) -> bool:
         reply = call(self._http, "POST", f"{self._url(order_id)}confirm/", retries=once(FOLLOW_UP_DEADLINE_S))
-        if reply.status in (404, 409):
+        # A bare 404 is anybody's; for this answer a paid order is refunded.
+        if reply.body is not None and (peers.is_missing(reply) or reply.status == 409):
             return False
         if reply.status != 200:
             raise unusable(reply)
@@ -55,20 +63,22 @@ class CheckingProducts:
 
     def __init__(self, http: HttpClient, *, deadline_s: float) -> None:
         self._http = http
-        self._retries = RetryPolicy(attempts=3, first_wait_s=0.1, max_wait_s=1.0, deadline_s=deadline_s)
+        self._retries = _retries(deadline_s)
+
+    def prices(self, lines: Sequence[LineAsked]) -> Mapping[int, Decimal]:
+        """Reserving holds nothing, so it may as well tell them."""
+        return {}
 
     def reserve(self, order_id: UUID, lines: Sequence[LineAsked]) -> Reserved | NotReserved:
         found: list[LineFound] = []
         reasons: list[str] = []
         for line in lines:
-            reply = call(self._http, "GET", f"{self._http.base_url}{line.product_id}/", retries=self._retries)
-            if reply.status == 404:
+            product = _product(self._http, line, self._retries)
+            if product is None:
                 reasons.append(states.PRODUCT_NOT_FOUND.format(product_id=line.product_id))
                 continue
-            if reply.status != 200:
-                raise unusable(reply)
-            product, stock = _product(reply, line)
-            found.append(product)
+            line_found, stock = product
+            found.append(line_found)
             if stock < line.quantity:
                 reasons.append(states.PRODUCT_OUT_OF_STOCK.format(product_id=line.product_id))
         return NotReserved(reasons[0], tuple(found)) if reasons else Reserved(tuple(found))
@@ -80,39 +90,60 @@ class CheckingProducts:
         """Nothing was held."""
 
 
-def _refusal(reply: Reply) -> NotReserved:
+def _retries(deadline_s: float) -> RetryPolicy:
+    # A lost connection or a restart of the peer is over within the second; longer outages end the order.
+    return RetryPolicy(attempts=3, first_wait_s=0.1, max_wait_s=1.0, deadline_s=deadline_s)
+
+
+def _product(http: HttpClient, line: LineAsked, retries: RetryPolicy) -> tuple[LineFound, int] | None:
+    """A product as a line, and its stock; None when there is no such product."""
+    reply = call(http, "GET", f"{http.base_url}{line.product_id}/", retries=retries)
+    if peers.is_missing(reply):
+        return None
+    if reply.status != 200:
+        raise unusable(reply)
+    try:
+        peers.whole_number(reply.body, "id", least=line.product_id, most=line.product_id)
+        stock = peers.whole_number(reply.body, "stock", least=0)
+        name, price = peers.text(reply.body, "name"), peers.amount(reply.body, "price")
+    except peers.Unusable as problem:
+        raise unusable(reply, problem.why) from problem
+    return LineFound(line.product_id, name, price, line.quantity), stock
+
+
+def _refusal(reply: Reply, asked: Sequence[LineAsked]) -> NotReserved:
     """404 and 409 are the product service's "no"; anything else is not an answer to this question."""
-    code = reply.body.get("code") if isinstance(reply.body, dict) else None
-    if code == "product_not_found":
-        return NotReserved(states.PRODUCT_NOT_FOUND.format(product_id=_product_id(reply)), _lines(reply))
-    if code == "out_of_stock":
-        return NotReserved(states.PRODUCT_OUT_OF_STOCK.format(product_id=_product_id(reply)), _lines(reply))
+    reason = _REASONS.get(peers.code_of(reply, otherwise=""))
+    if reason is not None and reply.status in (404, 409):
+        named = peers.whole_number(reply.body, "product_id", least=1)
+        if all(line.product_id != named for line in asked):
+            raise peers.Unusable("product_id is not one that was asked for")
+        return NotReserved(reason.format(product_id=named), _lines(reply.body, asked))
     if reply.status in (400, 409, 422):
         return NotReserved(states.STOCK_NOT_HELD, ())
-    raise unusable(reply)
+    raise peers.Unusable("no answer to this question")
 
 
-def _product_id(reply: Reply) -> Any:
-    try:
-        return reply.body["product_id"]
-    except KeyError as missing:
-        raise unusable(reply) from missing
+_REASONS: Final = {"product_not_found": states.PRODUCT_NOT_FOUND, "out_of_stock": states.PRODUCT_OUT_OF_STOCK}
 
 
-def _lines(reply: Reply) -> tuple[LineFound, ...]:
-    try:
-        return tuple(
-            LineFound(int(item["product_id"]), str(item["name"]), Decimal(item["unit_price"]), int(item["quantity"]))
-            for item in reply.body["items"]
-        )
-    except (KeyError, TypeError, ValueError, ArithmeticError) as problem:
-        raise unusable(reply) from problem
+def _all_lines(body: Any, asked: Sequence[LineAsked]) -> tuple[LineFound, ...]:
+    """Every line that was asked for."""
+    found = _lines(body, asked)
+    if len(found) != len(asked):
+        raise peers.Unusable("items has less than was asked for")
+    return found
 
 
-def _product(reply: Reply, line: LineAsked) -> tuple[LineFound, int]:
-    try:
-        body = reply.body
-        found = LineFound(line.product_id, str(body["name"]), Decimal(body["price"]), line.quantity)
-        return found, int(body["stock"])
-    except (KeyError, TypeError, ValueError, ArithmeticError) as problem:
-        raise unusable(reply) from problem
+def _lines(body: Any, asked: Sequence[LineAsked]) -> tuple[LineFound, ...]:
+    """The lines of an answer, in the order in which they were asked for: none but those, and none twice."""
+    wanted = {line.product_id: line.quantity for line in asked}
+    found: dict[int, LineFound] = {}
+    for item in peers.members(body, "items", at_most=len(asked)):
+        product_id = peers.whole_number(item, "product_id", least=1)
+        quantity = wanted.get(product_id)
+        if quantity is None or product_id in found:
+            raise peers.Unusable("items has a product that was not asked for, or twice")
+        peers.whole_number(item, "quantity", least=quantity, most=quantity)
+        found[product_id] = LineFound(product_id, peers.text(item, "name"), peers.amount(item, "unit_price"), quantity)
+    return tuple(found[product_id] for product_id in wanted if product_id in found)

@@ -1,11 +1,11 @@
 """The order service over REST: asking for an order, and telling it to look at its payment again."""
 
-import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from payment_service.payments.errors import OrderServiceUnavailable
+from servicekit import peers
 from servicekit.http import HttpClient, HttpFailure, Reply, once
 from servicekit.retries import RetryPolicy
 
@@ -49,9 +49,11 @@ class RestOrders:
             reply = self._http.call("GET", url, retries=self._retries)
         except HttpFailure as failure:
             raise OrderServiceUnavailable from failure
-        if reply.status == 404:
+        if peers.is_missing(reply):
             return None
-        return _seen(reply)
+        if reply.worth_repeating():
+            raise OrderServiceUnavailable
+        return _seen(reply, reference)
 
     def look_again(self, order_id: str) -> bool:
         url = f"{self._http.base_url}{order_id}/payment/"
@@ -59,22 +61,36 @@ class RestOrders:
             reply = self._http.call("POST", url, retries=once(TELL_DEADLINE_S))
         except HttpFailure:
             return False
-        return 200 <= reply.status < 300 or reply.status == 404
+        has_heard = 200 <= reply.status < 300 or peers.is_missing(reply)
+        if not has_heard and not reply.worth_repeating():
+            peers.report(reply, "the order service does not want to look at its payment")
+        return has_heard
 
 
-def _seen(reply: Reply) -> OrderSeen:
-    if reply.status != 200:
-        raise OrderServiceUnavailable
+def _seen(reply: Reply, reference: str) -> OrderSeen:
+    """The order in an answer; it must be the one that was asked for."""
     try:
+        peers.require_status(reply, 200)
+        currency = peers.currency(reply.body, "currency")
         return OrderSeen(
-            order_id=_canonical(reply.body["id"]),
-            status=str(reply.body["status"]),
-            total=Decimal(reply.body["total_amount"]),
-            currency=str(reply.body["currency"]),
+            order_id=_id_of(reply.body, reference),
+            status=peers.text(reply.body, "status"),
+            total=peers.amount(reply.body, "total_amount", currency=currency),
+            currency=currency,
         )
-    except (KeyError, TypeError, ValueError, ArithmeticError) as problem:
+    except peers.Unusable as problem:
+        peers.report(reply, problem.why)
         raise OrderServiceUnavailable from problem
 
 
-def _canonical(order_id: Any) -> str:
-    return str(order_id) if isinstance(order_id, int) else str(uuid.UUID(order_id))
+def _id_of(body: Any, reference: str) -> str:
+    """The canonical id of the order that was asked for by its id or by its number."""
+    order_id = peers.member(body, "id")
+    if type(order_id) is int:  # an order service that has only numbers
+        named = also_named = str(peers.whole_number(body, "id", least=1))
+    else:
+        named = peers.uuid_text(body, "id")
+        also_named = named if named == reference else str(peers.whole_number(body, "number", least=1))
+    if reference != also_named:
+        raise peers.Unusable("id is not the one that was asked for")
+    return named

@@ -4,18 +4,22 @@ A notice carries no claim; the order service asks for the payment itself. So it 
 """
 
 import threading
+from functools import partial
 from typing import Final
 
 from django.db.models.functions import Now
 
-from payment_service.payments import clients
+from payment_service.payments import clients, selectors
 from payment_service.payments.models import Payment
 from payment_service.payments.services import notices
+from servicekit import workers
 
 # Fewer than any server has threads.
 _telling: Final = threading.BoundedSemaphore(2)
 # One round: few enough to stop soon when asked to.
 BATCH: Final = 50
+# One may have a reason of its own; so many are an outage.
+UNHEARD_IN_A_ROW: Final = 3
 
 
 def tell_now(payment: Payment) -> None:
@@ -45,11 +49,19 @@ def tell(payment: Payment) -> bool:
 def notices_once() -> int:
     """Tell the order service of a batch of payments, oldest first; return how many it has heard of.
 
-    Ends at the first that is not heard: the others would not be either.
+    Ends after a few in a row that are not heard: the others would not be either.
     """
-    heard = 0
-    for payment in Payment.objects.filter(notice_due_at__lte=Now()).order_by("notice_due_at")[:BATCH]:
-        if not tell(payment):
+    heard = unheard_in_a_row = 0
+    due = Payment.objects.filter(notice_due_at__lte=Now()).order_by("notice_due_at")
+    for number in list(due.values_list("pk", flat=True)[:BATCH]):
+        set_aside = partial(notices.set_aside, number)
+        has_heard = workers.on_its_own("notices", number, partial(_tell, number), set_aside=set_aside)
+        heard += bool(has_heard)
+        unheard_in_a_row = unheard_in_a_row + 1 if has_heard is False else 0
+        if unheard_in_a_row == UNHEARD_IN_A_ROW:
             break
-        heard += 1
     return heard
+
+
+def _tell(number: int) -> bool:
+    return tell(selectors.payment_by_number(number))

@@ -5,6 +5,7 @@ There is no second way of doing things in here; each status has the same functio
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding
 from payment_service.payments.services import attempts, closing, moves, refunds
 from payment_service.payments.states import RefundStatus, Status
+from servicekit import workers
 
 log = structlog.get_logger()
 
@@ -81,20 +83,30 @@ def advance(payment: Payment, *, resend: bool = True) -> Payment:
 
 def payments_once() -> int:
     """Carry on with a batch of payments that are due, oldest first; return how many."""
-    due = list(Payment.objects.filter(due_at__lte=Now()).order_by("due_at")[:BATCH])
-    for payment in due:
-        advance(payment)
+    due = list(Payment.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("pk", flat=True)[:BATCH])
+    for number in due:
+        set_aside = partial(moves.set_aside, Payment, number)
+        workers.on_its_own("payments", number, partial(_carry_on, number), set_aside=set_aside)
     return len(due)
 
 
 def refunds_once() -> int:
     """Find out about a batch of refunds without an answer, oldest first; return how many."""
-    due = list(Refund.objects.filter(due_at__lte=Now()).order_by("due_at")[:BATCH])
-    for refund in due:
-        claimed = refunds.claim_refund(refund)
-        if claimed is not None:
-            refunding.settle_refund(claimed)
+    due = list(Refund.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("pk", flat=True)[:BATCH])
+    for number in due:
+        set_aside = partial(moves.set_aside, Refund, number)
+        workers.on_its_own("refunds", number, partial(_find_out, number), set_aside=set_aside)
     return len(due)
+
+
+def _carry_on(number: int) -> None:
+    advance(selectors.payment_by_number(number))
+
+
+def _find_out(number: int) -> None:
+    claimed = refunds.claim_refund(Refund.objects.select_related("payment").get(pk=number))
+    if claimed is not None:
+        refunding.settle_refund(claimed)
 
 
 def _carry_on_authorized(payment: Payment) -> Payment:

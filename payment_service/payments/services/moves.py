@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from payment_service.payments import states
 from payment_service.payments.errors import Overtaken
-from payment_service.payments.models import Payment
+from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import Status
 from servicekit import clock, money
 from servicekit.events import trail
@@ -94,6 +94,18 @@ def postpone(payment: Payment, *, longest_wait_s: float = LONGEST_WAIT_S) -> Pay
         due_at=clock.seconds_from_now(wait_s), tries=F("tries") + 1
     )
     return Payment.objects.get(pk=payment.pk)
+
+
+def set_aside(model: type[Payment] | type[Refund], number: int, _why: str) -> None:
+    """A payment or refund that could not be worked on, for a reason that is no outage: later, longer each time.
+
+    Nothing else of the row is read, for that may be just what cannot be done.
+    """
+    tries = model.objects.values_list("tries", flat=True).get(pk=number)
+    wait_s = min(LONGEST_WAIT_AFTER_DECLINE_S, FIRST_WAIT_S * 2 ** min(tries, 20))
+    model.objects.filter(pk=number, due_at__isnull=False).update(
+        due_at=clock.seconds_from_now(wait_s), tries=F("tries") + 1
+    )
 
 
 @in_one_transaction

@@ -22,7 +22,19 @@ def acknowledge(payment: Payment) -> None:
 @in_one_transaction
 def postpone_notice(payment: Payment) -> None:
     """Tell it later, each time a little later."""
-    wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(payment.notice_tries, _MOST_DOUBLINGS))
+    wait_s = _wait_s(payment.notice_tries)
     Payment.objects.filter(pk=payment.pk, version=payment.version).update(
         notice_due_at=clock.seconds_from_now(wait_s), notice_tries=F("notice_tries") + 1
     )
+
+
+def set_aside(number: int, _why: str) -> None:
+    """One whose notice could not be sent, for a reason that is no outage. Nothing else of the row is read."""
+    tries = Payment.objects.values_list("notice_tries", flat=True).get(pk=number)
+    Payment.objects.filter(pk=number, notice_due_at__isnull=False).update(
+        notice_due_at=clock.seconds_from_now(_wait_s(tries)), notice_tries=F("notice_tries") + 1
+    )
+
+
+def _wait_s(tries: int) -> float:
+    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(tries, _MOST_DOUBLINGS))
