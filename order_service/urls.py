@@ -14,7 +14,7 @@ urlpatterns = [
     *orders.urlpatterns,
     *health.routes(service="order_service", version=conf.VERSION, downstreams=clients.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.news_of_payments, parked),
-    re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
+    re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),
 ]

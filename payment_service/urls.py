@@ -13,7 +13,7 @@ urlpatterns = [
     *payments.urlpatterns,
     *health.routes(service="payment_service", version=conf.VERSION, downstreams=wiring.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished),
-    re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
+    re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),
 ]

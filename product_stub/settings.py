@@ -22,13 +22,16 @@ INSTALLED_APPS = [app for app in conf.APPS if app != "servicekit.events"] + ["pr
 CORS_ALLOWED_ORIGINS = environment.origins(env, "CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
 CORS_URLS_REGEX = conf.CORS_URLS_REGEX
-MIDDLEWARE = conf.middleware(cors_origins=CORS_ALLOWED_ORIGINS)
+# On only behind a proxy that sets X-Forwarded-Prefix, or takes it out, in every request.
+FORWARDED_PREFIX = env.bool("FORWARDED_PREFIX", default=False)
+MIDDLEWARE = conf.middleware(cors_origins=CORS_ALLOWED_ORIGINS, forwarded_prefix=FORWARDED_PREFIX)
 ROOT_URLCONF = "product_stub.urls"
 WSGI_APPLICATION = "product_stub.wsgi.application"
 CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
 TEMPLATES = conf.templates()
 STATIC_URL = "/static/"
+STORAGES = conf.STORAGES
 WHITENOISE_USE_FINDERS = True
 
 # NORMAL: a power cut may cost the stub its last moments. Its callers repeat what they are not sure of.

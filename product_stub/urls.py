@@ -11,7 +11,7 @@ urlpatterns = [
     *catalog.urlpatterns,
     *health.routes(service="product_stub", version=conf.VERSION),
     *exposition.routes(),
-    re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
+    re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),
 ]

@@ -36,4 +36,4 @@ class AdminMiddleware:
 
 
 def _is_admins(request: HttpRequest) -> bool:
-    return request.path.startswith(ADMIN_PATH)
+    return request.path_info.startswith(ADMIN_PATH)

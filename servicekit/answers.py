@@ -3,8 +3,9 @@
 DRF's exception handler, Django's 404 and 500 handlers and the middleware all come through here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -27,7 +28,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 
-from servicekit import databases, errors, exactjson
+from servicekit import cards, databases, errors, exactjson
 from servicekit.messages import Response
 from servicekit.storage import damage
 
@@ -36,6 +37,11 @@ log = structlog.get_logger()
 # A lock or a connection that was not to be had for the whole of the database's own time-out: worth one more second.
 DATABASE_RETRY_AFTER_S: Final = 1
 _READING: Final = frozenset({"GET", "HEAD"})
+
+# Of a validation error: more than anybody mends at once, and few enough that no answer grows with what was sent.
+MAX_FIELDS: Final = 20
+# Characters of a sentence or a field's path that may repeat what a client sent.
+MAX_TEXT: Final = 200
 
 _STATUS_OF_FAMILY: Final[Mapping[type[errors.ServiceError], int]] = {
     errors.Invalid: 400,
@@ -71,7 +77,7 @@ def answer_for(problem: Exception) -> Answer:
 
 
 def error(status: int, sentence: str, code: str, **fields: Any) -> Answer:
-    """An error answer in the one shape that clients see."""
+    """An error answer in the one shape that clients see. Whatever is of a client's own in it goes through `short`."""
     return Answer(status, {"error": sentence, "code": code, **fields})
 
 
@@ -129,7 +135,7 @@ def _answer_api_exception(problem: drf.APIException) -> Answer:
     if wait_s is not None:
         headers["Retry-After"] = str(max(1, round(wait_s)))
     code = _CODE_OF_STATUS.get(problem.status_code, "error")
-    return Answer(problem.status_code, {"error": str(problem.detail), "code": code}, headers)
+    return Answer(problem.status_code, {"error": short(problem.detail), "code": code}, headers)
 
 
 def _answer_validation(problem: drf.ValidationError) -> Answer:
@@ -144,6 +150,12 @@ def _answer_validation(problem: drf.ValidationError) -> Answer:
     return error(400, f"{name}: {sentences[0]}", "invalid", fields=fields)
 
 
+def short(text: object) -> str:
+    """A text that may repeat what a client sent, cut to `MAX_TEXT`, and without card numbers."""
+    whole = str(text)
+    return cards.masked(whole if len(whole) <= MAX_TEXT else f"{whole[: MAX_TEXT - 1]}…")
+
+
 def _answer_crash(problem: Exception) -> Answer:
     log.error("request.crashed", exc_info=problem)
     return error(500, "Internal server error", "internal_error")
@@ -156,24 +168,30 @@ def _answer_database_unavailable(problem: Exception) -> Answer:
     return Answer(answer.status, answer.body, {"Retry-After": str(DATABASE_RETRY_AFTER_S)})
 
 
-def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:
-    """DRF's nested error detail as {dotted field path: [sentence]}; what belongs to no field has the path ``""``."""
+def flatten(detail: Any) -> dict[str, list[str]]:
+    """DRF's nested error detail as {dotted field path: [sentence]}; what belongs to no field has the path ``""``.
+
+    The first `MAX_FIELDS` of them; the rest is not even looked at.
+    """
+    return dict(islice(_errors_in(detail, ""), MAX_FIELDS))
+
+
+def _errors_in(detail: Any, path: str) -> Iterator[tuple[str, list[str]]]:
     if isinstance(detail, dict):
-        found: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            here = path if name == "non_field_errors" else f"{path}.{name}".lstrip(".")
-            found.update(flatten(inner, here))
-        return found
-    if isinstance(detail, list) and any(isinstance(inner, dict) for inner in detail):
-        return {key: value for n, inner in enumerate(detail) for key, value in flatten(inner, f"{path}.{n}").items()}
-    return {path: [str(sentence) for sentence in (detail if isinstance(detail, list) else [detail])]} if detail else {}
+            yield from _errors_in(inner, path if name == "non_field_errors" else f"{path}.{name}".lstrip("."))
+    elif isinstance(detail, list) and any(isinstance(inner, dict) for inner in detail):
+        for n, inner in enumerate(detail):
+            yield from _errors_in(inner, f"{path}.{n}")
+    elif detail:
+        yield short(path), [short(sentence) for sentence in (detail if isinstance(detail, list) else [detail])]
 
 
 # First match wins, so a subclass stands before its base.
 _MAKERS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Answer]], ...]] = (
     (errors.ServiceError, _answer_service_error),
     (drf.ValidationError, _answer_validation),
-    (drf.ParseError, lambda problem: error(400, str(problem.detail), "malformed_json")),
+    (drf.ParseError, lambda problem: error(400, short(problem.detail), "malformed_json")),
     (drf.APIException, _answer_api_exception),
     (Http404, lambda _: error(404, "Not found", "not_found")),
     (PermissionDenied, lambda _: error(403, "Forbidden", "forbidden")),

@@ -124,8 +124,8 @@ def _only_reference(node: dict[str, Any]) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
-# Bare or quoted; a header's value never begins or ends with a space.
-_KEY_PATTERN: Final = r'^("[ -~]{1,255}"|(?!".*"$)[!-~]([ -~]{0,253}[!-~])?)$'
+# Bare without a comma, or quoted without a quotation mark; a header's value never begins or ends with a space.
+_KEY_PATTERN: Final = r'^("[ !#-~]{1,255}"|(?!".*"$)[!-+.-~-]([ -+.-~-]{0,253}[!-+.-~-])?)$'
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",

@@ -19,8 +19,15 @@ django_stubs_ext.monkeypatch()
 
 VERSION: Final = "0.1.0"
 
-# Far above the largest order (100 lines), far below what would hurt to parse.
-DEFAULT_MAX_BODY_BYTES: Final = 1_000_000
+# The largest order is a tenth of that when it is written with blanks, and a third when each character is escaped:
+# 100 lines of some 60 bytes, and two texts of 255 characters.
+DEFAULT_MAX_BODY_BYTES: Final = 65_536
+
+# Static files below whatever prefix a request came by.
+STORAGES: Final = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "servicekit.prefixes.StaticStorage"},
+}
 
 APPS: Final = (
     "django.contrib.admin",
@@ -76,10 +83,16 @@ SILENCED_CHECKS: Final = (
 )
 
 
-def middleware(*, cors_origins: list[str]) -> list[str]:
-    """`MIDDLEWARE`; CORS is in it only where some origin is allowed, and around everything that may refuse."""
+def middleware(*, cors_origins: list[str], forwarded_prefix: bool = False) -> list[str]:
+    """`MIDDLEWARE`; CORS is in it only where some origin is allowed, and around everything that may refuse.
+
+    Args:
+        forwarded_prefix: A proxy says `X-Forwarded-Prefix` for everybody who comes through it.
+    """
     first, *others = _MIDDLEWARE
-    return [first, *(["corsheaders.middleware.CorsMiddleware"] if cors_origins else []), *others]
+    prefix = ["servicekit.prefixes.ForwardedPrefixMiddleware"] if forwarded_prefix else []
+    cors = ["corsheaders.middleware.CorsMiddleware"] if cors_origins else []
+    return [first, *prefix, *cors, *others]
 
 
 @dataclass(frozen=True)

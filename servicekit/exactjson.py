@@ -3,12 +3,15 @@
 A float never appears in between, so `50.10` on the wire is `Decimal("50.10")` inside and `50.10` again on the wire.
 """
 
+import json
+import re
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 
+_KEY_ENDS: Final = re.compile(rb'"[ \t\r\n]*:')
 _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -42,6 +45,23 @@ def decode(body: bytes | str, *, max_depth: int | None = None) -> Any:
     return document
 
 
+def decode_once(body: bytes, *, max_depth: int) -> Any:
+    """Like `decode`, for what others send: an object that has the same key twice is malformed, too.
+
+    The decoder keeps the last of such keys. There can be none where the text has only as many colons as the document
+    has keys, or as many quotation marks before colons; only otherwise is it read again, by a decoder that tells.
+    """
+    document = decode(body, max_depth=max_depth)
+    colons = body.count(b":")
+    if colons < 2:
+        return document
+    is_flat = isinstance(document, dict) and body.count(b"{") == 1
+    keys = len(document) if is_flat else _keys_in(document)
+    if colons != keys and len(_KEY_ENDS.findall(body)) != keys:
+        json.loads(body, object_pairs_hook=_object_of, parse_int=str, parse_float=str)
+    return document
+
+
 def object_in(text: str | None) -> dict[str, Any] | None:
     """The JSON object in a stored text; None where there is none to be read."""
     if text is None:
@@ -71,6 +91,21 @@ def utc_text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _keys_in(node: object) -> int:
+    """How many keys there are in all objects of a document."""
+    keys = len(node) if isinstance(node, dict) else 0
+    for child in _children(node):
+        if isinstance(child, (dict, list)):
+            keys += _keys_in(child)
+    return keys
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(made := dict(pairs)) != len(pairs):
+        raise MalformedJSON("an object has the same key twice")
+    return made
 
 
 def _brackets_in(body: bytes | str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from django.urls import URLPattern, re_path
+from django.urls import URLPattern, get_script_prefix, re_path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema, inline_serializer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
@@ -72,7 +72,9 @@ class OpenAPIView(View):
 
     @extend_schema(exclude=True)
     def get(self, _request: Request) -> Response:
-        return Response(_openapi_document())
+        prefix = get_script_prefix().removesuffix("/")
+        document = _openapi_document()
+        return Response({**document, "servers": [{"url": prefix}]} if prefix else document)
 
 
 def routes(*, service: str, version: str, downstreams: Callable[[], Iterable[Downstream]] = tuple) -> list[URLPattern]:

@@ -23,7 +23,7 @@ class Request(drf.Request):
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request, parsers=_PARSERS, negotiator=_NEGOTIATION)
         # Everything else of the Django request is looked up here first, in vain.
-        self.META, self.method, self.path = request.META, request.method, request.path
+        self.META, self.method, self.path_info = request.META, request.method, request.path_info
 
     @property
     def data(self) -> Any:

@@ -11,7 +11,9 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
-from servicekit import answers, metrics, tracing
+from servicekit import answers, cards, headers, metrics, tracing
+from servicekit.admin_middleware import ADMIN_PATH
+from servicekit.admission import ALWAYS_ADMITTED
 
 log = structlog.get_logger()
 
@@ -25,6 +27,11 @@ MAX_URL_LENGTH: Final = 8_000
 _MAX_LENGTH_DIGITS: Final = 18
 # More than a service has names; where any host is allowed, not more than that many are kept.
 _HOSTS_KEPT: Final = 64
+# Orders and payments are nobody's but who asked for them: not a cache's, and not a frame's around a page.
+_NOT_STORED: Final = "Cache-Control", "no-store"
+_NOT_FRAMED: Final = ("X-Frame-Options", "DENY"), ("Content-Security-Policy", "frame-ancestors 'none'")
+# Characters of a path that is none of ours, in the log.
+_MAX_LOGGED: Final = 200
 # Asked every few seconds by whoever watches the service; not worth a line each.
 _QUIET_PREFIXES: Final = ("/health", "/metrics", "/static/")
 
@@ -43,18 +50,22 @@ class RequestMiddleware:
         started = time.perf_counter()
         response = self.get_response(request)
         # Straight into the table: `response[...] =` encodes names and values first, and these are ASCII.
-        headers = response.headers._store
-        headers["x-request-id"] = REQUEST_ID_HEADER, request_id
-        headers["x-content-type-options"] = "X-Content-Type-Options", "nosniff"
-        if not response.streaming and "content-length" not in headers:
-            headers["content-length"] = "Content-Length", str(len(response.content))
+        sent = response.headers._store
+        sent["x-request-id"] = REQUEST_ID_HEADER, request_id
+        sent["x-content-type-options"] = "X-Content-Type-Options", "nosniff"
+        if "cache-control" not in sent:
+            sent["cache-control"] = _NOT_STORED
+        if "content-type" in sent and sent["content-type"][1].startswith("text/html"):
+            sent["x-frame-options"], sent["content-security-policy"] = _NOT_FRAMED
+        if not response.streaming and "content-length" not in sent:
+            sent["content-length"] = "Content-Length", str(len(response.content))
         seconds = time.perf_counter() - started
         metrics.count_request(request, response.status_code, seconds)
-        if not request.path.startswith(_QUIET_PREFIXES):
+        if not request.path_info.startswith(_QUIET_PREFIXES):
             log.info(
                 "request",
                 method=request.method,
-                path=request.path,
+                path=_logged_path(request),
                 status=response.status_code,
                 ms=round(seconds * 1000, 1),
             )
@@ -76,6 +87,7 @@ class LimitsMiddleware:
         self.get_response = get_response
         self.max_body_bytes: int = settings.MAX_BODY_BYTES
         self._hosts: set[str] = set()
+        self._origins = frozenset(settings.CORS_ALLOWED_ORIGINS)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         refusal = self._refuse(request)
@@ -85,10 +97,22 @@ class LimitsMiddleware:
         return response
 
     def _refuse(self, request: HttpRequest) -> answers.Answer | None:
-        try:
-            self._check_host(request)
-        except DisallowedHost as problem:
-            return answers.answer_for(problem)
+        meta = request.META
+        return (
+            headers.refuse_repeated(meta)
+            or self._refuse_host(request)
+            or self._refuse_cross_site(request)
+            or self._refuse_size(request)
+            or headers.refuse_packed(request.method, meta)
+        )
+
+    def _refuse_cross_site(self, request: HttpRequest) -> answers.Answer | None:
+        """The admin looks after its own forms."""
+        if request.path_info.startswith(ADMIN_PATH):
+            return None
+        return headers.refuse_cross_site(request.method, request.META, allowed=self._origins)
+
+    def _refuse_size(self, request: HttpRequest) -> answers.Answer | None:
         if len(request.path) + len(request.META.get("QUERY_STRING", "")) > MAX_URL_LENGTH:
             return answers.error(414, f"URL is longer than {MAX_URL_LENGTH} characters", "uri_too_long")
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -100,10 +124,20 @@ class LimitsMiddleware:
             return answers.error(411, "Content-Length is required", "length_required")
         return None
 
+    def _refuse_host(self, request: HttpRequest) -> answers.Answer | None:
+        try:
+            self._check_host(request)
+        except DisallowedHost as problem:
+            return answers.answer_for(problem)
+        return None
+
     def _check_host(self, request: HttpRequest) -> None:
-        """Raises DisallowedHost. The same few hosts come over and over, and what is allowed once stays allowed."""
+        """Raises DisallowedHost. The same few hosts come over and over, and what is allowed once stays allowed.
+
+        Who watches the service asks a process by its address, which is nobody's name for it.
+        """
         sent: str | None = request.META.get("HTTP_HOST")
-        if sent in self._hosts:
+        if sent in self._hosts or request.path_info.startswith(ALWAYS_ADMITTED):
             return
         request.get_host()
         if sent is not None and len(self._hosts) < _HOSTS_KEPT:
@@ -115,6 +149,13 @@ def _is_unread(request: HttpRequest) -> bool:
     if hasattr(request, "_body") or request.META.get("SERVER_SOFTWARE") != "Granian":
         return False
     return request.META.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
+
+
+def _logged_path(request: HttpRequest) -> str:
+    """Whole where it leads somewhere: what stands in it is an id then."""
+    if request.resolver_match is not None and request.resolver_match.route:
+        return request.path
+    return cards.masked(request.path[:_MAX_LOGGED])
 
 
 def _request_id(request: HttpRequest) -> str:

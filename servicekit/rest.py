@@ -1,6 +1,8 @@
 """DRF set up for exact JSON: parser, renderer, content negotiation, strict fields, and the settings that name them."""
 
 import re
+from codecs import BOM_UTF8
+from datetime import datetime
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any, Final
@@ -13,7 +15,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
-from servicekit import exactjson, money
+from servicekit import cards, exactjson, money
 
 # The largest key that a BIGINT column holds; a larger one would be an error in the database instead of a 4xx.
 MAX_ID: Final = 2**63 - 1
@@ -31,9 +33,9 @@ class ExactJSONParser(BaseParser):
 
 
 def document_in(body: bytes) -> Any:
-    """What a request's body says. Raises DRF's ParseError."""
+    """What a request's body says; a byte order mark before it says nothing. Raises DRF's ParseError."""
     try:
-        return exactjson.decode(body, max_depth=MAX_JSON_DEPTH)
+        return exactjson.decode_once(body.removeprefix(BOM_UTF8), max_depth=MAX_JSON_DEPTH)
     except exactjson.MalformedJSON as problem:
         raise ParseError(f"Malformed JSON: {problem}") from problem
 
@@ -64,6 +66,29 @@ class StrictCharField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class FreeTextField(StrictCharField):
+    """Text that is written freely, and kept: no card number may be in it (`servicekit.cards`)."""
+
+    default_error_messages = {"card_number": "Must not have a card number in it."}
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(value)  # the length first
+        if cards.looks_like_a_card_number(value):
+            self.fail("card_number")
+
+
+class BoundedListField(serializers.ListField):
+    """A list whose length is looked at before its elements are: they may be as many as a body has room for."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > (self.max_length or 0):
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
@@ -125,13 +150,27 @@ class MoneyOutField(serializers.DecimalField):
         )
 
 
+class QueryMomentField(serializers.DateTimeField):
+    """A date and time in a query string, in ASCII digits: Python's own patterns take those of any script."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not data.isascii():
+            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]")
+        return super().to_internal_value(data)
+
+
+def ascii_upper(text: str) -> str:
+    """The text in capitals when it is ASCII, else as it is: other letters may become ASCII in capitals."""
+    return text.upper() if text.isascii() else text
+
+
 class CurrencyField(StrictCharField):
     """An ISO 4217 code; small letters are accepted."""
 
     default_error_messages = {"currency": "Not an ISO 4217 currency code."}
 
     def to_internal_value(self, data: Any) -> str:
-        code = super().to_internal_value(data).upper()
+        code = ascii_upper(super().to_internal_value(data))
         if not money.is_currency(code):
             self.fail("currency")
         return code

@@ -13,7 +13,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import ResolverMatch, get_resolver
+from django.urls import ResolverMatch, clear_script_prefix, get_resolver
 
 from servicekit import logs, processes
 
@@ -29,7 +29,10 @@ class Handler(WSGIHandler):
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> HttpResponseBase:
         if environ.get("SCRIPT_NAME"):
-            return super().__call__(environ, start_response)
+            try:
+                return super().__call__(environ, start_response)
+            finally:
+                clear_script_prefix()  # which the next request of this thread would take for its own
         signals.request_started.send(sender=type(self), environ=environ)
         request = self.request_class(environ)
         response: Any = self._middleware_chain(request)  # type: ignore[attr-defined]

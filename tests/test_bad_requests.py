@@ -16,7 +16,7 @@ POSTS = {
     "payment_service": "/api/payments/",
     "product_stub": "/api/products/",
 }
-MAX_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 65_536
 
 
 @pytest.fixture(scope="module", params=["off", "on"], ids=["debug off", "debug on"])
@@ -84,10 +84,11 @@ def test_a_body_that_is_not_json_is_refused(service: tuple[Http, str], kind: str
         b"{'a': 1}",
         b'{"a": 1,}',
         b'{"a": 01}',
+        b'{"a": 1, "a": 1}',
         b'{"a": "\\ud800"}',
         b'{"a": ' + b"9" * 5000 + b"}",
-        b"[" * 400_000,
-        b'{"a":' * 100_000,
+        b"[" * 60_000,
+        b'{"a":' * 12_000,
         b'{"a":' * 50 + b"1" + b"}" * 50,
     ],
     ids=lambda body: repr(body[:16]),

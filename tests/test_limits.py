@@ -97,22 +97,22 @@ def test_an_endless_chunked_body_is_refused_at_its_beginning(service: tuple[Http
 
 
 def test_a_packed_body_is_not_unpacked(service: tuple[Http, str]) -> None:
-    """A few bytes cannot become gigabytes: `Content-Encoding` is not looked at."""
+    """415: a few bytes cannot become gigabytes."""
     http, path = service
     packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00"
     headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
     status, answer = post(http, path, packed, **headers)
-    assert (status, answer["code"]) == (400, "malformed_json")
+    assert (status, answer["code"]) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize(("levels", "is_malformed"), [(20, False), (21, True), (1_000, True), (300_000, True)])
+@pytest.mark.parametrize(("levels", "is_malformed"), [(20, False), (21, True), (1_000, True), (9_000, True)])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_depth_has_a_limit(
     service: tuple[Http, str], levels: int, is_malformed: bool, opening: bytes, closing: bytes
 ) -> None:
     """Twenty levels are read, more are malformed, and none is a crash."""
     http, path = service
-    inner = min(levels, 150_000) - 1
+    inner = levels - 1
     body = b'{"a":' + opening * inner + b"1" + closing * inner + b"}"
     answer = http.request("POST", path, data=body, headers=JSON_HEADERS)
     assert answer.status == 400
@@ -126,9 +126,9 @@ def test_depth_has_a_limit(
         b"1e999999999",
         b"-1e-999999999",
         b"1e" + b"9" * 400,
-        b"0." + b"3" * 500_000,
+        b"0." + b"3" * 60_000,
         b"9" * 4_000,
-        b"9" * 900_000,
+        b"9" * 60_000,
     ],
     ids=lambda number: f"{number[:12].decode()}, {len(number)}",
 )
@@ -146,8 +146,8 @@ def test_no_number_takes_long_or_crashes(service: tuple[Http, str], number: byte
 def test_many_fields_are_only_many(service: tuple[Http, str]) -> None:
     """As many as the size allows; those that are not known are ignored."""
     http, path = service
-    body = b"{" + b",".join(b'"k%d":1' % n for n in range(70_000)) + b"}"
-    assert len(body) < 1_000_000
+    body = b"{" + b",".join(b'"k%d":1' % n for n in range(6_000)) + b"}"
+    assert len(body) < 65_536
     assert http.request("POST", path, data=body, headers=JSON_HEADERS).status == 400
 
 

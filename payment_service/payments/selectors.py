@@ -1,9 +1,13 @@
 """Reading the ledger. Nothing in here writes."""
 
+from typing import Final
 from uuid import UUID
 
 from payment_service.payments.errors import PaymentNotFound
 from payment_service.payments.models import Payment, Refund
+
+# Of one payment in its record, which has no pages; a cent at a time can be given back without end.
+MAX_REFUNDS: Final = 100
 
 
 def payment_of_order(order_id: str) -> Payment:
@@ -39,8 +43,9 @@ def payment_by_transaction(transaction_id: str) -> Payment:
 
 
 def refunds_of(payment: Payment) -> list[Refund]:
-    """A payment's refunds, oldest first."""
-    return list(Refund.objects.filter(payment=payment).order_by("number"))
+    """A payment's refunds, oldest first; of very many the newest `MAX_REFUNDS`."""
+    newest = list(Refund.objects.filter(payment=payment).order_by("-number")[:MAX_REFUNDS])
+    return newest[::-1]
 
 
 def _one(payment: Payment | None) -> Payment:

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from product_stub.catalog.models import Product, Reservation, Restock
+from servicekit import cards
+from servicekit.rest import FreeTextField
 
 
 class NeverByHand:
@@ -23,8 +27,19 @@ class ReadOnly(NeverByHand):
         return False
 
 
+class ProductForm(forms.ModelForm[Product]):
+    """A name is what the API would take for one."""
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if cards.looks_like_a_card_number(name):
+            raise ValidationError(FreeTextField.default_error_messages["card_number"])
+        return name
+
+
 @admin.register(Product)
 class ProductAdmin(NeverByHand, admin.ModelAdmin[Product]):
+    form = ProductForm
     list_display = ("id", "name", "price", "stock", "reserved", "sold")
     search_fields = ("=id", "name")
     fields = ("name", "price", "stock", "reserved", "sold", "supplied", "uid")

@@ -55,9 +55,10 @@ def keep(event_type: str, *, aggregate_type: str, facts: Sequence[Fact]) -> None
     rows.insert_prepared(Event, _KEPT, values)
 
 
-def of(aggregate_type: str, aggregate_id: str) -> list[dict[str, Any]]:
-    """One aggregate's events, oldest first: `sequence`, `type`, `created_at`, `data`."""
-    events = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id).order_by("sequence")
+def of(aggregate_type: str, aggregate_id: str, *, newest: int | None = None) -> list[dict[str, Any]]:
+    """One aggregate's events, oldest first: `sequence`, `type`, `created_at`, `data`. Only the `newest` of them."""
+    found = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id).order_by("-sequence")
+    events = reversed(list(found[:newest]))
     return [
         {
             "sequence": event.sequence,

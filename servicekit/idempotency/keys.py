@@ -18,6 +18,7 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 
 from servicekit import clock, errors, exactjson, rows
 from servicekit.answers import handle_exception
+from servicekit.idempotency.meaning import spelled_alike
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.messages import Request, Response
 from servicekit.transactions import in_one_transaction
@@ -174,22 +175,31 @@ def purge_once() -> int:
 
 
 def _key_of(request: Request) -> str | None:
-    """The header's value, bare or quoted (the draft has a quoted string, most clients send it bare)."""
+    """The header's value, bare or quoted (the draft has a quoted string, most clients send it bare).
+
+    Two headers come as one, with a comma between them: they are two keys, and no third one. So a bare key has no comma,
+    and a quoted one no quotation mark.
+    """
     given: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
-    key = given[1:-1] if len(given) >= 2 and given[0] == given[-1] == '"' else given
+    is_quoted = len(given) >= 2 and given[0] == given[-1] == '"'
+    key = given[1:-1] if is_quoted else given
+    if ('"' if is_quoted else ",") in key:
+        raise BadKey("Idempotency-Key must be one key, and in quotation marks when it has a comma")
     if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise BadKey(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")
     return key
 
 
 def _scope_of(request: Request) -> str:
-    return f"{request.method} {request.path.rstrip('/')}"[:255]
+    """The same below any prefix that the service is reached under."""
+    return f"{request.method} {request.path_info.rstrip('/')}"[:255]
 
 
 def _fingerprint(body: object) -> str:
-    return hashlib.sha256(exactjson.encode_sorted(body)).hexdigest()
+    """The same for the same meaning: in whatever order keys come, and however a number is written."""
+    return hashlib.sha256(exactjson.encode_sorted(spelled_alike(body))).hexdigest()
 
 
 def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:

@@ -23,8 +23,8 @@ class Api:
     def __init__(self) -> None:
         self._client = Client(raise_request_exception=False)
 
-    def get(self, path: str, **headers: str) -> Any:
-        return self._client.get(path, headers=headers)
+    def get(self, path: str, *, query: dict[str, str] | None = None, **headers: str) -> Any:
+        return self._client.get(path, query, headers=headers)
 
     def post(self, path: str, body: str | bytes, *, content_type: str = "application/json", **headers: str) -> Any:
         """`headers` are named with `_` for `-`."""

@@ -15,7 +15,8 @@ DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 
 INSTALLED_APPS = [*conf.APPS, "servicekit.inbox", "servicekit.tests"]
-MIDDLEWARE = conf.middleware(cors_origins=[])
+CORS_ALLOWED_ORIGINS = ["https://shop.example.org"]
+MIDDLEWARE = conf.middleware(cors_origins=[], forwarded_prefix=True)
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
 CORS_URLS_REGEX = conf.CORS_URLS_REGEX
 ROOT_URLCONF = "servicekit.tests.urls"
@@ -23,6 +24,7 @@ CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False
 TEMPLATES = conf.templates()
 STATIC_URL = "/static/"
+STORAGES = conf.STORAGES
 WHITENOISE_USE_FINDERS = True
 
 # A file, as in production: SQLite in memory knows no waiting for a lock, so threads could not be tested.

@@ -1,6 +1,7 @@
 """Decimals go through JSON with every digit they have, and nothing that is no JSON gets in."""
 
 import enum
+import json
 import uuid
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -101,3 +102,38 @@ def test_sorted_documents_are_equal_whatever_order_they_came_in() -> None:
 def test_moments_are_written_in_utc(moment: datetime | None, text: str | None) -> None:
     """ISO 8601 with a Z, whatever zone the moment was in."""
     assert exactjson.utc_text(moment) == text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":1,"a":2}',
+        b'{ "a" : 1, "a"\n:\t2 }',
+        b'{"a":1,"\\u0061":2}',
+        b'[{"a":1},{"b":{"c":[{"d":1,"d":2}]}}]',
+        b'{"a":":","a":1}',
+        b'{"a":"\\":","a":1}',
+        b'{"":1,"":2}',
+    ],
+)
+def test_a_key_that_comes_twice_is_malformed(document: bytes) -> None:
+    """At any depth, however the key or what is around it is written."""
+    with pytest.raises(exactjson.MalformedJSON, match="an object has the same key twice"):
+        exactjson.decode_once(document, max_depth=20)
+
+
+@given(
+    st.recursive(
+        st.text(alphabet='":\\ a\n\u00e9', max_size=5) | st.integers(0, 9),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='":\\ ab', max_size=3), inner, max_size=3)
+        ),
+        max_leaves=8,
+    ),
+    st.sampled_from([(",", ":"), (" , ", " : ")]),
+)
+def test_no_other_document_is_taken_for_one(document: object, separators: tuple[str, str]) -> None:
+    """Whatever looks like a key within its texts."""
+    text = json.dumps(document, separators=separators).encode()
+    assert exactjson.decode_once(text, max_depth=20) == document

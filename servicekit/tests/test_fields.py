@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.test import override_settings
 from rest_framework.exceptions import ValidationError
 
 from servicekit.rest import StrictIntegerField
+from servicekit.tests import urls
 
 
 def post(api: Any, field: str, value: str) -> Any:
@@ -72,6 +74,8 @@ def test_what_the_contract_allows_is_taken(api: Any, field: str, value: str, acc
         ("count", "0"),
         ("count", "9223372036854775808"),
         ("count", "1e3"),
+        ("currency", '"u\u017fd"'),
+        ("currency", '"\uff35\uff33\uff24"'),
         ("currency", '"dollars"'),
         ("currency", '"XXX"'),
         ("currency", "840"),
@@ -109,3 +113,48 @@ def test_an_integer_is_held_against_more_than_its_bounds_where_there_is_more() -
     for wrong, sentence in ((3, "Not even."), (10, "less than or equal to 8"), (0, "greater than or equal to 2")):
         with pytest.raises(ValidationError, match=sentence):
             field.run_validation(wrong)
+
+
+def test_a_list_is_measured_before_its_elements_are_looked_at(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, and not an element was touched; the longest list is."""
+    looked_at: list[Any] = []
+    monkeypatch.setattr(urls.PartIn, "run_validation", lambda _self, data: looked_at.append(data) or {})
+    body = json.dumps({"name": "x", "parts": [{}] * 51})
+    with override_settings(MAX_BODY_BYTES=100_000):
+        refused = api.post("/fields", body)
+        assert looked_at == []
+        assert api.post("/fields", json.dumps({"name": "x", "parts": [{}] * 50})).status_code == 200
+    assert refused.json()["fields"] == {"parts": ["Ensure this field has no more than 50 elements."]}
+    assert len(looked_at) == 50
+
+
+def test_at_most_twenty_errors_are_listed(api: Any) -> None:
+    """The first of them."""
+    answer = api.post("/fields", json.dumps({"name": "x", "parts": [{}] * 50}))
+    assert list(answer.json()["fields"]) == [f"parts.{n}.count" for n in range(20)]
+    many = api.get("/list?" + "&".join(f"x{n}=1" for n in range(500)))
+    assert list(many.json()["fields"]) == [f"x{n}" for n in range(20)]
+
+
+def test_what_a_client_sent_is_not_repeated_at_length(api: Any) -> None:
+    """Neither a value, a parameter's name, a method nor a type of body."""
+    long = "y" * 700
+    answers = [
+        api.post("/fields", json.dumps({"name": "x", "shade": long})),
+        api.get(f"/list?{long * 10}=1"),
+        api.request("Y" * 700, "/fields"),
+        api.post("/fields", "{}", content_type=f"text/{long}"),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 400, 405, 415]
+    assert all(len(answer.content) < 700 for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["\uff12\uff10\uff12\uff15-01-01T00:00:00Z", "2025-01-01T0\u0663:00:00Z", "2025-01-01T00:00:00\u2212\u0661"],
+)
+def test_a_moment_has_the_digits_of_ascii(api: Any, moment: str) -> None:
+    """400, where the same in ASCII is taken."""
+    assert api.get("/list?since=2025-01-01T03:00:00Z").json() == {"since": "2025-01-01T03:00:00Z"}
+    answer = api.get("/list", query={"since": moment})
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["since"])

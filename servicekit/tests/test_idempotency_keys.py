@@ -11,8 +11,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from servicekit import exactjson
 from servicekit.events.models import Event
-from servicekit.idempotency import keys
+from servicekit.idempotency import keys, meaning
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.tests import urls
 
@@ -47,6 +48,55 @@ def test_the_order_of_fields_does_not_matter(api: Any) -> None:
     api.post("/things", '{"name": "a", "count": 1}', Idempotency_Key="k")
     repeat = api.post("/things", '{ "count":1,"name":"a" }', Idempotency_Key="k")
     assert repeat["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("amount", ["50", "50.0", "50.00", '"50"', '"50.0"', '"50.00"', '"050.00"', "5e1"])
+@pytest.mark.parametrize("path", ["/things", "/at-once"])
+def test_the_spelling_of_an_amount_does_not_matter(api: Any, path: str, amount: str) -> None:
+    """Whichever came first."""
+    first = api.post(path, '{"name": "a", "amount": 50.00}', Idempotency_Key="k")
+    repeat = api.post(path, f'{{"amount": {amount}, "name": "\\u0061"}}', Idempotency_Key="k")
+    assert (repeat.content, repeat["Idempotent-Replayed"]) == (first.content, "true")
+    api.post(path, f'{{"name": "a", "amount": {amount}}}', Idempotency_Key="other way round")
+    repeat = api.post(path, '{"name": "a", "amount": 50}', Idempotency_Key="other way round")
+    assert repeat["Idempotent-Replayed"] == "true"
+    assert Event.objects.count() == 2
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json"])
+def test_neither_white_space_nor_the_charset_matters(api: Any, content_type: str) -> None:
+    """A byte order mark is white space, too."""
+    first = api.post("/things", '{"name":"é"}', Idempotency_Key="k")
+    for body in (b'\xef\xbb\xbf{"name":"\xc3\xa9"}', b' { "name" :\n"\\u00e9" } '):
+        repeat = api.post("/things", body, content_type=content_type, Idempotency_Key="k")
+        assert (repeat.content, repeat["Idempotent-Replayed"]) == (first.content, "true")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('"amount": 50.00', '"amount": 50.01'),
+        ('"amount": 50.00', '"amount": -50.00'),
+        ('"amount": 50.00', '"amount": "x"'),
+        ('"amount": 0', '"amount": null'),
+        ('"count": 1', '"count": "1"'),
+        ('"count": 1', '"count": true'),
+        ('"x": "50"', '"x": "50.0"'),
+        ('"x": 1e30', '"x": 1e31'),
+    ],
+)
+def test_what_means_something_else_is_something_else(one: str, other: str) -> None:
+    """Text is no number where no amount stands, and a number no text."""
+    bodies = [exactjson.decode(f"{{{text}}}") for text in (one, other)]
+    assert keys._fingerprint(bodies[0]) != keys._fingerprint(bodies[1])
+
+
+@pytest.mark.parametrize("number", ["1e999999", "-1e-999999", "9" * 4_000, "0." + "3" * 50_000, "1." + "0" * 50_000])
+@pytest.mark.parametrize("field", ["amount", "x"])
+def test_no_number_is_spelled_out_at_length(field: str, number: str) -> None:
+    """A few characters never become a million digits."""
+    body = exactjson.decode(f'{{"{field}": {number}}}')
+    assert len(exactjson.encode(meaning.spelled_alike(body))) <= len(number) + 20
 
 
 def test_another_body_with_the_same_key_is_refused(api: Any) -> None:

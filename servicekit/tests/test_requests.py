@@ -119,6 +119,48 @@ def test_a_foreign_host_is_refused(api: Any, debug: bool) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/health", "/health/", "/health/live", "/health/live/", "/metrics", "/metrics/"])
+@pytest.mark.parametrize("host", ["10.1.2.3:8000", "evil.example", "[::2]", "a b", "_", ""])
+def test_who_watches_may_call_the_service_by_any_name(api: Any, path: str, host: str) -> None:
+    """A probe asks a process by its address."""
+    assert api.get(path, Host=host).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/echo", "/fields", "/nothing", "/openapi.json", "/docs", "/admin/login/"])
+def test_no_answer_is_kept_by_a_cache(api: Any, path: str) -> None:
+    """What orders and payments there are is nobody's business on the way."""
+    assert "no-store" in api.get(path)["Cache-Control"]
+    assert api.post("/echo", "{")["Cache-Control"] == "no-store"
+
+
+def test_what_is_the_same_for_everybody_may_be_kept(api: Any) -> None:
+    """Static files."""
+    answer = api.get("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css")
+    assert answer["Cache-Control"] == "max-age=60, public"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/docs", "/docs/", "/redoc", "/redoc/", "/admin/login/"])
+def test_no_page_can_be_framed(api: Any, path: str) -> None:
+    """Else another site could have our buttons clicked under its own."""
+    answer = api.get(path)
+    assert (answer["X-Frame-Options"], answer["Content-Security-Policy"]) == ("DENY", "frame-ancestors 'none'")
+
+
+@pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"a": 1}', b'\xef\xbb\xbf {"a": 1}'])
+def test_a_byte_order_mark_before_the_json_is_skipped(api: Any, body: bytes) -> None:
+    assert api.post("/echo", body).json() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "body", [b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}', b'{"a": 1}\xef\xbb\xbf', b"\xef\xbb\xbf", b"\xff\xfe{}"]
+)
+def test_any_other_mark_is_malformed(api: Any, body: bytes) -> None:
+    """A second one, one behind, one before nothing, and one of another encoding."""
+    assert api.post("/echo", body).json()["code"] == "malformed_json"
+
+
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_host_that_came_before_lets_no_other_in(api: Any, debug: bool) -> None:
     """Each of ours is looked at once, a foreign one each time."""
@@ -141,7 +183,9 @@ def test_json_may_say_its_charset(api: Any) -> None:
     assert (answer.status_code, answer.json()) == (201, {"a": 1})
 
 
-@pytest.mark.parametrize("body", [b"{", b" ", b"NaN", b"'a'", b'"\xff"', b"[" * 21 + b"1" + b"]" * 21])
+@pytest.mark.parametrize(
+    "body", [b"{", b" ", b"NaN", b"'a'", b'"\xff"', b"[" * 21 + b"1" + b"]" * 21, b'{"a":1,"a":1}']
+)
 def test_malformed_json_is_refused(api: Any, body: bytes) -> None:
     """400 that says so."""
     answer = api.post("/echo", body)

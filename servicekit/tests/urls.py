@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib import admin
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework import serializers
 from rest_framework.exceptions import Throttled
 
 from servicekit import answers, errors, exposition, health, rest
@@ -56,11 +58,23 @@ def plain_crash(_request: HttpRequest) -> HttpResponse:
     raise PROBLEMS["crash"]
 
 
+class PartIn(rest.BodyIn):
+    count = rest.StrictIntegerField(min_value=1)
+
+
 class ThingIn(rest.BodyIn):
     name = rest.StrictCharField(max_length=5)
     amount = rest.MoneyInField(min_value=0, required=False)
     count = rest.StrictIntegerField(min_value=1, max_value=rest.MAX_ID, required=False)
     currency = rest.CurrencyField(required=False)
+    note = rest.FreeTextField(max_length=255, required=False)
+    shade = serializers.ChoiceField(["red"], required=False)
+    parts = rest.BoundedListField(child=PartIn(), max_length=50, required=False)
+
+
+class ListIn(rest.QueryIn):
+    since = rest.QueryMomentField(required=False)
+    name = rest.FreeTextField(max_length=255, required=False)
 
 
 class FieldsView(View):
@@ -93,6 +107,11 @@ def late(asked: dict[str, Any]) -> Response:
     if left and "amount" in asked:
         raise errors.Invalid("Too late")
     return Response({"left": left}, status=201)
+
+
+class ListView(View):
+    def get(self, request: Request) -> Response:
+        return Response(rest.parsed(ListIn, request.query_params))
 
 
 class CreateView(View):
@@ -142,11 +161,13 @@ urlpatterns = [
     path("raise/<str:name>", RaiseView.as_view()),
     path("plain-crash", plain_crash),
     path("fields", FieldsView.as_view()),
+    path("list", ListView.as_view()),
     re_path(r"^things/?$", CreateView.as_view()),
     path("other-things", CreateView.as_view()),
     path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),
     *exposition.routes(outbox, lambda: count(COUNTERS)),
+    path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),
 ]
 

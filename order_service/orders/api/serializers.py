@@ -11,12 +11,16 @@ from order_service.orders.states import Status
 from servicekit.rest import (
     MAX_ID,
     BodyIn,
+    BoundedListField,
     CurrencyField,
+    FreeTextField,
     MoneyOutField,
     QueryIn,
     QueryIntegerField,
+    QueryMomentField,
     StrictCharField,
     StrictIntegerField,
+    ascii_upper,
 )
 
 MAX_LINES: Final = 100
@@ -44,25 +48,24 @@ class PaymentMethodField(StrictCharField):
         super().__init__(max_length=32, **options)
 
     def to_internal_value(self, data: Any) -> str:
-        given = super().to_internal_value(data)
-        method = given.upper() if given.isascii() else ""
+        method = ascii_upper(super().to_internal_value(data))
         if method not in settings.PAYMENT_METHODS:
             self.fail("unknown")
         return method
 
 
 class PaymentMethodDetailsIn(BodyIn):
-    token = StrictCharField(max_length=255, help_text="The gateway's token. Never card data: it would be ignored.")
+    token = FreeTextField(max_length=255, help_text="The gateway's token. Never card data: it would be ignored.")
 
 
 class PlaceOrderIn(BodyIn):
     """A new order: `product_ids`, where a repeated id means that many units, or `items`."""
 
-    customer_name = StrictCharField(max_length=255)
-    product_ids = serializers.ListField(
+    customer_name = FreeTextField(max_length=255)
+    product_ids = BoundedListField(
         child=StrictIntegerField(min_value=1, max_value=MAX_ID), max_length=MAX_LINES, min_length=1, required=False
     )
-    items = serializers.ListField(child=ItemIn(), max_length=MAX_LINES, min_length=1, required=False)
+    items = BoundedListField(child=ItemIn(), max_length=MAX_LINES, min_length=1, required=False)
     payment = serializers.ChoiceField(["now", "later"], default="now")
     payment_method = PaymentMethodField(required=False)
     method = PaymentMethodField(required=False, help_text="Another name of `payment_method`.")
@@ -149,9 +152,9 @@ class OrderListIn(QueryIn):
         required=False,
         help_text="Seconds: only orders that have had something left to do for so long, whatever was tried meanwhile.",
     )
-    customer_name = serializers.CharField(max_length=255, required=False)
-    created_after = serializers.DateTimeField(required=False)
-    created_before = serializers.DateTimeField(required=False)
+    customer_name = FreeTextField(max_length=255, required=False)
+    created_after = QueryMomentField(required=False)
+    created_before = QueryMomentField(required=False)
     page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from payment_service.payments.errors import PaymentNotFound
 from servicekit import money
-from servicekit.rest import MAX_ID, BodyIn, StrictCharField
+from servicekit.rest import MAX_ID, BodyIn, FreeTextField, StrictCharField, ascii_upper
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
@@ -89,8 +89,7 @@ class MethodField(StrictCharField):
         self.methods = methods
 
     def to_internal_value(self, data: Any) -> str:
-        given = super().to_internal_value(data)
-        method = given.upper() if given.isascii() else ""
+        method = ascii_upper(super().to_internal_value(data))
         if method not in settings.PAYMENT_GATEWAYS or (self.methods is not None and method not in self.methods):
             self.fail("unknown")
         return method
@@ -136,4 +135,4 @@ class StrictBooleanField(serializers.BooleanField):
 class MethodDetailsIn(BodyIn):
     """What the gateway needs to know of the payer; anything but the token is ignored and never kept."""
 
-    token = StrictCharField(max_length=MAX_TOKEN_LENGTH, required=False, allow_blank=True, default="")
+    token = FreeTextField(max_length=MAX_TOKEN_LENGTH, required=False, allow_blank=True, default="")

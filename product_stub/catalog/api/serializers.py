@@ -18,11 +18,12 @@ from servicekit import money
 from servicekit.rest import (
     MAX_ID,
     BodyIn,
+    BoundedListField,
+    FreeTextField,
     MoneyInField,
     MoneyOutField,
     QueryIn,
     QueryIntegerField,
-    StrictCharField,
     StrictIntegerField,
     parsed,
 )
@@ -54,7 +55,7 @@ class PriceInField(MoneyInField):
 
 
 class ProductIn(BodyIn):
-    name = StrictCharField(max_length=255)
+    name = FreeTextField(max_length=255)
     price = PriceInField()
     stock = StrictIntegerField(min_value=0, max_value=MAX_ADDED)
 
@@ -69,7 +70,7 @@ class LineIn(BodyIn):
 
 
 class ReservationIn(BodyIn):
-    items = serializers.ListField(child=LineIn(), min_length=1, max_length=MAX_LINES)
+    items = BoundedListField(child=LineIn(), min_length=1, max_length=MAX_LINES)
 
 
 class ReleaseIn(QueryIn):

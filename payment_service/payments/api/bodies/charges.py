@@ -24,7 +24,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.processing.refunding import GivenBack
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import BodyIn, MoneyInField, QueryIn, QueryIntegerField, StrictCharField
+from servicekit.rest import BodyIn, MoneyInField, QueryIn, QueryIntegerField, StrictCharField, ascii_upper
 
 METHODS: Final = ("UPI", "CARD", "COD")
 DEFAULT_METHOD: Final = "CARD"
@@ -75,8 +75,10 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         self.is_end = is_end
 
     def to_internal_value(self, data: Any) -> datetime:
+        if not data.isascii():  # Django's own patterns take the digits of any script
+            self.fail("invalid")
         try:
-            return self._moment(str(data)).astimezone(timezone.utc)
+            return self._moment(data).astimezone(timezone.utc)
         except (ValueError, OverflowError):  # a day that does not exist, or one before the first or after the last
             self.fail("invalid")
 
@@ -112,7 +114,7 @@ class ListIn(QueryIn):
         return canonical
 
     def validate_status(self, value: str) -> dict[str, Any]:
-        lookups = _STATUS_LOOKUPS.get(value.upper()) if value.isascii() else None
+        lookups = _STATUS_LOOKUPS.get(ascii_upper(value))
         if lookups is None:
             raise serializers.ValidationError("Must be SUCCESS, FAILED, PENDING or VOIDED.")
         return lookups

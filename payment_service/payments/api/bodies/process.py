@@ -18,7 +18,7 @@ from payment_service.payments.api.fields import (
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
 from servicekit import exactjson, money
-from servicekit.rest import BodyIn, CurrencyField, MoneyInField, StrictCharField
+from servicekit.rest import BodyIn, CurrencyField, FreeTextField, MoneyInField, StrictCharField
 
 METHODS: Final = ("CREDIT_CARD", "DEBIT_CARD", "PAYPAL", "STRIPE")
 MAX_TRANSACTION_ID_LENGTH: Final = 64
@@ -61,7 +61,7 @@ class CaptureIn(TransactionIn):
 class RefundIn(CaptureIn):
     """What is to be refunded; no amount means all that is left."""
 
-    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, allow_null=True)
+    reason = FreeTextField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, allow_null=True)
 
 
 def step_body(payment: Payment) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""Card numbers, which must not be kept: found in what a client sent, so that it is refused before anything is stored.
+
+A card number here is 13 to 19 digits of any script that pass Luhn, alone or within a longer text, solid or in groups
+with blanks, dashes or dots between them. One number in ten passes by chance: ids and references are not for this.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+SHORTEST: Final = 13
+LONGEST: Final = 19
+
+# Also what is not seen (soft hyphen, zero width), and the dashes and the minus of other keyboards.
+_BETWEEN: Final = r"[\s.\-\u00ad\u200b-\u200f\u2010-\u2015\u2060\u2212\ufe58\ufe63\uff0d\ufeff]{0,5}"
+_CHAIN: Final = re.compile(rf"\d(?:{_BETWEEN}\d){{{SHORTEST - 1},}}")
+_GROUP: Final = re.compile(r"\d+")
+# UUIDs and digests, in which so many digits may stand in a row by chance.
+_MADE_BY_MACHINES: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}", re.ASCII | re.IGNORECASE
+)
+
+
+def looks_like_a_card_number(text: str) -> bool:
+    """Whether a card number stands in the text. Takes time in proportion to its length: bound that first."""
+    return len(text) >= SHORTEST and any(_found_in(text))
+
+
+def masked(text: str) -> str:
+    """The text with a star for each character of the card numbers in it."""
+    for first, last in list(_found_in(text)):
+        text = text[:first] + "*" * (last - first) + text[last:]
+    return text
+
+
+def _found_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where card numbers stand: whole groups of digits, so that a longer number has none within it."""
+    if not _CHAIN.search(text):
+        return
+    text = _MADE_BY_MACHINES.sub(lambda found: "x" * len(found[0]), text)
+    for chain in _CHAIN.finditer(text):
+        groups = list(_GROUP.finditer(text, chain.start(), chain.end()))
+        for first in range(len(groups)):
+            digits = ""
+            for group in groups[first:]:
+                digits += group[0]
+                if len(digits) > LONGEST:
+                    break
+                if len(digits) >= SHORTEST and _passes_luhn(digits):
+                    yield groups[first].start(), group.end()
+
+
+def _passes_luhn(digits: str) -> bool:
+    values = [int(digit) for digit in reversed(digits)]
+    return (sum(values[::2]) + sum(sum(divmod(2 * value, 10)) for value in values[1::2])) % 10 == 0

@@ -1,0 +1,80 @@
+"""Headers that decide whether a request is taken at all: said twice, from another site, or of a packed body.
+
+Looked at before anything is read. See docs/adr/0021.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from servicekit import answers
+
+# Read once wherever they are read. Servers join what comes twice with a comma, and none but a joined one has a comma
+# without a space behind it. `Idempotency-Key` is not among them: a quoted one may have commas (`idempotency.keys`).
+_READ_ONCE: Final = (
+    ("HTTP_HOST", "Host"),
+    ("CONTENT_TYPE", "Content-Type"),
+    ("HTTP_X_REQUEST_ID", "X-Request-ID"),
+    ("HTTP_ORIGIN", "Origin"),
+    ("HTTP_SEC_FETCH_SITE", "Sec-Fetch-Site"),
+    ("HTTP_TRACEPARENT", "traceparent"),
+    ("HTTP_AUTHORIZATION", "Authorization"),
+)
+_JOINED: Final = re.compile(r",(?! )")
+# RFC 9110; all else changes something, or is unknown.
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_ORIGIN: Final = re.compile(r"(https?)://(.+)", re.ASCII)
+_DEFAULT_PORT: Final = {"http": ":80", "https": ":443"}
+
+CROSS_SITE: Final = answers.error(403, "Cross-site requests are not allowed", "cross_site")
+_PACKED: Final = answers.Answer(
+    415,
+    {"error": "Content-Encoding must be identity", "code": "unsupported_media_type"},
+    {"Accept-Encoding": "identity"},
+)
+
+
+def refuse_repeated(meta: Mapping[str, Any]) -> answers.Answer | None:
+    """400 for a header that is read once and came twice: whoever stands before us may have read the other one."""
+    for name, header in _READ_ONCE:
+        value = meta.get(name)
+        if value is not None and "," in value and _JOINED.search(value):
+            return answers.error(400, f"{header} must not be given more than once", "header_repeated")
+    return None
+
+
+def refuse_packed(method: str | None, meta: Mapping[str, Any]) -> answers.Answer | None:
+    """415 for a packed body, and for one that is only said to be."""
+    codings = meta.get("HTTP_CONTENT_ENCODING")
+    if (
+        codings is None
+        or method in _SAFE
+        or all(coding.strip().lower() in ("", "identity") for coding in codings.split(","))
+    ):
+        return None
+    return _PACKED
+
+
+def refuse_cross_site(
+    method: str | None, meta: Mapping[str, Any], *, allowed: Collection[str]
+) -> answers.Answer | None:
+    """403 for what a page of another site makes a browser send, and what would change something.
+
+    Browsers name the page's origin in such a request, and its scripts cannot keep them from it; who sends neither
+    header is no browser.
+    """
+    origin, site = meta.get("HTTP_ORIGIN"), meta.get("HTTP_SEC_FETCH_SITE")
+    if (origin is None and site is None) or method in _SAFE or origin in allowed:
+        return None
+    if origin is not None and not _is_own(origin, meta.get("HTTP_HOST", "")):
+        return CROSS_SITE
+    return CROSS_SITE if site is not None and site.strip().lower() == "cross-site" else None
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Whether an origin is the host that was asked. Not by its scheme, which is the proxy's where TLS ends there."""
+    found = _ORIGIN.fullmatch(origin.lower())
+    if found is None:
+        return False
+    port = _DEFAULT_PORT[found[1]]
+    return found[2].removesuffix(port) == host.lower().removesuffix(port)

@@ -1,0 +1,111 @@
+"""Card numbers are found however they are written, refused, and shown to nobody; other numbers are left alone."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from servicekit import cards
+from servicekit.events.models import Event
+from servicekit.idempotency.models import IdempotencyKey
+
+CARDS = [
+    "4242424242424242",
+    "4222222222222",
+    "6304000000000000000",
+    "3782 822463 10005",
+    "4242-4242-4242-4242",
+    "4242.4242.4242.4242",
+    "4242 - 4242 - 4242 - 4242",
+    "4 2 4 2 4 2 4 2 4 2 4 2 4 2 4 2",
+    "4242\u00a04242\u20134242\u22124242",
+    "4242\u200b4242\u00ad4242\t4242",
+    "card 4242-4242-4242-4242 thanks",
+    "tok_4242424242424242",
+    "x4242424242424242y",
+    "no 1234 4242 4242 4242 4242 12/28",
+    "\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12",
+    "\u0664\u0662\u0664\u0662 \u0664\u0662\u0664\u0662 \u0664\u0662\u0664\u0662 \u0664\u0662\u0664\u0662",
+]
+OTHERS = [
+    "",
+    "Alice",
+    "tok_visa",
+    "4242424242424243",
+    "424242424242",
+    "42424242424242424242",
+    "4242 4242 x 4242 4242",
+    "4242,4242,4242,4242",
+    "+49 170 1234567",
+    "42424242-4242-4242-4242-424242424242",
+    "tok_5cf4e2d4-4242-4242-8242-424242424242",
+    "9f8a4242424242424242c0ffee00000f",
+]
+
+
+@pytest.mark.parametrize("text", CARDS)
+def test_a_card_number_is_found_however_it_is_written(text: str) -> None:
+    """Solid or in groups, in the digits of any script, alone or within a text."""
+    assert cards.looks_like_a_card_number(text)
+    hidden = cards.masked(text)
+    assert not cards.looks_like_a_card_number(hidden)
+    assert len(hidden) == len(text)
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_what_is_no_card_number_is_left_alone(text: str) -> None:
+    """Too short, too long, a wrong check digit; and what machines make ids of."""
+    assert not cards.looks_like_a_card_number(text)
+    assert cards.masked(text) == text
+
+
+def test_the_text_around_a_card_number_stays() -> None:
+    assert cards.masked("card 4242-4242-4242-4242 thanks") == "card ******************* thanks"
+
+
+def test_no_id_of_ours_is_taken_for_a_card_number() -> None:
+    """Among two thousand UUIDs, half of them without dashes, some have as many digits in a row."""
+    ids = [uuid.UUID(int=n * 0x1234567890ABCDEF1234567890ABCDE % 2**128) for n in range(1_000)]
+    assert [text for uid in ids for text in (str(uid), uid.hex) if cards.looks_like_a_card_number(text)] == []
+
+
+def test_the_worst_text_that_fits_a_field_takes_no_time() -> None:
+    """Each of its digits could begin a card number: the windows that are tried are counted, not the seconds."""
+    text = "1 " * 127
+    assert len(list(cards._found_in(text))) < len(text) * (cards.LONGEST - cards.SHORTEST + 1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/things", "/at-once"])
+@pytest.mark.parametrize("text", CARDS)
+def test_a_card_number_is_refused_before_anything_is_kept_or_logged(
+    api: Any, log_lines: Any, path: str, text: str
+) -> None:
+    """400 that names the field and does not repeat it; the key is free, and no line has the digits."""
+    body = json.dumps({"name": "x", "note": text})
+    answer = api.post(path, body, Idempotency_Key="k")
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"note": ["Must not have a card number in it."]})
+    assert (Event.objects.count(), IdempotencyKey.objects.count()) == (0, 0)
+    assert text not in str(log_lines())
+
+
+def test_what_an_error_repeats_has_no_card_number_in_it(api: Any) -> None:
+    """Neither a wrong value nor the name of a parameter."""
+    answer = api.post("/fields", '{"name": "x", "shade": "4242 4242 4242 4242"}')
+    assert answer.json()["fields"] == {"shade": ['"*******************" is not a valid choice.']}
+    assert api.get("/list?4242424242424242=1").json()["fields"] == {
+        "****************": ["Not a parameter of this list."]
+    }
+
+
+def test_a_card_number_in_a_path_that_is_none_is_not_logged(api: Any, log_lines: Any) -> None:
+    """Nor one in a query; an id in a path that there is, is one."""
+    api.get("/nothing/4242424242424242?card=4242424242424242")
+    api.get("/list?name=4242424242424242")
+    api.get("/raise/4242424242424242")
+    assert [line["path"] for line in log_lines() if line["event"] == "request"] == [
+        "/nothing/****************",
+        "/list",
+        "/raise/4242424242424242",
+    ]
