@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from payment_service.bank.models import NOTHING, Entry, Hold, TokenUse
+from payment_service.bank.tokens import ALREADY_REFUNDED
 from servicekit import clock
 from servicekit.transactions import in_one_transaction
 
@@ -89,9 +90,11 @@ def release(key: str, *, transaction_id: str, decline_code: str = "") -> None:
 
 @_booked_once
 def refund(key: str, *, transaction_id: str, amount: Decimal, decline_code: str = "") -> None:
-    """Give back a part of what was taken."""
+    """Give back a part of what was taken. Where all of it is back, by whichever way, nothing moves."""
     hold = _lock(transaction_id)
-    if hold is None or amount > hold.captured - hold.refunded:
+    if hold is not None and hold.captured and hold.refunded == hold.captured:
+        decline_code = decline_code or ALREADY_REFUNDED
+    elif hold is None or amount > hold.captured - hold.refunded:
         decline_code = decline_code or "amount_too_large"
     elif not decline_code:
         hold.refunded += amount

@@ -51,10 +51,14 @@ DECLINES: Final[Mapping[str, Decline]] = {
     "try_again_later": Decline("The bank is busy", retryable=True),
     "nothing_set_aside": Decline("Nothing is set aside for this payment any more", retryable=False),
     "amount_too_large": Decline("More than there is", retryable=False),
-    "capture_failed": Decline("The money could not be taken", retryable=True),
-    "void_failed": Decline("The money could not be released", retryable=True),
-    "refund_failed": Decline("The money could not be given back", retryable=True),
+    "capture_failed": Decline("The money could not be taken", retryable=False),
+    "void_failed": Decline("The money could not be released", retryable=False),
+    "refund_failed": Decline("The money could not be given back", retryable=False),
+    "refund_not_now": Decline("The money cannot be given back now", retryable=True),
 }
+
+# A refund of what is back already: the bank's word for it, and no refusal. The payer has the money.
+ALREADY_REFUNDED: Final = "already_refunded"
 
 # What chance picks from when it says no.
 USUAL_DECLINES: Final = ("insufficient_funds", "card_declined", "expired_card", "processing_error")
@@ -81,11 +85,12 @@ SCRIPTS: Final[Mapping[str, Script]] = {
     "tok_lose_request": Script("sent, but never arrives the first time; the answer is not known", loses_request=True),
     "tok_charge_then_lose_reply": Script("charged, but the reply is lost", loses_reply=True),
     "tok_slow": Script("charged, but answered only after the time-out", is_slow=True),
-    "tok_capture_fails": Script("approved; every capture is declined", capture_declined="capture_failed"),
-    "tok_void_fails": Script("approved; every void is declined", void_declined="void_failed"),
-    "tok_refund_fails": Script("approved; every refund is declined", refund_declined="refund_failed"),
+    "tok_capture_fails": Script("approved; every capture is refused for good", capture_declined="capture_failed"),
+    "tok_void_fails": Script("approved; every void is refused for good", void_declined="void_failed"),
+    "tok_refund_fails": Script("approved; every refund is refused for good", refund_declined="refund_failed"),
     "tok_refund_fails_once": Script(
-        "approved; the first refund is declined, later ones are not", refund_declined_once="refund_failed"
+        "approved; the first refund is declined (`refund_not_now`), later ones are not",
+        refund_declined_once="refund_not_now",
     ),
     "tok_refund_then_lose_reply": Script("approved; refunds are made, but the reply is lost", loses_refund_reply=True),
 }

@@ -31,5 +31,5 @@ def _line(payment: Any) -> Mapping[str, Any]:
         "refunded": money.two_decimals(payment.refunded),
         "currency": payment.currency,
         "void_requested": payment.void_requested,
-        "is_waiting": bool(payment.due_at or payment.notice_due_at or payment.is_refunding),
+        "is_waiting": bool(payment.due_at or payment.notice_due_at or payment.is_refunding or payment.blocked),
     }

@@ -143,6 +143,44 @@ class RefundExceedsCaptured(errors.Invalid):
         )
 
 
+class RefundPending(errors.Conflict):
+    """The very refund that is asked for is on its way, or all that is left is."""
+
+    code = "refund_pending"
+
+    def __init__(self, *, refund_id: str, amount: Decimal) -> None:
+        super().__init__(
+            f"A refund of {money.two_decimals(amount)} is on its way already",
+            refund_id=refund_id,
+            amount=money.two_decimals(amount),
+        )
+
+
+class NotBlocked(errors.Conflict):
+    """Nothing waits for a person here."""
+
+    code = "payment_not_blocked"
+
+    def __init__(self) -> None:
+        super().__init__("The gateway refuses nothing that is wanted of this payment")
+
+
+class CaptureBlocked(errors.Conflict):
+    """How much to capture says whoever asks for it; nobody else can."""
+
+    code = "capture_blocked"
+
+    def __init__(self) -> None:
+        super().__init__("A capture is taken up by asking for it again; or void the payment")
+
+
+class ReasonRequired(errors.Invalid):
+    code = "reason_required"
+
+    def __init__(self) -> None:
+        super().__init__("Say why: the reason is kept", fields={"reason": ["This field is required."]})
+
+
 class Overtaken(errors.Conflict):
     """Somebody else moved the row since it was read; what it holds now decides."""
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Count, Min
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.states import RefundStatus, Status
+from payment_service.payments.states import Operation, RefundStatus, Status
 from servicekit.events.metrics import EventCounter, Labels, count, no_labels
 from servicekit.metrics import age_s, gauge
 
@@ -46,3 +46,21 @@ def unfinished() -> Iterator[Metric]:
     number, oldest = pending.aggregate(n=Count("number"), oldest=Min("created_at")).values()
     yield gauge("refunds_pending", "Refunds that were asked for and have no answer yet.", number)
     yield gauge("refunds_oldest_pending_age_seconds", "Age of the oldest of them.", age_s(oldest))
+    yield from _blocked()
+
+
+def _blocked() -> Iterator[Metric]:
+    """What waits for a person. Reads the small index of it."""
+    by_operation = {operation.value: 0 for operation in Operation}
+    blocked = Payment.objects.filter(blocked_at__isnull=False).order_by()
+    by_operation |= dict(blocked.values_list("blocked").annotate(Count("number")))
+    family = GaugeMetricFamily(
+        "payments_blocked",
+        "Payments whose gateway refuses for good what is wanted, by what that is.",
+        labels=["operation"],
+    )
+    for operation, number in by_operation.items():
+        family.add_metric([operation], number)
+    yield family
+    oldest = blocked.aggregate(oldest=Min("blocked_at"))["oldest"]
+    yield gauge("payments_oldest_blocked_age_seconds", "For how long the oldest of them has been.", age_s(oldest))

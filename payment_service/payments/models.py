@@ -8,12 +8,14 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from payment_service.payments.states import TAKEN, RefundStatus, Status
+from payment_service.payments.states import TAKEN, Operation, RefundStatus, Status
 from servicekit.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
 # What a gateway may send as its reason; longer ones are cut.
 MAX_MESSAGE_LENGTH: Final = 255
+# Why a person has settled something by hand.
+MAX_REASON_LENGTH: Final = 255
 
 
 def _status_where(*, taken: bool | None) -> Q:
@@ -68,6 +70,20 @@ class Payment(models.Model):
     error_message = models.CharField(max_length=MAX_MESSAGE_LENGTH, default="", blank=True)
     retryable = models.BooleanField(null=True, blank=True)
     provider_response = models.JSONField(null=True, blank=True)
+
+    # What is wanted and the gateway refuses for good: no worker tries it again, a person has to look. Empty: nothing.
+    blocked = models.CharField(
+        max_length=16,
+        choices=[(operation.value, operation.value) for operation in Operation],
+        default="",
+        db_default="",
+        blank=True,
+    )
+    blocked_reason = models.CharField(max_length=MAX_MESSAGE_LENGTH, default="", db_default="", blank=True)
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    # What a person has settled by hand: why, and how much of `refunded` went back past the gateway.
+    settled_reason = models.CharField(max_length=MAX_REASON_LENGTH, default="", db_default="", blank=True)
+    refunded_by_hand = amount_column(default=NOTHING, db_default=NOTHING)
 
     # The order service is to be told: whether a capture should be, and when to tell it next.
     notify_order = models.BooleanField(default=False)
@@ -131,6 +147,8 @@ class Payment(models.Model):
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
             # Reader: the worker that tells the order service.
             models.Index(fields=["notice_due_at"], condition=Q(notice_due_at__isnull=False), name="payment_notice_due"),
+            # Readers: the metric and the people who look for what the gateway refuses for good.
+            models.Index(fields=["blocked_at"], condition=Q(blocked_at__isnull=False), name="payment_blocked"),
         ]
 
     def __str__(self) -> str:
@@ -172,7 +190,10 @@ class FailedAttempt(models.Model):
 
 
 class Refund(models.Model):
-    """Money on its way back, or back. Booked in the payment's row while PENDING and once SUCCEEDED."""
+    """Money on its way back, or back. Booked in the payment's row while PENDING and once SUCCEEDED.
+
+    One that somebody counts on is asked for again after a "not now", in the same row under the next `attempt`'s key.
+    """
 
     number = models.BigAutoField(primary_key=True)
     uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
@@ -183,6 +204,14 @@ class Refund(models.Model):
     version = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
+    # How often the gateway was asked under a key of its own: one key always has the same answer.
+    attempt = models.PositiveIntegerField(default=1, db_default=1)
+    # The void's own: all that is left of a payment for which no money may be held.
+    for_void = models.BooleanField(default=False, db_default=False)
+    # Since when it waits for a person, the gateway having refused for good what was promised.
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    # Why a person counts it as done, though the gateway did not do it.
+    settled_reason = models.CharField(max_length=MAX_REASON_LENGTH, default="", db_default="", blank=True)
     transaction_id = models.CharField(max_length=64, null=True, blank=True)
     failure_code = models.CharField(max_length=64, default="", blank=True)
     error_message = models.CharField(max_length=MAX_MESSAGE_LENGTH, default="", blank=True)

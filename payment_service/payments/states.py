@@ -35,6 +35,17 @@ class RefundStatus(str, Enum):
         return self.value
 
 
+class Operation(str, Enum):
+    """What can be wanted of money that a payment holds, and what a gateway can refuse for good."""
+
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.VOIDED}),
     Status.PROCESSING: frozenset({Status.AUTHORIZED, Status.CAPTURED, Status.FAILED}),
@@ -49,7 +60,7 @@ TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
 REFUND_TRANSITIONS: Final[Mapping[RefundStatus, frozenset[RefundStatus]]] = {
     RefundStatus.PENDING: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
     RefundStatus.SUCCEEDED: frozenset(),
-    RefundStatus.FAILED: frozenset(),
+    RefundStatus.FAILED: frozenset({RefundStatus.PENDING}),  # refused for good, and taken up again all the same
 }
 
 # What is told to the world when a payment gets there. PENDING and PROCESSING are nobody else's business.
@@ -61,6 +72,12 @@ EVENTS: Final[Mapping[Status, str]] = {
     Status.PARTIALLY_REFUNDED: "payment.refunded",
     Status.REFUNDED: "payment.refunded",
 }
+
+# What is told when a gateway refuses for good what is still wanted, and when somebody has it tried again.
+BLOCKED_EVENTS: Final[Mapping[Operation, str]] = {operation: f"payment.{operation}_blocked" for operation in Operation}
+TAKEN_UP: Final = "payment.taken_up"
+# The operations whose refusal leaves money held that is to go back.
+KEEPS_MONEY: Final = frozenset({Operation.VOID, Operation.REFUND})
 
 # What has money that a refund can return.
 REFUNDABLE: Final = frozenset({Status.CAPTURED, Status.PARTIALLY_REFUNDED})

@@ -20,14 +20,15 @@ from payment_service.payments.gateways.base import (
 )
 
 DECLINE = Declined(code="insufficient_funds", message="Insufficient funds", retryable=True)
+REFUSAL = Declined(code="charge_disputed", message="The charge is disputed", retryable=False)
 
 
 @dataclass
 class FakeGateway:
     """Approves everything, once per key, unless `script` says otherwise for the next calls.
 
-    `script` takes "ok", "decline", "unavailable" (nothing arrives), "lost" (done, but the answer is lost) and
-    "timeout" (never arrives, which the caller cannot know).
+    `script` takes "ok", "decline" (not now), "refuse" (never), "unavailable" (nothing arrives), "lost" (done, but the
+    answer is lost) and "timeout" (never arrives, which the caller cannot know).
     """
 
     script: list[str] = field(default_factory=list)
@@ -70,9 +71,9 @@ class FakeGateway:
         if fault == "timeout":
             raise OutcomeUnknown
         if request.key not in self.ledger:
-            approved = fault != "decline"
-            self.ledger[request.key] = Approved(f"txn_{request.key}", f"pi_{request.key}") if approved else DECLINE
-            self.held += amount if approved else 0
+            done = Approved(f"txn_{request.key}", f"pi_{request.key}")
+            self.ledger[request.key] = {"decline": DECLINE, "refuse": REFUSAL}.get(fault, done)
+            self.held += amount if self.ledger[request.key] is done else 0
         if self.before_answer is not None:
             hook, self.before_answer = self.before_answer, None
             hook()

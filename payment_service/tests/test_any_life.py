@@ -20,14 +20,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from payment_service.payments import selectors
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding, repair
+from payment_service.payments.services import blocking
 from payment_service.tests.conftest import ORDER, asked, make_due
 from payment_service.tests.fakes import FakeGateway
 from servicekit.errors import ServiceError
 from servicekit.events.models import Event
 
-FAULTS = st.sampled_from(["ok", "ok", "ok", "decline", "unavailable", "lost", "timeout"])
+FAULTS = st.sampled_from(["ok", "ok", "ok", "decline", "refuse", "unavailable", "lost", "timeout"])
 AMOUNTS = st.sampled_from([Decimal("50.00"), Decimal("60.00")])
 PARTS = st.sampled_from([None, Decimal("0.10"), Decimal("20.00"), Decimal("50.00"), Decimal("70.00")])
+VOID_FAULTS = st.sampled_from(["ok", "ok", "decline", "refuse", "lost"])
 TAKEN = ("CAPTURED", "PARTIALLY_REFUNDED")
 
 
@@ -44,6 +46,8 @@ class Model:
     capture_asked: Decimal | None = None
     unknown: bool | None = None
     pending_refunds: list[Decimal] = field(default_factory=list)
+    blocked: str = ""
+    is_released: bool = False  # at the gateway, whose answer was lost
 
     @property
     def left(self) -> Decimal:
@@ -76,7 +80,7 @@ class Model:
         elif self.status == "PROCESSING" and self.is_closed:
             self.status, self.unknown = "FAILED", None
         elif self.capture_asked is not None and (self.unknown or (resend and not self.is_closed)):
-            self.status, self.captured = "CAPTURED", self.capture_asked
+            self.status, self.captured, self.blocked = "CAPTURED", self.capture_asked, ""
             self.capture_asked = self.unknown = None
         elif self.capture_asked is not None and self.is_closed:
             self.capture_asked = self.unknown = None
@@ -95,7 +99,9 @@ class Model:
         if wanted > self.amount:
             return "capture_exceeds_authorized"
         if fault == "ok":
-            self.status, self.captured = "CAPTURED", wanted
+            self.status, self.captured, self.blocked = "CAPTURED", wanted, ""
+        elif fault == "refuse":
+            self.blocked = "capture"
         elif fault in ("lost", "timeout"):
             self.capture_asked, self.unknown = wanted, fault == "lost"
         return None
@@ -109,29 +115,51 @@ class Model:
             return "refund_exceeds_captured"
         if fault == "ok":
             self.give_back(wanted)
-        elif fault != "decline":
+        elif fault not in ("decline", "refuse"):
             self.pending_refunds.append(wanted)
         return None
 
     def give_back(self, amount: Decimal) -> None:
-        self.refunded += amount
+        self.refunded, self.blocked = self.refunded + amount, ""
         self.status = "REFUNDED" if self.refunded == self.captured else "PARTIALLY_REFUNDED"
 
-    def void(self) -> None:
+    def void(self, fault: str) -> None:
+        """`fault` is the answer to the first thing that the gateway is asked to do."""
         if self.status is None:
             self.status = "VOIDED"
         self.is_closed = self.is_closed or self.status != "REFUNDED"
-        self.step()
-        self.step()
+        if self.blocked in ("void", "refund"):
+            self.blocked = ""
+        answers = [fault]
+        self.step(answers)
+        if answers:  # else it was asked, and is not due again before some time has passed
+            self.step(answers)
 
-    def step(self) -> None:
-        """What one look at a payment that is due does."""
+    def step(self, answers: list[str] | None = None) -> None:
+        """What one look at a payment that is due does. `answers` holds the gateway's next one, and then none."""
         if self.status == "PROCESSING" or self.capture_asked is not None:
             self.settle(resend=True)
-        elif self.is_closed and self.status == "AUTHORIZED":
-            self.status = "VOIDED"
-        elif self.is_closed and self.status in TAKEN and self.left > 0:
+        elif not self.is_closed or self.blocked in ("void", "refund"):
+            return
+        elif self.status == "AUTHORIZED":
+            self.release((answers or ["ok"]).pop(0))
+        elif self.status in TAKEN and self.left > 0:
+            self.give_rest_back((answers or ["ok"]).pop(0))
+
+    def release(self, fault: str) -> None:
+        if fault == "ok" or self.is_released:
+            self.status, self.blocked = "VOIDED", ""
+        elif fault == "refuse":
+            self.blocked = "void"
+        self.is_released = fault == "lost"
+
+    def give_rest_back(self, fault: str) -> None:
+        if fault == "ok":
             self.give_back(self.left)
+        elif fault == "refuse":
+            self.blocked = "refund"
+        else:  # not now, or not known: booked, and asked for again
+            self.pending_refunds.append(self.left)
 
     def work(self) -> None:
         for _ in range(4):
@@ -177,19 +205,40 @@ class AnyLife(RuleBasedStateMachine):
         with self.doing(fault, expected):
             refunding.refund_payment(self.looked_at(), uid=uuid4(), amount=amount)
 
-    @rule()
-    def void(self) -> None:
-        self.model.void()
-        with self.doing("ok", None):
+    @rule(fault=VOID_FAULTS)
+    def void(self, fault: str) -> None:
+        self.model.void(fault)
+        with self.doing(fault, None):
             repair.void_payment(ORDER)
+
+    @precondition(lambda self: self.model.blocked in ("void", "refund"))
+    @rule()
+    def a_person_has_it_tried_again(self) -> None:
+        self.model.blocked = ""
+        with self.doing("ok", None):
+            blocking.take_up(self.looked_at())
+        self.everything_is_found_out()
+
+    @precondition(lambda self: self.model.blocked != "" and self.model.capture_asked is None)
+    @rule()
+    def a_person_settles_it(self) -> None:
+        by_hand = self.model.left
+        if self.model.status == "AUTHORIZED":
+            self.model.status, self.model.blocked, self.model.is_closed = "VOIDED", "", True
+        elif by_hand:
+            self.model.give_back(by_hand)
+        with self.doing("ok", None if self.model.blocked == "" else "payment_not_blocked"):
+            blocking.settle_by_hand(self.looked_at(), reason="Paid back by bank transfer")
 
     @rule()
     def everything_is_found_out(self) -> None:
         self.model.work()
         self.work()
         payment = Payment.objects.filter(order_id=ORDER).first()
-        if payment is not None and payment.status != "AUTHORIZED":
+        if payment is not None and payment.status != "AUTHORIZED" and not payment.settled_reason:
             assert self.gateway.held == payment.captured - payment.refunded
+        if payment is not None and payment.refunded_by_hand:
+            assert self.gateway.held == payment.captured - payment.refunded + payment.refunded_by_hand
 
     @invariant()
     def the_ledger_is_what_the_model_says(self) -> None:
@@ -200,6 +249,8 @@ class AnyLife(RuleBasedStateMachine):
             return
         booked = model.refunded + sum(model.pending_refunds)
         assert (payment.status, payment.capture_asked) == (model.status, model.capture_asked)
+        assert (payment.blocked, payment.blocked_at is not None) == (model.blocked, model.blocked != "")
+        assert Refund.objects.filter(for_void=True).exclude(status="SUCCEEDED").count() <= 1
         assert (payment.captured, payment.refunded, payment.booked) == (model.captured, model.refunded, booked)
 
     def looked_at(self) -> Payment:

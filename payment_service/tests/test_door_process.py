@@ -156,15 +156,18 @@ def test_a_refund_under_one_key_is_one_refund(client: APIClient, gateway: FakeGa
 def test_a_refund_that_fails_or_is_not_known_yet(
     client: APIClient, gateway: FakeGateway, work: Callable[[], int]
 ) -> None:
-    """No success yet; what failed can be refunded again, what is pending cannot."""
+    """200 and 202 tell them apart; what failed can be refunded again, what is pending cannot."""
     transaction_id = transaction(client)
     gateway.script = ["decline", "lost"]
-    failed = exact(post(client, "refund", {"transaction_id": transaction_id}))
-    pending = exact(post(client, "refund", {"transaction_id": transaction_id}))
-    assert (failed["success"], failed["error"]) == (False, "Insufficient funds")
-    assert (pending["success"], pending["error"]) == (False, "The gateway has not answered yet")
-    refusal = post(client, "refund", {"transaction_id": transaction_id})
-    assert exact(refusal)["code"] == "refund_exceeds_captured"
+    failed = post(client, "refund", {"transaction_id": transaction_id})
+    pending = post(client, "refund", {"transaction_id": transaction_id})
+    amounts = {"amount": Decimal("50.00")}
+    assert (failed.status_code, pending.status_code) == (200, 202)
+    refused = {"success": False, "status": "failed", "error": "Insufficient funds"}
+    accepted = {"success": True, "status": "pending", "error": None}
+    assert exact(failed) == {**amounts, **refused, "refund_id": exact(failed)["refund_id"]}
+    assert exact(pending) == {**amounts, **accepted, "refund_id": exact(pending)["refund_id"]}
+    assert exact(failed)["refund_id"] != exact(pending)["refund_id"]
     work()
     assert exact(client.get(f"{URL}/order/{ORDER}"))["status"] == "refunded"
 
@@ -181,6 +184,54 @@ def test_a_fraction_of_a_currency_that_has_none(
     assert (refusal.status_code, exact(refusal)["fields"]) == (400, {"amount": [f"{currency} has no decimals."]})
     assert len(gateway.calls) == moved
     assert exact(post(client, step, {"transaction_id": transaction_id, "amount": "10.00"}))["success"] is True
+
+
+@pytest.mark.parametrize("amount", ["30.00", None])
+def test_a_pending_refund_asked_for_again_without_a_key_is_refused(
+    client: APIClient, gateway: FakeGateway, work: Callable[[], int], amount: str | None
+) -> None:
+    """409 names the refund that is on its way; one row, and the money goes back once."""
+    body = {"transaction_id": transaction(client), "amount": amount}
+    gateway.script = ["lost"]
+    refund_id = exact(post(client, "refund", body))["refund_id"]
+    again = post(client, "refund", body)
+    assert (again.status_code, exact(again)["code"]) == (409, "refund_pending")
+    assert (exact(again)["refund_id"], exact(again)["amount"]) == (refund_id, Decimal(amount or "50.00"))
+    work()
+    assert (Refund.objects.count(), gateway.held) == (1, 50 - Decimal(amount or "50.00"))
+
+
+def test_a_pending_refund_asked_for_again_under_its_key_is_replayed(client: APIClient, gateway: FakeGateway) -> None:
+    """The same 202; and another key, or another amount, is another refund."""
+    transaction_id = transaction(client)
+    body = {"transaction_id": transaction_id, "amount": "20.00"}
+    gateway.script = ["lost", "lost", "lost"]
+    first = post(client, "refund", body, HTTP_IDEMPOTENCY_KEY="k")
+    again = post(client, "refund", body, HTTP_IDEMPOTENCY_KEY="k")
+    assert (again.status_code, again["Idempotent-Replayed"], again.content) == (202, "true", first.content)
+    assert post(client, "refund", body, HTTP_IDEMPOTENCY_KEY="k2").status_code == 202
+    assert post(client, "refund", {**body, "amount": "5.00"}).status_code == 202
+    assert [refund.amount for refund in Refund.objects.order_by("number")] == [20, 20, 5]
+
+
+def test_a_step_without_an_answer_is_no_refusal(client: APIClient, gateway: FakeGateway) -> None:
+    """202 from process, capture and void; 200 is an answer."""
+    said = {"success": False, "error": "The gateway has not answered yet"}
+    gateway.script = ["timeout"]
+    processing = process(client, order_id=7)
+    assert (processing.status_code, exact(processing)) == (
+        202,
+        {**said, "transaction_id": None, "payment_intent_id": None, "status": "processing"},
+    )
+    for step in ("capture", "void"):
+        transaction_id = transaction(client, order_id={"capture": 8, "void": 9}[step], capture=False)
+        gateway.script = ["timeout"]
+        answer = post(client, step, {"transaction_id": transaction_id})
+        assert (answer.status_code, exact(answer)["status"], exact(answer)["error"]) == (
+            202,
+            "authorized",
+            said["error"],
+        )
 
 
 @pytest.mark.parametrize("step", ["capture", "void", "refund"])
@@ -202,7 +253,7 @@ def test_a_payment_is_read_in_four_ways(client: APIClient) -> None:
         *("id", "order_id", "amount", "authorized_amount", "refunded_amount", "currency", "payment_method", "status"),
         *("transaction_id", "payment_intent_id"),
         *("provider_response", "error_message", "created_at", "updated_at", "authorized_at", "captured_at"),
-        *("refunded_at", "refunds"),
+        *("refunded_at", "blocked", "refunds"),
     ]
     assert UUID(record["id"]) == payment.uid
     assert (record["amount"], record["currency"], record["payment_method"]) == (Decimal("50.00"), "USD", "credit_card")

@@ -17,6 +17,7 @@ from payment_service.bank.models import Entry, Hold
 from payment_service.payments.auditing import history, waiting
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding, repair
+from payment_service.payments.services import blocking
 from payment_service.payments.states import EVENTS, RefundStatus, Status
 from payment_service.tests.conftest import asked
 from servicekit import exactjson
@@ -46,6 +47,12 @@ def healthy(bank: None) -> None:
     repair.void_payment(charge("9").order_id)
     charge("10", method="DIRECT")
     charge("11", token="tok_charge_then_lose_reply")
+    for order_id, token, captured in (("12", "tok_refund_fails", True), ("13", "tok_void_fails", False)):
+        repair.void_payment(charge(order_id, token=token, capture=captured).order_id)
+    capturing.capture_payment(charge("14", token="tok_capture_fails", capture=False), amount=None)
+    for order_id, token, captured in (("15", "tok_refund_fails", True), ("16", "tok_void_fails", False)):
+        voided = repair.void_payment(charge(order_id, token=token, capture=captured).order_id)
+        blocking.settle_by_hand(voided.payment, reason="Paid back by bank transfer")
     Payment.objects.update(notice_due_at=None)
     Event.objects.update(published_at=timezone.now())
 
@@ -69,9 +76,9 @@ def test_a_healthy_ledger_passes(healthy: None) -> None:
     checked = check()
     assert (checked.status, checked.violations) == (0, [])
     assert checked.looked_at == {
-        "payments": 11,
-        "gateway charges": 8,
-        "payments at the gateway": 7,
+        "payments": 16,
+        "gateway charges": 13,
+        "payments at the gateway": 12,
         "events": Event.objects.count(),
         "keys": 0,
     }
@@ -114,7 +121,7 @@ def test_an_import_is_healthy(healthy: None, tmp_path: Any) -> None:
     (tmp_path / "old.csv").write_text(header + "\n".join(rows))
     call_command("import_payments", str(tmp_path / "old.csv"))
     checked = check()
-    assert (checked.status, checked.violations, checked.looked_at["payments"]) == (0, [], 14)
+    assert (checked.status, checked.violations, checked.looked_at["payments"]) == (0, [], 19)
 
 
 def delete_events(payment: Payment) -> None:
@@ -166,6 +173,8 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("refunds_add_up", "1", lambda p: row(p, booked=Decimal("5.00"))),
     ("voided_holds_nothing", "1", lambda p: row(p, void_requested=True)),
     ("voided_holds_nothing", "5", lambda p: row(p, void_requested=True)),
+    ("voided_holds_nothing", "12", lambda p: row(p, blocked="", blocked_at=None)),
+    ("voided_holds_nothing", "13", lambda p: row(p, blocked="", blocked_at=None)),
     ("every_change_has_its_event", "1", delete_events),
     ("every_change_has_its_event", "3", double_refund),
     ("every_change_has_its_event", "3", lose_refund),
@@ -181,6 +190,9 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("payment_follows_from_its_events", "1", lambda p: row(p, status=Status.PROCESSING.value)),
     ("payment_follows_from_its_events", "1", lambda p: row(p, amount=Decimal("55.00"))),
     ("payment_follows_from_its_events", "1", lambda p: row(p, currency="EUR")),
+    ("payment_follows_from_its_events", "14", lambda p: row(p, blocked="")),
+    ("payment_follows_from_its_events", "1", lambda p: row(p, blocked="refund")),
+    ("payment_follows_from_its_events", "12", lambda p: change_event(p, '"CAPTURED"', '"PARTIALLY_REFUNDED"')),
     ("payment_follows_from_its_events", "3", lambda p: change_event(p, '"refund_amount":2', '"refund_amount":1')),
     ("payment_follows_from_its_events", "1", lambda p: change_event(p, '"CAPTURED"', '"VOIDED"')),
 ]
@@ -262,6 +274,7 @@ def test_a_charge_whose_answer_is_awaited_is_no_second_one(healthy: None) -> Non
         ("4", {"refunded": Decimal("0.00")}, "refunded: 0.00 at the gateway, 50.00 in the ledger"),
         ("5", {"captured": Decimal("50.00")}, "captured: 50.00 at the gateway, 0.00 in the ledger"),
         ("5", {"is_released": True}, "released: True at the gateway, False in the ledger"),
+        ("15", {"refunded": Decimal("50.00"), "currency": "EUR"}, "currency: EUR at the gateway, USD in the ledger"),
         ("6", {"is_released": False}, "released: False at the gateway, True in the ledger"),
     ],
 )
@@ -340,7 +353,7 @@ def test_the_books_are_written_for_the_check_across(healthy: None, monkeypatch: 
     """All of them, or those of some orders."""
     output = StringIO()
     call_command("export_books", stdout=output)
-    assert len(output.getvalue().splitlines()) == 11
+    assert len(output.getvalue().splitlines()) == 16
     payment, output = payment_of("9"), StringIO()
     monkeypatch.setattr("sys.stdin", StringIO("9\nnobody\n"))
     call_command("export_books", "--only", stdout=output)

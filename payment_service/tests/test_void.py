@@ -171,19 +171,24 @@ def test_a_gateway_that_is_down_is_asked_again_by_the_worker(
     assert (void(client).status_code, Refund.objects.count()) == (200, 1)
 
 
-def test_a_refused_refund_of_a_void_is_tried_again(
+def test_a_void_that_is_refused_for_now_is_tried_again_in_the_same_refund(
     client: APIClient, gateway: FakeGateway, work: Callable[[], int]
 ) -> None:
-    """Its amount is given back to the books, and a new refund follows later."""
+    """It stays booked meanwhile, and each attempt has a key of its own: one key always has the same answer."""
     charge(client)
-    gateway.script = ["decline"]
-    assert void(client).status_code == 202
+    gateway.script = ["decline", "decline"]
+    for _ in range(2):
+        assert void(client).status_code == 202
+    refund = Refund.objects.get()
+    assert (refund.status, refund.failure_code, refund.attempt) == ("PENDING", "insufficient_funds", 2)
     payment = Payment.objects.get()
-    assert (payment.status, payment.booked) == (Status.CAPTURED, 0)
+    assert (payment.status, payment.booked, payment.blocked) == (Status.CAPTURED, 50, "")
     work()
-    assert [refund.status for refund in Refund.objects.order_by("number")] == ["FAILED", "SUCCEEDED"]
-    assert len(set(gateway.sent(RefundRequest))) == 2
-    assert Payment.objects.get().status == Status.REFUNDED
+    refund = Refund.objects.get()
+    assert (refund.status, refund.failure_code, refund.attempt) == ("SUCCEEDED", "", 3)
+    uid = refund.uid
+    assert gateway.sent(RefundRequest) == [f"refund-{uid}", f"refund-{uid}-2", f"refund-{uid}-3"]
+    assert (Payment.objects.get().status, gateway.held) == (Status.REFUNDED, 0)
 
 
 def test_only_what_is_left_goes_back(client: APIClient, gateway: FakeGateway) -> None:

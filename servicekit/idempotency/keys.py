@@ -161,6 +161,11 @@ def id_of_key(request: Request) -> uuid.UUID | None:
     return given if isinstance(given, uuid.UUID) else None
 
 
+def has_key(request: Request) -> bool:
+    """Whether the request came with a key, so that a repeat of it is known by that."""
+    return request.META.get("HTTP_IDEMPOTENCY_KEY") is not None
+
+
 def is_taken_over(request: Request) -> bool:
     """Whether an earlier run with the same key ended without an answer, so that all may be done already."""
     return bool(request.META.get(_TAKEN_OVER, False))

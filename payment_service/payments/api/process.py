@@ -11,15 +11,15 @@ from payment_service.payments.api.bodies.process import (
     RefundIn,
     TransactionIn,
     record,
-    refund_body,
-    step_body,
+    refund_answer,
+    step_answer,
 )
 from payment_service.payments.api.docs import process as docs
 from payment_service.payments.api.fields import number_in_path, order_in_path, token_in, uid_in_path
 from payment_service.payments.models import Payment
 from payment_service.payments.processing import capturing, charging, refunding, repair
 from payment_service.payments.services.attempts import Asked
-from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.idempotency.keys import creation_id, has_key, idempotent
 from servicekit.messages import Request, Response
 from servicekit.rest import parsed
 from servicekit.views import View
@@ -44,7 +44,7 @@ class ProcessView(View):
                 notify_order=settings.ORDER_NOTICES,
             )
         )
-        return Response(step_body(charged.payment))
+        return _answer(step_answer(charged.payment))
 
 
 class CaptureView(View):
@@ -54,7 +54,7 @@ class CaptureView(View):
     @idempotent
     def post(self, request: Request) -> Response:
         asked = parsed(CaptureIn, request.data)
-        return Response(step_body(capturing.capture_payment(_looked_up(asked), amount=asked.get("amount"))))
+        return _answer(step_answer(capturing.capture_payment(_looked_up(asked), amount=asked.get("amount"))))
 
 
 class VoidView(View):
@@ -63,7 +63,7 @@ class VoidView(View):
     @docs.VOID
     @idempotent
     def post(self, request: Request) -> Response:
-        return Response(step_body(repair.void_authorization(_looked_up(parsed(TransactionIn, request.data)))))
+        return _answer(step_answer(repair.void_authorization(_looked_up(parsed(TransactionIn, request.data)))))
 
 
 class RefundView(View):
@@ -78,8 +78,9 @@ class RefundView(View):
             uid=creation_id(request),
             amount=asked.get("amount"),
             reason=asked.get("reason") or "",
+            refuses_twin=not has_key(request),
         )
-        return Response(refund_body(refund))
+        return _answer(refund_answer(refund))
 
 
 class PaymentView(View):
@@ -106,6 +107,11 @@ class TransactionView(View):
     @docs.READ_TRANSACTION
     def get(self, _request: Request, transaction_id: str) -> Response:
         return _shown(selectors.payment_by_transaction(transaction_id))
+
+
+def _answer(answer: tuple[dict[str, Any], int]) -> Response:
+    body, status = answer
+    return Response(body, status=status)
 
 
 def _looked_up(asked: dict[str, Any]) -> Payment:

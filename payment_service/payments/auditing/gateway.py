@@ -104,10 +104,11 @@ def _differences(payment: Payment, hold: Hold) -> Iterator[str]:
     asked = {payment.capture_asked} if payment.capture_asked is not None else set()
     if hold.captured not in {payment.captured} | asked:
         pairs.append(("captured", hold.captured, payment.captured))
-    if not payment.refunded <= hold.refunded <= payment.booked:
+    if not payment.refunded - payment.refunded_by_hand <= hold.refunded <= payment.booked:
         pairs.append(("refunded", hold.refunded, payment.refunded))
     is_being_voided = payment.status == Status.AUTHORIZED and payment.void_requested
-    if hold.is_released != (payment.status == Status.VOIDED) and not is_being_voided:
+    is_by_hand = payment.status == Status.VOIDED and payment.settled_reason
+    if hold.is_released != (payment.status == Status.VOIDED) and not is_being_voided and not is_by_hand:
         pairs.append(("released", hold.is_released, payment.status == Status.VOIDED))
     for name, at_the_gateway, in_the_ledger in pairs:
         if at_the_gateway != in_the_ledger:

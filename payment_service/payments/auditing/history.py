@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from payment_service.payments.states import EVENTS, TAKEN, TRANSITIONS, Status
+from payment_service.payments.states import BLOCKED_EVENTS, EVENTS, TAKEN, TAKEN_UP, TRANSITIONS, Status
 
 IMPORTED: Final = "payment.imported"
 REFUNDED: Final = "payment.refunded"
 # What an event says of a payment, and the row has under the same name.
 AMOUNTS: Final = ("amount", "captured", "refunded")
 _NOTHING: Final = Decimal(0)
+# Events of what waits for a person: they move no payment.
+_AT_REST: Final = frozenset({*BLOCKED_EVENTS.values(), TAKEN_UP})
 
 
 @dataclass
@@ -65,7 +67,7 @@ def _status_in(kind: str, data: Mapping[str, Any] | None) -> Status | None:
     """The status that an event brings; None where it is not one that this event can bring."""
     said = None if data is None else data.get("status")
     status = next((status for status in Status if status.value == said), None)
-    return status if status is not None and kind in (EVENTS.get(status), IMPORTED) else None
+    return status if status is not None and kind in (EVENTS.get(status), IMPORTED, *_AT_REST) else None
 
 
 def _move(payment: Folded, kind: str, status: Status, where: str) -> None:
@@ -75,6 +77,9 @@ def _move(payment: Folded, kind: str, status: Status, where: str) -> None:
         if payment.status is not None and not is_paid_later:
             payment.backwards.append(f"{where} imports a payment that is {payment.status} already")
         payment.is_imported = True
+    elif kind in _AT_REST:
+        if status != payment.status:
+            payment.backwards.append(f"{where} tells of a payment that is {status}, when it is {payment.status}")
     elif status not in ahead_of(payment.status):
         payment.backwards.append(f"{where} takes it from {payment.status or 'nothing'} to {status}")
 

@@ -34,9 +34,9 @@ REFUNDS_ADD_UP: Final = Invariant(
 VOIDED_HOLDS_NOTHING: Final = Invariant(
     "I3",
     "voided_holds_nothing",
-    "Where no money may be held for an order, none is, or it is on its way back.",
-    "A customer's money is kept for an order that was cancelled: start the worker; if the gateway refuses, return the "
-    "money at the gateway by hand.",
+    "Where no money may be held for an order, none is, it is on its way back, or it waits for a person to see to it.",
+    "A customer's money is kept for an order that was cancelled, and nobody knows: start the worker; what the gateway "
+    "refuses for good is then listed by manage.py blocked_payments.",
 )
 CHANGE_HAS_ITS_EVENT: Final = Invariant(
     "I5",
@@ -143,6 +143,7 @@ def _sums(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
 def _held_in_vain(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
     held = payment.status == Status.AUTHORIZED or payment.refundable > 0
     is_on_its_way = payment.due_at is not None or any(each.status == RefundStatus.PENDING for each in refunds)
+    is_on_its_way = is_on_its_way or payment.blocked in states.KEEPS_MONEY  # a person has been told
     if payment.void_requested and held and not is_on_its_way:
         amount = payment.amount if payment.status == Status.AUTHORIZED else payment.refundable
         yield f"{amount} {payment.currency} is held, though a void was asked for, and nothing is under way to return it"
@@ -168,6 +169,7 @@ def _differences(payment: Payment, folded: history.Folded) -> Iterator[str]:
             yield f"status is {payment.status}, after its events it would be {folded.status}"
     elif folded.status is not None:
         pairs: list[tuple[str, Any, Any]] = [("status", payment.status, folded.status.value)]
+        pairs.append(("blocked", payment.blocked, folded.data.get("blocked", "")))
         pairs += [(name, getattr(payment, name), folded.data.get(name)) for name in (*history.AMOUNTS, "currency")]
         for name, in_row, in_events in pairs:
             if in_row != in_events:

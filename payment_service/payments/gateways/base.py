@@ -60,7 +60,10 @@ Request = ChargeRequest | CaptureRequest | VoidRequest | RefundRequest
 
 @dataclass(frozen=True)
 class Approved:
-    """Done. `response` is what the gateway said, without anything sensitive, for people to read."""
+    """Done, or done before: a refund of what the payer has back already is one too.
+
+    `response` is what the gateway said, without anything sensitive, for people to read.
+    """
 
     transaction_id: str
     payment_intent_id: str | None = None
@@ -69,7 +72,11 @@ class Approved:
 
 @dataclass(frozen=True)
 class Declined:
-    """Refused, for good as far as this key goes; `retryable` says whether a new attempt may fare better."""
+    """Refused, for good as far as this key goes; `retryable` says whether a new attempt may fare better.
+
+    Of a capture, void or refund too: "not now" (True) is asked again under a new key, "never" (False) is left to a
+    person. What a gateway has no word for is never.
+    """
 
     code: str
     message: str

@@ -141,9 +141,10 @@ def _script_of(transaction_id: str) -> Script:
 
 
 def _outcome(entry: Entry) -> Outcome:
-    if entry.decline_code or entry.hold is None:
+    is_approved = entry.decline_code in ("", tokens.ALREADY_REFUNDED)
+    if entry.hold is None or not is_approved:
         decline = tokens.DECLINES[entry.decline_code]
         response = {"gateway": "simulated", "result": "declined", "decline_code": entry.decline_code}
         return Declined(entry.decline_code, decline.message, decline.retryable, response)
     ids = {"transaction_id": entry.hold.transaction_id, "payment_intent_id": entry.hold.payment_intent_id}
-    return Approved(**ids, response={"gateway": "simulated", "result": "approved", **ids})
+    return Approved(**ids, response={"gateway": "simulated", "result": entry.decline_code or "approved", **ids})

@@ -36,22 +36,34 @@ _NO_DECIMALS: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
 _THREE_DECIMALS: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
-# https://docs.stripe.com/declines/codes: those where Stripe says that trying again may help.
-_SOFT_DECLINES: Final = frozenset(
+# https://docs.stripe.com/declines/codes, https://docs.stripe.com/error-codes and, for refunds,
+# https://docs.stripe.com/refunds#failed-refunds: those where Stripe says that trying again may help. All others, a
+# disputed charge (`charge_disputed`) among them, are refused for good.
+_NOT_NOW: Final = frozenset(
     {
         "approve_with_id",
+        "balance_insufficient",  # of ours, for a refund
         "card_velocity_exceeded",
         "insufficient_funds",
         "issuer_not_available",
+        "lock_timeout",
         "processing_error",
         "reenter_transaction",
         "try_again_later",
     }
 )
+# All of the charge is back, by whichever way: at least as much as is asked for, because no more than was taken is ever
+# booked. It is what was wanted.
+_ALREADY_REFUNDED: Final = "charge_already_refunded"
 # Where Stripe offers no search, so many of the newest intents are looked through instead.
 _NEWEST: Final = 300
 _PAGE: Final = 100
 
+# What people read where Stripe has no sentence, or none for them.
+_REFUSED: Final = {
+    "charge_disputed": "The charge is disputed, so that it cannot be refunded",
+    "refund_failed": "The bank has not taken the refund",
+}
 _NO_METHOD: Final = Declined("payment_method_required", "A payment method token is required", retryable=False)
 _NOT_EXACT: Final = Declined("invalid_amount", "The currency has no such fraction", retryable=False)
 _NOTHING_SET_ASIDE: Final = Declined("nothing_set_aside", "Nothing is set aside any more", retryable=False)
@@ -134,7 +146,8 @@ class StripeGateway:
         params: dict[str, Any] = {"payment_intent": intent_id, "amount": amount, "metadata": {"key": request.key}}
         with _errors_as_values() as refused:
             return _refund_outcome(self._stripe.v1.refunds.create(params, {"idempotency_key": request.key}))  # type: ignore[arg-type]
-        return refused[0]
+        refusal = refused[0]
+        return _already_refunded(request) if refusal.code == _ALREADY_REFUNDED else refusal
 
     def find(self, request: Request) -> Outcome | None:
         with _errors_as_values() as refused:
@@ -221,6 +234,12 @@ def _refund_outcome(refund: stripe.Refund) -> Outcome:
     raise OutcomeUnknown
 
 
+def _already_refunded(request: RefundRequest) -> Approved:
+    """There is no refund of ours to name, so it is named by its charge."""
+    ids = {"transaction_id": request.transaction_id}
+    return Approved(request.transaction_id, None, {"gateway": "stripe", "result": _ALREADY_REFUNDED, **ids})
+
+
 def _payment_method(token: str) -> dict[str, Any]:
     """Stripe.js makes payment methods (`pm_…`); older pages make card tokens (`tok_…`)."""
     if token.startswith("tok_"):
@@ -242,7 +261,7 @@ def _approved(transaction_id: str, intent_id: str | None) -> Approved:
 
 def _declined(code: str, message: str | None) -> Declined:
     response = {"gateway": "stripe", "result": "declined", "decline_code": code}
-    return Declined(code[:64], message or "The payment was declined", code in _SOFT_DECLINES, response)
+    return Declined(code[:64], message or _REFUSED.get(code, "The payment was declined"), code in _NOT_NOW, response)
 
 
 def _note(thing: stripe.PaymentIntent | stripe.Refund, name: str) -> str | None:

@@ -6,7 +6,13 @@ from typing import Final
 from uuid import UUID, uuid4, uuid5
 
 from payment_service.payments import selectors, states
-from payment_service.payments.errors import NotRefundable, Overtaken, PaymentHadFailed, RefundExceedsCaptured
+from payment_service.payments.errors import (
+    NotRefundable,
+    Overtaken,
+    PaymentHadFailed,
+    RefundExceedsCaptured,
+    RefundPending,
+)
 from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import GatewayUnavailable, OutcomeUnknown, RefundRequest
 from payment_service.payments.models import Payment, Refund
@@ -18,23 +24,45 @@ from servicekit import money
 ROUNDS: Final = 5
 
 
-def refund_payment(payment: Payment, *, uid: UUID, amount: Decimal | None, reason: str = "") -> Refund:
+def refund_payment(
+    payment: Payment,
+    *,
+    uid: UUID,
+    amount: Decimal | None,
+    reason: str = "",
+    refuses_twin: bool = False,
+    takes_up: bool = False,
+) -> Refund:
     """Return part or all of a captured payment. Safe to repeat with the same `uid`.
 
-    Comes back PENDING when the answer is not known yet: the amount stays booked, the worker finds out.
+    Comes back PENDING when the answer is not known yet: the amount stays booked, the worker finds out and sees to it.
+    FAILED is the gateway's refusal, for now or for good; whoever asked decides what comes next.
 
     Args:
         uid: The refund's id, and through it the key that the gateway sees.
         amount: Major units; None for all that is left.
+        refuses_twin: Whether the same amount, still pending, is taken for this very refund asked for again.
+        takes_up: Whether a refund with this id that was refused is asked for again, in the same row.
 
     Raises:
         DoesNotFit: the payment's currency has no such fraction.
-        NotRefundable, RefundExceedsCaptured: see `services.refunds.book_refund`.
+        NotRefundable, RefundPending, RefundExceedsCaptured: see `services.refunds.book_refund`.
     """
     if amount is not None:
         money.check(amount, payment.currency)
-    booking = refunds.book_refund(payment.number, uid=uid, amount=amount, reason=reason)
-    return _ask(booking.refund) if booking.is_new else booking.refund
+    booking = refunds.book_refund(
+        payment.number, uid=uid, amount=amount, reason=reason, refuses_twin=refuses_twin, takes_up=takes_up
+    )
+    return _ask(booking.refund, is_promised=False) if booking.is_new else booking.refund
+
+
+def refund_rest(payment: Payment) -> Refund | None:
+    """Return all that is left of a payment for which no money may be held; None when nothing is. Safe to repeat.
+
+    Comes back PENDING after a "not now" too, and FAILED when it waits for a person.
+    """
+    refund = refunds.book_rest(payment.number)
+    return None if refund is None else _ask(refund, is_promised=True)
 
 
 @dataclass(frozen=True)
@@ -64,7 +92,8 @@ def refund_charge(payment: Payment, *, uid: UUID | None, amount: Decimal | None)
         return refund_all(payment, uid=uid or uuid4())
     if payment.status == Status.FAILED:
         raise PaymentHadFailed
-    return _given_back(refund_payment(payment, uid=uid or _uid_of_part(payment, amount), amount=amount))
+    part = uid or _uid_of_part(payment, amount)
+    return _given_back(refund_payment(payment, uid=part, amount=amount, takes_up=uid is None))
 
 
 def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
@@ -85,27 +114,30 @@ def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
             return _given_back_before(payment, is_done=None)
         try:
             return _given_back(refund_payment(payment, uid=uid, amount=None))
-        except (NotRefundable, RefundExceedsCaptured):
+        except (NotRefundable, RefundPending, RefundExceedsCaptured):
             payment = selectors.payment_by_number(payment.number)
     raise Overtaken
 
 
 def settle_refund(refund: Refund) -> Refund:
-    """Find out what became of a claimed refund; where nothing did, ask again under the same key."""
+    """Find out what became of a claimed refund; where nothing did, ask again under the same key.
+
+    By now nobody waits for the answer, so it counts as promised.
+    """
     gateway, request = registry.gateway(refund.payment.gateway), _request(refund)
     try:
         outcome = gateway.find(request) or gateway.refund(request)
-        return refunds.finish_refund(refund, outcome)
+        return refunds.finish_refund(refund, outcome, is_promised=True)
     except (GatewayUnavailable, OutcomeUnknown):
         return refunds.postpone_refund(refund)
     except Overtaken:
         return refund
 
 
-def _ask(refund: Refund) -> Refund:
+def _ask(refund: Refund, *, is_promised: bool) -> Refund:
     try:
         outcome = registry.gateway(refund.payment.gateway).refund(_request(refund))
-        return refunds.finish_refund(refund, outcome)
+        return refunds.finish_refund(refund, outcome, is_promised=is_promised)
     except (GatewayUnavailable, OutcomeUnknown):
         return refunds.postpone_refund(refund)
     except Overtaken:
@@ -126,16 +158,20 @@ def _given_back_before(payment: Payment, *, is_done: bool | None) -> GivenBack:
 
 
 def _uid_of_part(payment: Payment, amount: Decimal) -> UUID:
-    """The same for the same part, until the gateway refuses it: then another one may be tried."""
-    refused = sum(refund.status == RefundStatus.FAILED for refund in selectors.refunds_of(payment))
-    return uuid5(payment.uid, f"refund of {money.two_decimals(amount)}, {refused} refused")
+    """The same for the same part. One that the gateway has refused is asked for again in its own row."""
+    return uuid5(payment.uid, f"refund of {money.two_decimals(amount)}")
 
 
 def _request(refund: Refund) -> RefundRequest:
     return RefundRequest(
-        key=f"refund-{refund.uid}",
+        key=refund_key(refund),
         transaction_id=refund.payment.transaction_id or "",
         payment_intent_id=refund.payment.payment_intent_id,
         amount=refund.amount,
         currency=refund.payment.currency,
     )
+
+
+def refund_key(refund: Refund) -> str:
+    """The key of one attempt to refund: the same after a crash, another one once the gateway has said no."""
+    return f"refund-{refund.uid}" + (f"-{refund.attempt}" if refund.attempt > 1 else "")

@@ -7,20 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from uuid import uuid4
 
-import structlog
 from django.db.models.functions import Now
 
 from payment_service.payments import selectors, states
-from payment_service.payments.errors import NotVoidable
+from payment_service.payments.errors import NotBlocked, NotVoidable
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding
-from payment_service.payments.services import attempts, closing, moves, refunds
+from payment_service.payments.services import attempts, blocking, closing, moves, refunds
 from payment_service.payments.states import RefundStatus, Status
 from servicekit import workers
-
-log = structlog.get_logger()
 
 # One round of a job: enough to be worth the query, few enough to stop soon when asked to.
 BATCH: Final = 50
@@ -38,9 +34,10 @@ def void_payment(order_id: str) -> Voided:
     """Hold no money for this order, now and later. Safe to repeat.
 
     An order without a payment gets a tombstone. What is set aside is released, what was taken is refunded; where the
-    gateway cannot be asked now, or has not answered yet, the wish is kept and the worker carries it out.
+    gateway cannot be asked now, or has not answered yet, the wish is kept and the worker carries it out. What the
+    gateway has refused for good is tried again, once for each call.
     """
-    payment = attempts.open_voided(order_id) or closing.request_void(selectors.payment_of_order(order_id))
+    payment = attempts.open_voided(order_id) or _request_void(selectors.payment_of_order(order_id))
     # Twice: what is found out about a charge first may then have to be given back.
     payment = advance(advance(payment))
     return Voided(payment, is_done=payment.status not in states.VOIDABLE)
@@ -56,7 +53,7 @@ def void_authorization(payment: Payment) -> Payment:
         return payment
     if payment.status != Status.AUTHORIZED:
         raise NotVoidable(status=payment.status)
-    return advance(closing.request_void(payment))
+    return advance(_request_void(payment))
 
 
 def look_at(payment: Payment) -> Payment:
@@ -109,19 +106,31 @@ def _find_out(number: int) -> None:
         refunding.settle_refund(claimed)
 
 
+def _request_void(payment: Payment) -> Payment:
+    """Remember the wish; where it was refused for good before, have it tried again."""
+    payment = closing.request_void(payment)
+    if payment.blocked not in states.KEEPS_MONEY:
+        return payment
+    try:
+        payment = blocking.take_up(payment)
+    except NotBlocked:  # somebody else has it tried at this moment
+        return selectors.payment_by_number(payment.number)
+    for number in list(Refund.objects.filter(payment=payment, due_at__lte=Now()).values_list("pk", flat=True)):
+        _find_out(number)
+    return selectors.payment_by_number(payment.number)
+
+
 def _carry_on_authorized(payment: Payment) -> Payment:
     return capturing.release(payment) if payment.void_requested else moves.rest(payment)
 
 
 def _carry_on_captured(payment: Payment) -> Payment:
-    """Give back what is left of a voided payment. What is booked already has a refund of its own under way."""
-    if not payment.void_requested or payment.refundable == 0:
+    """Give back what is left of a voided payment. What is booked already has a refund of its own under way, and what
+    is refused for good waits for a person."""
+    if not payment.void_requested or payment.blocked:
         return moves.rest(payment)
-    refund = refunding.refund_payment(payment, uid=uuid4(), amount=None, reason="payment voided")
-    if refund.status == RefundStatus.FAILED:
-        log.error("payment.void_refused", payment_id=str(payment.uid), failure_code=refund.failure_code)
-        return moves.postpone(payment, longest_wait_s=moves.LONGEST_WAIT_AFTER_DECLINE_S)
-    if refund.status == RefundStatus.PENDING:
+    refund = refunding.refund_rest(payment)
+    if refund is None or refund.status == RefundStatus.PENDING:
         return moves.rest(payment)
     return selectors.payment_by_number(payment.number)
 

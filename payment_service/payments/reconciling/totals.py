@@ -58,4 +58,4 @@ class Totals:
         side = self.ledger[payment.currency]
         side.transactions += 1
         side.taken += payment.captured
-        side.refunded += payment.refunded
+        side.refunded += payment.refunded - payment.refunded_by_hand

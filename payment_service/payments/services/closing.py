@@ -1,6 +1,7 @@
 """Local writes for captures and voids of money that is set aside. One transaction each."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F
@@ -17,9 +18,10 @@ from payment_service.payments.errors import (
 )
 from payment_service.payments.gateways.base import Declined, Outcome
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment
-from payment_service.payments.services.moves import due_when_void_requested, move
-from payment_service.payments.states import Status
-from servicekit import clock
+from payment_service.payments.services import moves
+from payment_service.payments.services.moves import move
+from payment_service.payments.states import Operation, Status
+from servicekit import clock, money
 from servicekit.transactions import in_one_transaction
 
 
@@ -42,13 +44,14 @@ def request_void(payment: Payment) -> Payment:
 
 @in_one_transaction
 def finish_void(payment: Payment, outcome: Outcome) -> Payment:
-    """Record the answer to a void of money that was set aside; a refusal leaves the payment as it is.
+    """Record the answer to a void of money that was set aside. A "not now" is asked again later, under a key of its
+    own; a refusal for good leaves the money to a person.
 
     Raises:
         Overtaken: the lease ran out and somebody else has the payment.
     """
     if isinstance(outcome, Declined):
-        return _note_refusal(payment, outcome, attempt=payment.attempt + 1)
+        return _keep_set_aside(payment, outcome)
     return move(payment, to=Status.VOIDED, voided_at=timezone.now(), failure_code="", error_message="")
 
 
@@ -81,13 +84,13 @@ def start_capture(payment: Payment, *, amount: Decimal) -> Payment:
 
 @in_one_transaction
 def finish_capture(payment: Payment, outcome: Outcome) -> Payment:
-    """Record the answer to a capture; a refusal leaves the money set aside.
+    """Record the answer to a capture; a refusal leaves the money set aside, one for good where a person sees it.
 
     Raises:
         Overtaken: the lease ran out and somebody else has the payment.
     """
     if isinstance(outcome, Declined):
-        return _note_refusal(payment, outcome, capture_asked=None, due_at=due_when_void_requested())
+        return _leave_uncaptured(payment, outcome)
     return move(
         payment,
         to=Status.CAPTURED,
@@ -100,14 +103,31 @@ def finish_capture(payment: Payment, outcome: Outcome) -> Payment:
     )
 
 
+def _keep_set_aside(payment: Payment, refusal: Declined) -> Payment:
+    """What comes of a void that was refused."""
+    attempt = payment.attempt + 1
+    if refusal.retryable:
+        later = clock.seconds_from_now(moves.wait_s(payment.tries, longest_s=moves.LONGEST_WAIT_AFTER_DECLINE_S))
+        return _note_refusal(payment, refusal, attempt=attempt, tries=payment.tries + 1, due_at=later)
+    told = {"held": money.two_decimals(payment.amount)}
+    return moves.block(payment, Operation.VOID, refusal, told=told, attempt=attempt, **_noted(refusal))
+
+
+def _leave_uncaptured(payment: Payment, refusal: Declined) -> Payment:
+    """What comes of a capture that was refused."""
+    changes: dict[str, Any] = {"capture_asked": None, "due_at": moves.due_when_void_requested()}
+    if refusal.retryable or payment.void_requested:
+        return _note_refusal(payment, refusal, **changes)
+    told = {"asked": money.two_decimals(payment.capture_asked or payment.amount)}
+    return moves.block(payment, Operation.CAPTURE, refusal, told=told, **changes, **_noted(refusal))
+
+
+def _noted(refusal: Declined) -> dict[str, Any]:
+    return {"failure_code": refusal.code, "error_message": refusal.message[:MAX_MESSAGE_LENGTH]}
+
+
 def _note_refusal(payment: Payment, outcome: Declined, **changes: object) -> Payment:
     rows = Payment.objects.filter(pk=payment.pk, version=payment.version)
-    if not rows.update(
-        version=payment.version + 1,
-        failure_code=outcome.code,
-        error_message=outcome.message[:MAX_MESSAGE_LENGTH],
-        updated_at=timezone.now(),
-        **changes,
-    ):
+    if not rows.update(version=payment.version + 1, updated_at=timezone.now(), **_noted(outcome), **changes):
         raise Overtaken
     return Payment.objects.get(pk=payment.pk)

@@ -15,7 +15,7 @@ from payment_service.bank.models import Entry, Hold
 from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import Approved, ChargeRequest, Declined, OutcomeUnknown
 from payment_service.payments.gateways.simulated import SimulatedGateway
-from payment_service.payments.models import Payment
+from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding, repair
 from payment_service.payments.states import Status
 from payment_service.settings import HERE
@@ -109,11 +109,11 @@ def test_a_capture_may_fail(client: APIClient) -> None:
 
 
 def test_a_void_may_fail(client: APIClient) -> None:
-    """tok_void_fails: set aside, and the bank will not let go; the wish is kept and tried again."""
+    """tok_void_fails: set aside, and the bank will not let go, ever; a person has to see to it."""
     charging.charge_payment(asked(capture=False, token="tok_void_fails"))
     voided = repair.void_payment(ORDER)
     assert (voided.is_done, voided.payment.status, voided.payment.failure_code) == (False, "AUTHORIZED", "void_failed")
-    assert voided.payment.due_at is not None
+    assert (voided.payment.due_at, voided.payment.blocked) == (None, "void")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,28 @@ def test_a_refund_may_fail(token: str, statuses: list[str]) -> None:
     payment = charging.charge_payment(asked(token=token)).payment
     seen = [refunding.refund_payment(payment, uid=uuid4(), amount=None).status for _ in statuses]
     assert seen == statuses
+
+
+def test_what_the_bank_has_given_back_by_itself_is_refunded() -> None:
+    """Already refunded is refunded: no second time, and the same answer under the same key."""
+    payment = charging.charge_payment(asked(token="tok_ok")).payment
+    Hold.objects.update(refunded=50)
+    refund = refunding.refund_payment(payment, uid=uuid4(), amount=None)
+    assert (refund.status, Hold.objects.get().refunded) == ("SUCCEEDED", 50)
+    assert Payment.objects.get().status == Status.REFUNDED
+
+
+@pytest.mark.parametrize(
+    ("token", "row"), [("tok_refund_fails", ("FAILED", 1)), ("tok_refund_fails_once", ("SUCCEEDED", 2))]
+)
+def test_a_void_makes_one_refund_however_often_it_is_refused(
+    token: str, row: tuple[str, int], work: Callable[[], int]
+) -> None:
+    """For good: asked for once. For now: asked for again, in the same row."""
+    charging.charge_payment(asked(token=token))
+    repair.void_payment(ORDER)
+    work()
+    assert list(Refund.objects.values_list("status", "attempt")) == [row]
 
 
 def test_a_lost_refund_reply_is_found(work: Callable[[], int]) -> None:

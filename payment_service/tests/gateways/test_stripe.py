@@ -220,6 +220,71 @@ def test_a_refund_that_is_on_its_way_is_not_known(gateway: StripeGateway) -> Non
         gateway.refund(REFUND)
 
 
+def no_refund_yet() -> None:
+    responses.get(f"{URL}/v1/refunds", json={"object": "list", "data": [], "has_more": False})
+
+
+@responses.activate
+def test_what_is_refunded_already_is_refunded(gateway: StripeGateway) -> None:
+    """By whichever way: the payer has the money, and no refund of ours is to be made for it."""
+    no_refund_yet()
+    error = {"type": "invalid_request_error", "code": "charge_already_refunded", "message": "Has been refunded."}
+    responses.post(f"{URL}/v1/refunds", status=400, json={"error": error})
+    outcome = gateway.refund(REFUND)
+    assert isinstance(outcome, Approved)
+    assert (outcome.transaction_id, outcome.response["result"]) == ("ch_1", "charge_already_refunded")
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable"),
+    [
+        ("charge_disputed", False),
+        ("refund_disputed_payment", False),
+        ("resource_missing", False),
+        ("a_code_of_tomorrow", False),
+        ("balance_insufficient", True),
+        ("processing_error", True),
+    ],
+)
+@responses.activate
+def test_a_refund_is_refused_for_now_or_for_good(gateway: StripeGateway, code: str, retryable: bool) -> None:
+    """Stripe's code says which; what it has no word for is for good, and a person looks."""
+    no_refund_yet()
+    error = {"type": "invalid_request_error", "code": code, "message": "No."}
+    responses.post(f"{URL}/v1/refunds", status=400, json={"error": error})
+    outcome = gateway.refund(REFUND)
+    assert isinstance(outcome, Declined)
+    assert (outcome.code, outcome.retryable) == (code, retryable)
+
+
+@pytest.mark.parametrize(("reason", "retryable"), [("insufficient_funds", True), ("lost_or_stolen_card", False)])
+@responses.activate
+def test_a_refund_that_failed_later_says_why(gateway: StripeGateway, reason: str, retryable: bool) -> None:
+    """Accepted first and refused by the bank after that."""
+    refund = {"id": "re_1", "object": "refund", "status": "failed", "failure_reason": reason}
+    found = {"object": "list", "data": [{**refund, "metadata": {"key": "refund-1"}}], "has_more": False}
+    responses.get(f"{URL}/v1/refunds", json=found)
+    outcome = gateway.find(REFUND)
+    assert isinstance(outcome, Declined)
+    assert (outcome.code, outcome.retryable) == (reason, retryable)
+
+
+@pytest.mark.parametrize(
+    ("request_", "step", "code"),
+    [(CAPTURE, "capture", "charge_expired_for_capture"), (VOID, "cancel", "payment_intent_unexpected_state")],
+)
+@responses.activate
+def test_a_capture_and_a_void_are_refused_for_good(gateway: StripeGateway, request_: Any, step: str, code: str) -> None:
+    """Nothing that a repeat could change."""
+    responses.get(f"{INTENTS}/pi_1", json=an_intent(status="requires_capture", metadata={}))
+    responses.post(f"{INTENTS}/pi_1", json=an_intent(status="requires_capture"))
+    error = {"type": "invalid_request_error", "code": code, "message": "No."}
+    responses.post(f"{INTENTS}/pi_1/{step}", status=400, json={"error": error})
+    outcome = gateway.capture(request_) if step == "capture" else gateway.void(request_)
+    assert isinstance(outcome, Declined)
+    assert (outcome.code, outcome.retryable) == (code, False)
+
+
 def test_the_key_and_the_token_are_in_no_text(gateway: StripeGateway) -> None:
     """Neither shows when a request or a gateway is printed or logged."""
     assert "pm_card_visa" not in repr(a_charge())

@@ -70,6 +70,8 @@ def payment_body(payment: Payment) -> dict[str, Any]:
     """A payment as this door shows it.
 
     `currency` only stands there when it is not the default one, which is all that this door's first clients know.
+    `refunded_amount`, and `refund_blocked`, why the gateway refuses for good to give money back, only where there is
+    any.
     """
     body = {
         "id": payment.uid,
@@ -80,6 +82,10 @@ def payment_body(payment: Payment) -> dict[str, Any]:
     }
     if payment.currency != settings.DEFAULT_CURRENCY:
         body["currency"] = payment.currency
+    if payment.refunded:
+        body["refunded_amount"] = money.two_decimals(payment.refunded)
+    if payment.blocked in states.KEEPS_MONEY:
+        body["refund_blocked"] = payment.blocked_reason
     if payment.status == Status.FAILED:
         body["failure_code"] = payment.failure_code
         body["retryable"] = bool(payment.retryable)

@@ -64,26 +64,33 @@ class RefundIn(CaptureIn):
     reason = FreeTextField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, allow_null=True)
 
 
-def step_body(payment: Payment) -> dict[str, Any]:
-    """What became of a step: `success` unless the last thing that the gateway said was no, or nothing."""
+def step_answer(payment: Payment) -> tuple[dict[str, Any], int]:
+    """The body and status of what became of a step: `success` unless the gateway said no, or nothing yet.
+
+    Asked without an answer is 202, and found out; 200 is an answer, a refusal among them.
+    """
     is_waiting = payment.due_at is not None
-    return {
+    body = {
         "success": not is_waiting and not payment.failure_code,
         "transaction_id": payment.transaction_id,
         "payment_intent_id": payment.payment_intent_id,
         "status": states.PROCESS_NAMES[Status(payment.status)],
         "error": payment.error_message or (PENDING if is_waiting else None),
     }
+    return body, 202 if is_waiting else 200
 
 
-def refund_body(refund: Refund) -> dict[str, Any]:
-    pending = PENDING if refund.status == RefundStatus.PENDING else None
-    return {
-        "success": refund.status == RefundStatus.SUCCEEDED,
+def refund_answer(refund: Refund) -> tuple[dict[str, Any], int]:
+    """The body and status of what became of a refund. Without an answer it is accepted, 202: booked, and seen to."""
+    is_failed, is_pending = refund.status == RefundStatus.FAILED, refund.status == RefundStatus.PENDING
+    body = {
+        "success": not is_failed,
         "refund_id": refund.uid,
         "amount": money.two_decimals(refund.amount),
-        "error": refund.error_message or pending,
+        "status": refund.status.lower(),
+        "error": refund.error_message or None,
     }
+    return body, 202 if is_pending else 200
 
 
 def record(payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
@@ -102,8 +109,17 @@ def record(payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
         "provider_response": payment.provider_response,
         "error_message": payment.error_message or None,
         **{name: exactjson.utc_text(getattr(payment, name)) for name in moments},
+        "blocked": _blocked(payment),
         "refunds": [_refund_record(refund) for refund in refunds],
     }
+
+
+def _blocked(payment: Payment) -> dict[str, Any] | None:
+    """What the gateway refuses for good and a person has to see to."""
+    if not payment.blocked:
+        return None
+    since = exactjson.utc_text(payment.blocked_at)
+    return {"operation": payment.blocked, "reason": payment.blocked_reason, "since": since}
 
 
 def _refund_record(refund: Refund) -> dict[str, Any]:
@@ -112,6 +128,7 @@ def _refund_record(refund: Refund) -> dict[str, Any]:
         "amount": money.two_decimals(refund.amount),
         "reason": refund.reason or None,
         "status": refund.status.lower(),
+        "attempts": refund.attempt,
         "error": refund.error_message or None,
         "created_at": exactjson.utc_text(refund.created_at),
     }

@@ -30,6 +30,7 @@ _FAILED: Final[dict[str, Any]] = {
 }
 _PENDING: Final[dict[str, Any]] = {**_TAKEN, "status": "PENDING"}
 _VOIDED: Final[dict[str, Any]] = {**_TAKEN, "amount": 0.00, "status": "VOIDED"}
+_REFUNDED: Final[dict[str, Any]] = {**_TAKEN, "status": "REFUNDED", "refunded_amount": 50.00}
 
 _PAYMENT_OUT: Final = inline_serializer(
     "PaymentOut",
@@ -40,6 +41,11 @@ _PAYMENT_OUT: Final = inline_serializer(
         "status": serializers.ChoiceField(sorted(set(states.PAYMENTS_NAMES.values()))),
         "timestamp": serializers.DateTimeField(),
         "currency": serializers.CharField(required=False, help_text="Only where it is not the default one."),
+        "refunded_amount": MoneyOutField(required=False, help_text="Only where any of it went back."),
+        "refund_blocked": serializers.CharField(
+            required=False,
+            help_text="Why the gateway refuses for good to give back what is held, or to release it.",
+        ),
         "failure_code": serializers.CharField(required=False, help_text="Of a FAILED payment only."),
         "retryable": serializers.BooleanField(required=False, help_text="Of a FAILED payment only."),
     },
@@ -106,8 +112,13 @@ VOID_PAYMENT = extend_schema(
     parameters=[_PATH, IDEMPOTENCY_KEY],
     request=None,
     responses={
-        200: _payment("Nothing is held.", nothing_was_there=_VOIDED, given_back={**_TAKEN, "status": "REFUNDED"}),
-        202: _payment("Remembered; carried out as soon as the gateway answers.", not_known_yet=_PENDING),
+        200: _payment("Nothing is held.", nothing_was_there=_VOIDED, given_back=_REFUNDED),
+        202: _payment(
+            "Remembered; carried out as soon as the gateway answers. With `refund_blocked` it has refused for good: a "
+            "person has to see to it, or the void asked for again has it tried once more.",
+            not_known_yet=_PENDING,
+            refused_for_good={**_TAKEN, "refund_blocked": "The money could not be given back"},
+        ),
         404: NOT_FOUND,
         **BAD_KEY,
         **REPLAY_PROBLEMS,

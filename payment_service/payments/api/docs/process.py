@@ -8,16 +8,17 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.bodies.process import CaptureIn, ProcessIn, RefundIn, TransactionIn
+from payment_service.payments.api.bodies.process import PENDING, CaptureIn, ProcessIn, RefundIn, TransactionIn
 from payment_service.payments.api.docs.payments import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from payment_service.payments.api.fields import OrderIdField
-from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.apidocs import IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
 from servicekit.rest import MoneyOutField
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 _STATUSES: Final = sorted(set(states.PROCESS_NAMES.values()))
+_REFUND_STATUSES: Final = sorted(status.value.lower() for status in states.RefundStatus)
 _STEP_OUT: Final = inline_serializer(
     "StepOut",
     {
@@ -34,6 +35,7 @@ _REFUND_OUT: Final = inline_serializer(
         "success": serializers.BooleanField(),
         "refund_id": serializers.UUIDField(),
         "amount": MoneyOutField(),
+        "status": serializers.ChoiceField(_REFUND_STATUSES),
         "error": serializers.CharField(allow_null=True),
     },
 )
@@ -43,11 +45,22 @@ _REFUND_RECORD: Final = inline_serializer(
         "id": serializers.UUIDField(),
         "amount": MoneyOutField(),
         "reason": serializers.CharField(allow_null=True),
-        "status": serializers.ChoiceField(sorted(status.value.lower() for status in states.RefundStatus)),
+        "status": serializers.ChoiceField(_REFUND_STATUSES),
+        "attempts": serializers.IntegerField(help_text="How often the gateway was asked under a key of its own."),
         "error": serializers.CharField(allow_null=True),
         "created_at": serializers.DateTimeField(),
     },
     many=True,
+)
+_BLOCKED: Final = inline_serializer(
+    "Blocked",
+    {
+        "operation": serializers.ChoiceField([operation.value for operation in states.Operation]),
+        "reason": serializers.CharField(),
+        "since": serializers.DateTimeField(),
+    },
+    allow_null=True,
+    help_text="What the gateway refuses for good, and a person has to see to.",
 )
 _RECORD: Final = inline_serializer(
     "PaymentRecord",
@@ -69,6 +82,7 @@ _RECORD: Final = inline_serializer(
         "authorized_at": serializers.DateTimeField(allow_null=True),
         "captured_at": serializers.DateTimeField(allow_null=True),
         "refunded_at": serializers.DateTimeField(allow_null=True),
+        "blocked": _BLOCKED,
         "refunds": _REFUND_RECORD,
     },
 )
@@ -85,8 +99,18 @@ _REFUND: Final = {
     "success": True,
     "refund_id": "0b9f3c56-7a1d-4b8e-9a55-2f6f4a1c7d01",
     "amount": 20.00,
+    "status": "succeeded",
     "error": None,
 }
+_REFUND_PENDING: Final = {**_REFUND, "status": "pending"}
+_REFUND_REFUSED: Final = {
+    **_REFUND,
+    "success": False,
+    "status": "failed",
+    "error": "The money could not be given back",
+}
+_NOT_YET: Final = {"success": False, "error": PENDING}
+_NOT_KNOWN: Final = "Asked, and the gateway has not answered yet: neither done nor refused. It is found out; ask again."
 _EXAMPLE_RECORD: Final[dict[str, Any]] = {
     "id": "f9a1b2c3-d4e5-6789-abcd-ef0123456789",
     "order_id": 342,
@@ -104,6 +128,7 @@ _EXAMPLE_RECORD: Final[dict[str, Any]] = {
     "authorized_at": None,
     "captured_at": "2025-11-10T12:05:00Z",
     "refunded_at": None,
+    "blocked": None,
     "refunds": [],
 }
 
@@ -111,6 +136,14 @@ _EXAMPLE_RECORD: Final[dict[str, Any]] = {
 def _step(description: str, **examples: dict[str, Any]) -> OpenApiResponse:
     return OpenApiResponse(
         _STEP_OUT,
+        description=description,
+        examples=[OpenApiExample(name.capitalize(), value=value) for name, value in examples.items()],
+    )
+
+
+def _refunded(description: str, **examples: dict[str, Any]) -> OpenApiResponse:
+    return OpenApiResponse(
+        _REFUND_OUT,
         description=description,
         examples=[OpenApiExample(name.capitalize(), value=value) for name, value in examples.items()],
     )
@@ -130,6 +163,7 @@ def _by_transaction(
         ],
         responses={
             200: responses["done"],
+            202: responses["pending"],
             400: responses["invalid"],
             404: NOT_FOUND,
             409: responses["conflict"],
@@ -167,6 +201,7 @@ PROCESS = extend_schema(
     ],
     responses={
         200: _step("What became of it.", captured=_CAPTURED, declined=_DECLINED),
+        202: _step(_NOT_KNOWN, pending={**_DECLINED, **_NOT_YET, "status": "processing"}),
         400: problem("Invalid.", "amount: Ensure this value is greater than or equal to 0.01.", "invalid"),
         409: problem(
             "The order's payment is over another amount, or was voided; or the key is in use.",
@@ -184,6 +219,7 @@ CAPTURE = _by_transaction(
     CaptureIn,
     {"amount": 20.00},
     done=_step("What became of it.", captured=_CAPTURED),
+    pending=_step(_NOT_KNOWN, pending={**_CAPTURED, **_NOT_YET, "status": "authorized"}),
     invalid=problem(
         "Invalid, or more than is set aside.",
         "Capture of 60.00 exceeds the authorized 50.00",
@@ -204,6 +240,7 @@ VOID = _by_transaction(
     TransactionIn,
     {},
     done=_step("What became of it.", voided={**_CAPTURED, "status": "voided"}),
+    pending=_step(_NOT_KNOWN, pending={**_CAPTURED, **_NOT_YET, "status": "authorized"}),
     invalid=problem("Invalid.", "transaction_id: This field is required.", "invalid"),
     conflict=problem(
         "Not set aside.",
@@ -217,8 +254,10 @@ REFUND = _by_transaction(
     "Give back what was taken, or a part of it",
     RefundIn,
     {"amount": 20.00, "reason": "damaged"},
-    done=OpenApiResponse(
-        _REFUND_OUT, description="What became of it.", examples=[OpenApiExample("Refunded", value=_REFUND)]
+    done=_refunded("What became of it.", refunded=_REFUND, refused=_REFUND_REFUSED),
+    pending=_refunded(
+        "Accepted: the gateway has not said yes or no. The amount is booked, and it will be found out.",
+        pending=_REFUND_PENDING,
     ),
     invalid=problem(
         "Invalid, or more than is left.",
@@ -227,11 +266,31 @@ REFUND = _by_transaction(
         requested=60.00,
         refundable=50.00,
     ),
-    conflict=problem(
-        "Nothing was taken, or all of it is back.",
-        "Payment is REFUNDED, only a captured one can be refunded",
-        "payment_not_refundable",
-        status="REFUNDED",
+    conflict=OpenApiResponse(
+        PROBLEM,
+        description=(
+            "Nothing was taken, or all of it is back; or the same refund (transaction and amount) was asked for "
+            "without an `Idempotency-Key` while one is pending."
+        ),
+        examples=[
+            OpenApiExample(
+                "payment_not_refundable",
+                value={
+                    "error": "Payment is REFUNDED, only a captured one can be refunded",
+                    "code": "payment_not_refundable",
+                    "status": "REFUNDED",
+                },
+            ),
+            OpenApiExample(
+                "refund_pending",
+                value={
+                    "error": "A refund of 20.00 is on its way already",
+                    "code": "refund_pending",
+                    "refund_id": _REFUND["refund_id"],
+                    "amount": 20.00,
+                },
+            ),
+        ],
     ),
 )
 READ_PAYMENT = _read("payment", "A payment by its id or number", "payment_id")
