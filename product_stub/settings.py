@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from environs import validate
+
 from servicekit import conf, logs
 from servicekit import env as environment
 
@@ -45,6 +47,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # All work and short: more at once only take turns. Measured.
 ADMISSION = conf.admission(env, at_once=2, wait_s=1.5, reads=("/api/products",))
 METRICS_DIRECTORY = conf.metrics_directory(env)
+DOWNSTREAMS = conf.downstreams(env)
 REST_FRAMEWORK = conf.rest_framework()
 SPECTACULAR_SETTINGS = conf.spectacular(
     title="Product stub",
@@ -54,4 +57,15 @@ SPECTACULAR_SETTINGS = conf.spectacular(
 LOGGING_CONFIG = None
 logs.configure(
     service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
+)
+
+# ---- the order service, which knows who needs what is reserved
+# Not set, and nobody there: the stub is used by itself, and whatever it is told to release it does.
+ORDER_SERVICE_IS_NAMED = bool(env.str("ORDER_SERVICE_URL", default=""))
+ORDER_SERVICE_URL = environment.service_url(env, "ORDER_SERVICE_URL", default="http://localhost:8000/api/orders/")
+HTTP_CONNECT_TIMEOUT_S = env.float("HTTP_CONNECT_TIMEOUT_S", default=0.5)
+HTTP_READ_TIMEOUT_S = env.float("HTTP_READ_TIMEOUT_S", default=1.0)
+# Seconds. What is held for longer goes back, unless it belongs to an order that needs it. As long as an order waits.
+RESERVATION_EXPIRES_AFTER_S = env.float(
+    "RESERVATION_EXPIRES_AFTER_S", default=900.0, validate=validate.Range(0, min_inclusive=False)
 )

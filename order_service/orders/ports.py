@@ -77,8 +77,8 @@ class Products(Protocol):
         """Sell what is held; False when nothing is held any more."""
         ...
 
-    def release(self, order_id: UUID, *, return_sold: bool) -> None:
-        """Hold nothing for this order, now and later; with `return_sold` take sold stock back too."""
+    def release(self, order_id: UUID) -> None:
+        """Hold nothing for this order, now and later, and take back what was sold: the order has ended."""
         ...
 
 

@@ -212,7 +212,7 @@ def compensate(order: Order, run: Run) -> Order:
 def release_stock(order: Order, run: Run) -> _Later | None:
     """Hold nothing; returns what is in the way. A late reservation finds the product service's tombstone."""
     try:
-        run.products.release(order.uid, return_sold=order.paid_at is not None)
+        run.products.release(order.uid)
     except Unreachable as outage:
         return _later(outage, whose="products: ")
     return None

@@ -88,8 +88,8 @@ class FakeProducts(Peer):
     def confirm(self, order_id: UUID) -> bool:
         return self._do("confirm", lambda: self._confirm(order_id))
 
-    def release(self, order_id: UUID, *, return_sold: bool) -> None:
-        self._do("release", lambda: self._release(order_id, return_sold))
+    def release(self, order_id: UUID) -> None:
+        self._do("release", lambda: self._release(order_id))
 
     def _reserve(self, order_id: UUID, lines: Sequence[LineAsked]) -> Reserved | NotReserved:
         if self.reservations.get(order_id) == "released":
@@ -106,9 +106,8 @@ class FakeProducts(Peer):
         self.reservations[order_id] = "sold"
         return True
 
-    def _release(self, order_id: UUID, return_sold: bool) -> None:
+    def _release(self, order_id: UUID) -> None:
         if self.reservations.get(order_id) == "sold":
-            assert return_sold, "sold stock may only be taken back from an order that was paid"
             self.sold_returned[order_id] += 1
         self.reservations[order_id] = "released"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from product_stub.catalog.lines import Line
-from servicekit.errors import Conflict, NotFound, Unprocessable
+from servicekit.errors import Conflict, NotFound, Unavailable, Unprocessable
 
 
 class ProductNotFound(NotFound):
@@ -62,6 +62,20 @@ class ReservationConfirmed(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Reservation is confirmed; its stock comes back only with ?return=true")
+
+
+class OrderNeedsStock(Conflict):
+    code = "order_needs_stock"
+
+    def __init__(self) -> None:
+        super().__init__("The order of this reservation needs its stock; cancel the order")
+
+
+class OrderServiceUnavailable(Unavailable):
+    code = "order_service_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Order service unavailable")
 
 
 class ReservationItemsDiffer(Unprocessable):

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from itertools import takewhile
 from typing import NamedTuple
 
 from product_stub.catalog.errors import ProductNotFound, ReservationNotFound
@@ -48,6 +50,12 @@ def list_products(*, page: int, per_page: int) -> Page:
 def find_reservation(reservation_id: str) -> Reservation | None:
     found = rows.find(Reservation, where={"uid": reservation_id}, among={})
     return found[0] if found else None
+
+
+def reservations_after(number: int, *, older_than: datetime, limit: int) -> list[tuple[int, str, str]]:
+    """Number, id and status of the reservations that come after this one, up to the first that is younger."""
+    found = Reservation.objects.filter(pk__gt=number).order_by("pk").values_list("pk", "uid", "status", "created_at")
+    return [(pk, uid, status) for pk, uid, status, _ in takewhile(lambda row: row[3] <= older_than, found[:limit])]
 
 
 def get_reservation(reservation_id: str) -> Reservation:

@@ -6,7 +6,7 @@ conditional UPDATE; whatever was read before is only a hint, and is read again w
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -107,11 +107,14 @@ def confirm(reservation_id: str) -> Reservation:
             return reservation
 
 
-def release(reservation_id: str, *, return_sold: bool) -> None:
+def release(
+    reservation_id: str, *, return_sold: bool, check: Callable[[Reservation], None] = lambda _reservation: None
+) -> None:
     """Put the stock back, once however often this is called; an unknown id leaves a tombstone that refuses it later.
 
     Args:
         return_sold: Whether the goods of a confirmed reservation have come back.
+        check: Is given what is about to be released, in no transaction; raises what stands against it.
 
     Raises:
         ReservationConfirmed: it is sold, and `return_sold` is not set.
@@ -124,8 +127,25 @@ def release(reservation_id: str, *, return_sold: bool) -> None:
             continue
         if reservation.status == Status.CONFIRMED and not return_sold:
             raise ReservationConfirmed
-        if reservation.status == Status.RELEASED or _move(reservation, to=Status.RELEASED):
+        if reservation.status == Status.RELEASED:
             return
+        check(reservation)
+        if _move(reservation, to=Status.RELEASED):
+            return
+
+
+def is_held(reservation_id: str) -> bool:
+    reservation = selectors.find_reservation(reservation_id)
+    return reservation is not None and reservation.status == Status.HELD
+
+
+def expire(reservation_id: str) -> bool:
+    """Put back what is held and no more than that; whether this call did."""
+    reservation = selectors.get_reservation(reservation_id)
+    if reservation.status != Status.HELD or not _move(reservation, to=Status.RELEASED):
+        return False
+    log.info("reservation.expired", reservation_id=reservation_id)
+    return True
 
 
 def create_product(uid: uuid.UUID, *, name: str, price: Decimal, stock: int) -> Product:

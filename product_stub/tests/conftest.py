@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from product_stub.catalog import services
+from product_stub.catalog import clients, services
+from product_stub.catalog.clients import Need
+from product_stub.catalog.errors import OrderServiceUnavailable
 from product_stub.catalog.models import Product
 from servicekit import exactjson
 from tests import databases
@@ -64,6 +66,31 @@ class Api:
         return self.call("DELETE", f"/api/reservations/{reservation_id}/{query}")
 
 
+class FakeOrders:
+    """An order service that knows the needs it is told; None cannot be asked about. `meanwhile` runs while it is."""
+
+    def __init__(self) -> None:
+        self.needs: dict[str, Need | None] = {}
+        self.asked: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def need_of(self, reservation_id: str) -> Need:
+        self.asked.append(reservation_id)
+        self.meanwhile()
+        need = self.needs.get(reservation_id, Need.NONE)
+        if need is None:
+            raise OrderServiceUnavailable
+        return need
+
+
+@pytest.fixture(autouse=True)
+def orders(monkeypatch: pytest.MonkeyPatch) -> FakeOrders:
+    """Nobody has an order, unless a test says so."""
+    fake = FakeOrders()
+    monkeypatch.setattr(clients, "order_service", lambda: fake)
+    return fake
+
+
 @pytest.fixture
 def api(db: None) -> Api:
     return Api()
@@ -85,6 +112,8 @@ class Server:
         self.database = databases.at(folder / "db.sqlite3")
         self.database.create()
         self.environment = {**os.environ, **self.database.environment, "LOG_LEVEL": "WARNING"}
+        # So that whatever is held is due when a worker looks.
+        self.environment["RESERVATION_EXPIRES_AFTER_S"] = "0.001"
         self.port = _free_port()
         self.manage("migrate", "--verbosity=0")
         command = ["-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", str(workers)]

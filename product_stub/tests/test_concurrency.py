@@ -86,6 +86,27 @@ def test_confirmed_or_released_but_never_both(server: Server) -> None:
     server.manage("check_invariants")
 
 
+def test_confirmed_released_or_expired_but_only_one(server: Server) -> None:
+    """Of a confirmation, a release and two workers at once, one wins, and the stock agrees with it."""
+    product = _product(server, 20)
+    assert {_put(server, f"due-{n}", (product, 1))()[0] for n in range(20)} == {201}
+
+    def expire() -> tuple[int, Any]:
+        server.manage("worker", "--once")
+        return 0, None
+
+    calls: list[Callable[[], tuple[int, Any]]] = [expire, expire]
+    for n in range(20):
+        path = f"/api/reservations/due-{n}/"
+        calls.append(partial(server.call, "POST", f"{path}confirm/"))
+        calls.append(partial(server.call, "DELETE", path))
+    statuses = [status for status, _ in _at_once(calls)[2:]]
+    outcomes = Counter(zip(statuses[::2], statuses[1::2], strict=True))
+    assert set(outcomes) <= {(200, 409), (409, 204)}
+    assert _stock(server, product) == outcomes[409, 204]
+    server.manage("check_invariants")
+
+
 def test_a_release_at_the_same_time_as_its_reservation(server: Server) -> None:
     """Whichever comes first, the stock ends on the shelf and the reservation is refused from then on."""
     product = _product(server, 10)

@@ -48,8 +48,9 @@ class ReservingProducts:
             raise unusable(reply)
         return True
 
-    def release(self, order_id: UUID, *, return_sold: bool) -> None:
-        url = self._url(order_id) + ("?return=true" if return_sold else "")
+    def release(self, order_id: UUID) -> None:
+        # Whoever confirmed it: where the order was never paid, that was none of ours.
+        url = f"{self._url(order_id)}?return=true"
         reply = call(self._http, "DELETE", url, retries=once(FOLLOW_UP_DEADLINE_S))
         if reply.status != 204:
             raise unusable(reply)
@@ -86,7 +87,7 @@ class CheckingProducts:
     def confirm(self, order_id: UUID) -> bool:
         return True
 
-    def release(self, order_id: UUID, *, return_sold: bool) -> None:
+    def release(self, order_id: UUID) -> None:
         """Nothing was held."""
 
 

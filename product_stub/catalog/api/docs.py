@@ -178,8 +178,17 @@ DELETE_RESERVATION = extend_schema(
         204: OpenApiResponse(description="Released, now or before."),
         400: _problems(PROBLEM, "Bad parameter.", _invalid("return", '"maybe" is not a valid choice.')),
         **_NO_RESERVATION,
-        409: problem(
-            "Sold.", "Reservation is confirmed; its stock comes back only with ?return=true", "reservation_confirmed"
+        409: _problems(
+            PROBLEM,
+            "Sold, or needed by its order.",
+            _sentence("reservation_confirmed", "Reservation is confirmed; its stock comes back only with ?return=true"),
+            _sentence("order_needs_stock", "The order of this reservation needs its stock; cancel the order"),
+        ),
+        503: _problems(
+            PROBLEM,
+            "Sold, and the order service cannot be asked whether it was refunded; or too much at the same time.",
+            _sentence("order_service_unavailable", "Order service unavailable"),
+            _sentence("overloaded", "Too many requests at the same time"),
         ),
     },
 )

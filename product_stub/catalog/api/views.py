@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from product_stub.catalog import errors, selectors, services
+from product_stub.catalog import errors, releasing, selectors, services
 from product_stub.catalog.api import docs
 from product_stub.catalog.api.serializers import (
     PageIn,
@@ -72,7 +72,7 @@ class ReservationView(View):
 
     @docs.DELETE_RESERVATION
     def delete(self, request: Request, reservation_id: str) -> Response:
-        services.release(reservation_id, return_sold=parse_return(request.query_params))
+        releasing.release(reservation_id, return_sold=parse_return(request.query_params))
         return Response(status=204)
 
 

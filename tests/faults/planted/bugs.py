@@ -136,7 +136,7 @@ def amount_not_looked_at(right: Any, seen: Any, amount: Any, currency: str) -> b
 
 
 @bug("product_stub.catalog.services", "release")
-def released_twice(right: Any, reservation_id: str, *, return_sold: bool) -> None:
+def released_twice(right: Any, reservation_id: str, *, return_sold: bool, check: Any) -> None:
     """Each release puts the units back."""
     services, selectors = of("product_stub.catalog.services"), of("product_stub.catalog.selectors")
     reservation = selectors.find_reservation(reservation_id)
@@ -144,7 +144,7 @@ def released_twice(right: Any, reservation_id: str, *, return_sold: bool) -> Non
         with of("django.db.transaction").atomic():
             services._shift(reservation.lines, source="reserved", target="stock")
         return
-    right(reservation_id, return_sold=return_sold)
+    right(reservation_id, return_sold=return_sold, check=check)
 
 
 @bug("order_service.orders.saga", "release_stock")

@@ -1,0 +1,89 @@
+"""The order service over REST: whether an order still needs the stock that is reserved under its id."""
+
+from enum import Enum
+from functools import cache
+from typing import Any, Final, Protocol
+
+from django.conf import settings
+
+from product_stub.catalog.errors import OrderServiceUnavailable
+from servicekit.downstream import Downstream
+from servicekit.http import HttpClient, HttpFailure, NotSent, Reply, is_object, once
+
+# Whoever lets stock go waits for us meanwhile: the order service 2 s.
+ASK_DEADLINE_S: Final = 1.0
+# An order that has ended stays ended. What is neither known here, a later version's status say, needs its stock.
+_ENDED: Final = frozenset({"CANCELLED", "REFUNDED"})
+_PAID: Final = "PAID"
+
+
+class Need(Enum):
+    """What an order says of its stock."""
+
+    NONE = "none"  # it has ended, or there is no such order
+    WAITING = "waiting"  # it is on its way, or waits to be paid
+    PAID = "paid"  # it keeps it for good, or until it is refunded
+
+
+class Orders(Protocol):
+    """What the product stub wants of the order service."""
+
+    def need_of(self, reservation_id: str) -> Need:
+        """What the order of this id says. Raises OrderServiceUnavailable."""
+        ...
+
+
+class RestOrders:
+    """`Orders` over HTTP.
+
+    Args:
+        may_be_absent: Nobody there at all means that nobody has orders: the stub is used by itself. Until it has answered
+            once; from then on it is one that is away.
+    """
+
+    def __init__(self, http: HttpClient, *, may_be_absent: bool) -> None:
+        self._http = http
+        self._may_be_absent = may_be_absent
+
+    def need_of(self, reservation_id: str) -> Need:
+        try:
+            url = f"{self._http.base_url}{reservation_id}/?live=false"
+            reply = self._http.call("GET", url, retries=once(ASK_DEADLINE_S))
+        except NotSent as failure:
+            if self._may_be_absent:
+                return Need.NONE
+            raise OrderServiceUnavailable from failure
+        except HttpFailure as failure:
+            raise OrderServiceUnavailable from failure
+        self._may_be_absent = False
+        return _need(reply, reservation_id)
+
+
+def _need(reply: Reply, reservation_id: str) -> Need:
+    body: dict[str, Any] = reply.body if is_object(reply.body) else {}
+    if reply.status == 404 and body.get("code") == "order_not_found":
+        return Need.NONE
+    if reply.status != 200 or not {"id", "status"} <= body.keys():
+        raise OrderServiceUnavailable
+    # An order is found by its number, too, and by other spellings of its id; it reserves under none of those.
+    if body["id"] != reservation_id or body["status"] in _ENDED:
+        return Need.NONE
+    return Need.PAID if body["status"] == _PAID else Need.WAITING
+
+
+@cache
+def downstream() -> Downstream:
+    """The order service as it is seen from here."""
+    return Downstream("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+
+
+@cache
+def order_service() -> Orders:
+    """The order service, one pooled client per process."""
+    http = HttpClient(
+        settings.ORDER_SERVICE_URL,
+        connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
+        read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
+        downstream=downstream(),
+    )
+    return RestOrders(http, may_be_absent=not settings.ORDER_SERVICE_IS_NAMED)
