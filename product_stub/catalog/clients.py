@@ -37,8 +37,8 @@ class RestOrders:
     """`Orders` over HTTP.
 
     Args:
-        may_be_absent: Nobody there at all means that nobody has orders: the stub is used by itself. Until it has answered
-            once; from then on it is one that is away.
+        may_be_absent: Nobody there at all means that nobody has orders: the stub is used by itself. Until it has
+            answered once; from then on it is one that is away.
     """
 
     def __init__(self, http: HttpClient, *, may_be_absent: bool) -> None:
