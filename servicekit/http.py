@@ -20,7 +20,15 @@ from servicekit.downstream import OPEN, Downstream, NotAsked, Visit
 from servicekit.errors import Overloaded
 from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
-from servicekit.transport import MAX_ANSWER_BYTES, AnswerTooLarge, Headers, NotConnected, OnePeer
+from servicekit.transport import (
+    MAX_ANSWER_BYTES,
+    AnswerTooLarge,
+    EndlessAnswer,
+    Headers,
+    NotConnected,
+    NotHttp,
+    OnePeer,
+)
 
 log = structlog.get_logger()
 
@@ -156,6 +164,9 @@ class HttpClient:
             with workplace.elsewhere():
                 response = self._adapter.send(request, timeout=timeout)
             return _reply(response, request)
+        except (NotHttp, EndlessAnswer) as failure:
+            _report(request, "the answer is not HTTP" if isinstance(failure, NotHttp) else "the answer does not end")
+            return NoAnswer(str(failure))
         except requests.ConnectionError as failure:
             return NotSent(str(failure)) if never_connected(failure) else NoAnswer(str(failure))
         except AnswerTooLarge:
@@ -212,9 +223,13 @@ def _reply(response: requests.Response, request: requests.PreparedRequest) -> Re
 
 
 def _unreadable(request: requests.PreparedRequest, why: str, *, status: int = 0) -> Unreadable:
+    _report(request, why, status=status)
+    return Unreadable(why, status=status)
+
+
+def _report(request: requests.PreparedRequest, why: str, *, status: int = 0) -> None:
     """Said in the log, with the address: it is mostly the wrong one, which only a person can put right."""
     log.error(UNUSABLE_ANSWER, method=request.method, url=request.url, status=status or None, reason=why)
-    return Unreadable(why, status=status)
 
 
 def _is_outage(outcome: Reply | HttpFailure) -> bool:

@@ -17,6 +17,7 @@ from httptools import HttpParserError, HttpResponseParser
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import wait_for_read
 
 # A larger answer than this is not from a service of ours.
@@ -35,6 +36,14 @@ class NotConnected(requests.ConnectionError):
 
 class AnswerTooLarge(requests.RequestException):
     """More than `MAX_ANSWER_BYTES`; not read to its end."""
+
+
+class NotHttp(requests.ConnectionError):
+    """What came back is not HTTP, or more than one answer."""
+
+
+class EndlessAnswer(requests.ReadTimeout):
+    """It came, and was not whole in time."""
 
 
 class Headers(CaseInsensitiveDict[str]):
@@ -131,11 +140,11 @@ class OnePeer(HTTPAdapter):
 
         Raises:
             NotConnected, ConnectTimeout: nothing was sent.
-            ConnectionError, ReadTimeout, AnswerTooLarge: it was sent, or part of it.
+            ConnectionError, ReadTimeout, AnswerTooLarge, NotHttp, EndlessAnswer: it was sent, or part of it.
         """
-        if not self._is_plain:
-            return super().send(request, timeout=timeout)
         connect_timeout_s, read_timeout_s = timeout
+        if not self._is_plain:
+            return _read_whole(super().send(request, stream=True, timeout=timeout), within_s=read_timeout_s)
         message = self._message(request)
         connection = self._kept() or self._new(connect_timeout_s)
         try:
@@ -145,7 +154,13 @@ class OnePeer(HTTPAdapter):
         except TimeoutError as problem:
             connection.close()
             raise requests.ReadTimeout(problem, request=request) from problem
-        except (OSError, HttpParserError) as problem:
+        except HttpParserError as problem:
+            connection.close()
+            raise NotHttp(problem, request=request) from problem
+        except requests.RequestException:  # which is an OSError, too
+            connection.close()
+            raise
+        except OSError as problem:
             connection.close()
             raise requests.ConnectionError(problem, request=request) from problem
         except BaseException:
@@ -198,11 +213,39 @@ def _read(connection: socket.socket, *, within_s: float) -> _Answer:
         if received:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise TimeoutError
+                raise EndlessAnswer
             connection.settimeout(left_s)
-        data = connection.recv(_READ_BYTES)
+        try:
+            data = connection.recv(_READ_BYTES)
+        except TimeoutError as problem:
+            if not received:
+                raise
+            raise EndlessAnswer(problem) from problem
         received += len(data)
         if received > MAX_ANSWER_BYTES:
             raise AnswerTooLarge
         answer.feed(data)
     return answer
+
+
+def _read_whole(response: requests.Response, *, within_s: float) -> requests.Response:
+    """The same bounds for an answer that came the other way, where the time-out is for each piece of it."""
+    parts: list[bytes] = []
+    received = 0
+    deadline = time.monotonic() + within_s
+    try:
+        while part := response.raw.read1(_READ_BYTES, decode_content=True):
+            parts.append(part)
+            received += len(part)
+            if received > MAX_ANSWER_BYTES:
+                raise AnswerTooLarge
+            if time.monotonic() > deadline:
+                raise EndlessAnswer
+    except ReadTimeoutError as problem:
+        raise requests.ReadTimeout(problem, request=response.request) from problem
+    except HTTPError as problem:
+        raise requests.ConnectionError(problem, request=response.request) from problem
+    finally:
+        response.close()
+    response._content = b"".join(parts)
+    return response

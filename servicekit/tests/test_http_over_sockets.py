@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 
 from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, once
 from servicekit.retries import RetryPolicy
+from servicekit.transport import AnswerTooLarge, EndlessAnswer, OnePeer
 
 # What a test may take at most where the client must give up after a fraction of it.
 PATIENCE_S = 5.0
@@ -199,13 +201,57 @@ def test_a_peer_that_hangs_is_given_up_after_the_read_timeout(peer: Peer) -> Non
     assert len(peer.seen) == 1
 
 
-def test_a_peer_that_answers_a_byte_at_a_time_is_given_up_as_soon(peer: Peer) -> None:
+def test_a_peer_that_answers_a_byte_at_a_time_is_given_up_as_soon(peer: Peer, log_lines: Any) -> None:
     """The time-out is for the whole answer: one that always comes, and never ends, does not hold its caller."""
     peer.script = ["drip"]
     started = time.monotonic()
     with pytest.raises(NoAnswer):
         client_of(peer.url, read_timeout_s=0.3).call("POST", peer.url, retries=once(5.0), json={})
     assert 0.3 <= time.monotonic() - started < 2.0
+    (line,) = log_lines()
+    assert (line["event"], line["level"], line["url"]) == ("http.unusable_answer", "error", peer.url)
+    assert line["reason"] == "the answer does not end"
+
+
+def test_what_is_not_http_stands_in_the_log_with_its_address(peer: Peer, log_lines: Any) -> None:
+    """Some other service lives there."""
+    peer.script = [b"SSH-2.0-OpenSSH_9.6\r\n"]
+    with pytest.raises(NoAnswer):
+        client_of(peer.url).call("POST", peer.url, retries=once(5.0), json={})
+    (line,) = log_lines()
+    assert (line["level"], line["url"], line["reason"]) == ("error", peer.url, "the answer is not HTTP")
+
+
+@pytest.mark.parametrize(
+    ("step", "failure"),
+    [
+        ("drip", EndlessAnswer),
+        ("hang", requests.ReadTimeout),
+        ("cut off", requests.ConnectionError),
+        (UNTIL_IT_CLOSES + b" " * 5_000_001, AnswerTooLarge),
+        (CHUNKED.replace(b"Connection: keep-alive\r\n", b"") + b"64\r\n[1, ", requests.ConnectionError),
+    ],
+    ids=["drip", "hang", "cut off", "too large", "chunk cut off"],
+)
+def test_what_comes_over_the_way_of_https_has_the_same_bounds(
+    peer: Peer, step: str | bytes, failure: type[Exception]
+) -> None:
+    """In time and in size, though there each piece has a time-out of its own."""
+    peer.script = [step]
+    adapter = OnePeer("https://peer.test/", pool_size=1)
+    request = requests.Request("POST", peer.url, data=b"{}").prepare()
+    started = time.monotonic()
+    with pytest.raises(failure):
+        adapter.send(request, timeout=(1.0, 0.3))
+    assert time.monotonic() - started < PATIENCE_S
+
+
+def test_an_answer_over_the_way_of_https_is_whole(peer: Peer) -> None:
+    """With a length and in chunks."""
+    peer.script = [200, CHUNKED + b"3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n"]
+    adapter = OnePeer("https://peer.test/", pool_size=1)
+    request = requests.Request("POST", peer.url, data=b"{}").prepare()
+    assert [adapter.send(request, timeout=(1.0, 2.0)).content for _ in range(2)] == [b"true", b"[1,2]"]
 
 
 def test_the_deadline_bounds_all_attempts_together(peer: Peer) -> None:
