@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicekit import conf, kafka, logs
+from servicekit import conf, databases, kafka, logs
 from servicekit import env as environment
 
 HERE = Path(__file__).resolve().parent
@@ -34,7 +34,19 @@ STATIC_URL = "/static/"
 STORAGES = conf.STORAGES
 WHITENOISE_USE_FINDERS = True
 
-DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
+# Where no DB_* is set: the variables by which seed 001 reached the orders, with its values.
+_ORDER_DB = environment.OtherNames(
+    engine=databases.POSTGRESQL,
+    variables={
+        "NAME": "ORDER_DB_NAME",
+        "USER": "ORDER_DB_USER",
+        "PASSWORD": "ORDER_DB_PASSWORD",
+        "HOST": "ORDER_DB_HOST",
+        "PORT": "ORDER_DB_PORT",
+    },
+    defaults={"NAME": "order_db", "USER": "order_user", "PASSWORD": "order_pass", "HOST": "order-db"},
+)
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_ORDER_DB)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -42,7 +54,9 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # Most of an order's time is its calls', so more of them at once than there are processors; measured.
-ADMISSION = conf.admission(env, at_once=8, wait_s=2.5, reads=("/api/orders", "/api/orders/[^/]+/events"))
+ADMISSION = conf.admission(
+    env, at_once=8, wait_s=2.5, database=DATABASES["default"], reads=("/api/orders", "/api/orders/[^/]+/events")
+)
 METRICS_DIRECTORY = conf.metrics_directory(env)
 DOWNSTREAMS = conf.downstreams(env)
 REST_FRAMEWORK = conf.rest_framework()

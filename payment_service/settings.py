@@ -5,7 +5,7 @@ from pathlib import Path
 from environs import validate
 
 from payment_service.payments import states
-from servicekit import conf, kafka, logs
+from servicekit import conf, databases, kafka, logs
 from servicekit import env as environment
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +37,19 @@ STATIC_URL = "/static/"
 STORAGES = conf.STORAGES
 WHITENOISE_USE_FINDERS = True
 
-DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
+# Where no DB_* is set: the variables of seed 003, whose clients have door C, with its values.
+_MYSQL = environment.OtherNames(
+    engine=databases.MYSQL,
+    variables={
+        "NAME": "MYSQL_DB",
+        "USER": "MYSQL_USER",
+        "PASSWORD": "MYSQL_PASSWORD",
+        "HOST": "MYSQL_HOST",
+        "PORT": "MYSQL_PORT",
+    },
+    defaults={"NAME": "ecommerce", "USER": "root", "HOST": "127.0.0.1"},
+)
+DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_MYSQL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -45,7 +57,7 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # A charge without a gateway is all work; some more than processors, for those who wait for the disk. Measured.
-ADMISSION = conf.admission(env, at_once=4, wait_s=1.5, reads=("/v1/payments",))
+ADMISSION = conf.admission(env, at_once=4, wait_s=1.5, database=DATABASES["default"], reads=("/v1/payments",))
 METRICS_DIRECTORY = conf.metrics_directory(env)
 DOWNSTREAMS = conf.downstreams(env)
 REST_FRAMEWORK = conf.rest_framework()

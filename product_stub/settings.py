@@ -45,7 +45,7 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=conf.DEFAULT_MAX_BODY_BYTES)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # All work and short: more at once only take turns. Measured.
-ADMISSION = conf.admission(env, at_once=2, wait_s=1.5, reads=("/api/products",))
+ADMISSION = conf.admission(env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/products",))
 METRICS_DIRECTORY = conf.metrics_directory(env)
 DOWNSTREAMS = conf.downstreams(env)
 REST_FRAMEWORK = conf.rest_framework()

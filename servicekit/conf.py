@@ -1,6 +1,7 @@
 """The Django settings that are the same in every service, as values for its `settings.py` to take."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -121,15 +122,18 @@ class Downstreams:
     calls: int
 
 
-def admission(env: Env, *, at_once: int, wait_s: float, reads: tuple[str, ...]) -> Admission:
+def admission(
+    env: Env, *, at_once: int, wait_s: float, database: Mapping[str, Any], reads: tuple[str, ...]
+) -> Admission:
     """`ADMISSION`, from the number of threads that the server was started with.
 
     Args:
         at_once: How many find work for a database server. On SQLite it is one, unless the environment says otherwise:
             there is one writer at a time, and threads that compute only take the interpreter from each other.
+        database: The service's entry in `DATABASES`.
         reads: Patterns of the lists' paths; these have places of their own, a quarter as many.
     """
-    usual = 1 if env.str("DB_ENGINE", default=environment.SQLITE) == environment.SQLITE else at_once
+    usual = 1 if database["ENGINE"] == environment.OUR_SQLITE else at_once
     at_once = env.int("REQUESTS_AT_ONCE", default=usual, validate=validate.Range(1))
     reads_at_once = env.int("READS_AT_ONCE", default=max(1, at_once // 4), validate=validate.Range(1))
     threads: int = env.int("GRANIAN_BLOCKING_THREADS", default=_SERVER_THREADS)

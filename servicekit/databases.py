@@ -7,9 +7,10 @@ the one who waits for him does.
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from environs import Env
+from environs import Env, EnvError
 
 POSTGRESQL: Final = "django.db.backends.postgresql"
 MYSQL: Final = "django.db.backends.mysql"
@@ -36,6 +37,19 @@ _OUT_OF_TIME_SQLSTATE: Final = "57014"
 _OUT_OF_TIME_CODES: Final = frozenset({1969, 3024})
 _SQLITE_OUT_OF_TIME: Final = "interrupted"
 
+# How a connection is protected, in libpq's words.
+_TLS_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# What they are in PyMySQL's. "require" asks for TLS and not who answers.
+_MYSQL_TLS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "disable": {"ssl_disabled": True},
+    "require": {"ssl": {"verify_mode": "none"}},
+    "verify-ca": {"ssl_verify_cert": True},
+    "verify-full": {"ssl_verify_cert": True, "ssl_verify_identity": True},
+}
+
+# psycopg's number for it, which only a service on PostgreSQL is to load.
+_READ_COMMITTED: Final = 2
+
 # Strict: what does not fit is an error, never cut off or made 0.
 _SQL_MODE: Final = (
     "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
@@ -44,17 +58,18 @@ _SQL_MODE: Final = (
 
 
 def postgresql(env: Env) -> dict[str, Any]:
-    """What PostgreSQL's entry in `DATABASES` has on top of its address: a pool for each process, and limits."""
-    limits = {
-        "default_transaction_isolation": r"read\ committed",
-        "statement_timeout": _milliseconds(env, "DB_STATEMENT_TIMEOUT_S", STATEMENT_TIMEOUT_S),
-        "lock_timeout": _milliseconds(env, "DB_LOCK_TIMEOUT_S", LOCK_TIMEOUT_S),
-        "idle_in_transaction_session_timeout": _milliseconds(
-            env, "DB_IDLE_IN_TRANSACTION_TIMEOUT_S", IDLE_IN_TRANSACTION_TIMEOUT_S
-        ),
-    }
+    """What PostgreSQL's entry in `DATABASES` has on top of its address: a pool for each process, and limits.
+
+    `DB_TRANSACTION_POOLING`: there is a PgBouncer between that gives each transaction another session. It takes no
+    options of a session and keeps none, so the limits are the role's own then (docs/databases.md); a cursor of the
+    server's would end with its transaction, so there are none.
+    """
+    is_pooled = env.bool("DB_TRANSACTION_POOLING", default=False)
+    session = {"isolation_level": _READ_COMMITTED} if is_pooled else {"options": _options(env)}
+    mode, trusted = _tls(env)
     return {
         "ENGINE": POSTGRESQL,
+        "DISABLE_SERVER_SIDE_CURSORS": is_pooled,
         "CONN_MAX_AGE": 0,  # a request gives its connection back to the pool
         "CONN_HEALTH_CHECKS": True,  # which looks at it before the next one gets it
         "OPTIONS": {
@@ -66,7 +81,9 @@ def postgresql(env: Env) -> dict[str, Any]:
                 "reconnect_timeout": env.float("DB_POOL_TIMEOUT_S", default=POOL_TIMEOUT_S),
             },
             "connect_timeout": _whole_seconds(env, "DB_CONNECT_TIMEOUT_S", CONNECT_TIMEOUT_S),
-            "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+            **({"sslmode": mode} if mode else {}),
+            **({"sslrootcert": trusted} if trusted else {}),
+            **session,
             **_KEEPALIVE,
         },
     }
@@ -74,7 +91,28 @@ def postgresql(env: Env) -> dict[str, Any]:
 
 def mysql(env: Env) -> dict[str, Any]:
     """What MySQL's and MariaDB's entry in `DATABASES` has on top of its address: a session like the other engines'."""
-    statement_s = env.float("DB_STATEMENT_TIMEOUT_S", default=STATEMENT_TIMEOUT_S)
+    statement_s: float = env.float("DB_STATEMENT_TIMEOUT_S", default=STATEMENT_TIMEOUT_S)
+    mode, trusted = _tls(env)
+    answer_s = statement_s + _ANSWER_GRACE_S if statement_s else None
+    return {
+        "ENGINE": "servicekit.mysql",
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "isolation_level": "read committed",
+            "charset": "utf8mb4",
+            "init_command": _session(env, statement_s),
+            "connect_timeout": max(1, _whole_seconds(env, "DB_CONNECT_TIMEOUT_S", CONNECT_TIMEOUT_S)),
+            "read_timeout": answer_s,
+            "write_timeout": answer_s,
+            **_MYSQL_TLS.get(mode, {}),
+            **({"ssl_ca": trusted} if trusted else {}),
+        },
+    }
+
+
+def _session(env: Env, statement_s: float) -> str:
+    """What a session of MySQL's or MariaDB's is told at its start."""
     idle_s = _whole_seconds(env, "DB_IDLE_IN_TRANSACTION_TIMEOUT_S", IDLE_IN_TRANSACTION_TIMEOUT_S)
     session = {
         "sql_mode": f"'{_SQL_MODE}'",
@@ -87,20 +125,7 @@ def mysql(env: Env) -> dict[str, Any]:
         f" /*M!100100 , max_statement_time={statement_s}, idle_transaction_timeout={idle_s} */"
         f" /*!50708 , max_execution_time={statement_s * 1000:.0f} */"
     )
-    answer_s = statement_s + _ANSWER_GRACE_S if statement_s else None
-    return {
-        "ENGINE": "servicekit.mysql",
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "isolation_level": "read committed",
-            "charset": "utf8mb4",
-            "init_command": "SET SESSION " + ", ".join(f"{k}={v}" for k, v in session.items()) + limits,
-            "connect_timeout": max(1, _whole_seconds(env, "DB_CONNECT_TIMEOUT_S", CONNECT_TIMEOUT_S)),
-            "read_timeout": answer_s,
-            "write_timeout": answer_s,
-        },
-    }
+    return "SET SESSION " + ", ".join(f"{k}={v}" for k, v in session.items()) + limits
 
 
 def took_too_long(problem: Exception) -> bool:
@@ -111,6 +136,39 @@ def took_too_long(problem: Exception) -> bool:
         or code == _SQLITE_OUT_OF_TIME
         or getattr(problem.__cause__, "sqlstate", None) == _OUT_OF_TIME_SQLSTATE
     )
+
+
+def _tls(env: Env) -> tuple[str, str]:
+    """`DB_SSLMODE` and `DB_SSLROOTCERT`, each empty where it is not set, so that the driver does as it does by itself.
+
+    Certificates to trust and no mode mean that the server must show one of theirs for its own name.
+    """
+    mode, trusted = (env.str(name, default="") for name in ("DB_SSLMODE", "DB_SSLROOTCERT"))
+    if mode and mode not in _TLS_MODES:
+        raise EnvError(f'Environment variable "DB_SSLMODE" must be one of {_TLS_MODES}, not {mode!r}')
+    if trusted and not Path(trusted).is_file():
+        raise EnvError(f'Environment variable "DB_SSLROOTCERT" names a file that is not there: {trusted}')
+    if mode.startswith("verify") and not trusted:
+        raise EnvError(f'"DB_SSLMODE" is {mode}, so "DB_SSLROOTCERT" must name the file of certificates to trust')
+    if not trusted:
+        return mode, ""
+    if mode in ("disable", "allow", "prefer"):
+        raise EnvError(f'"DB_SSLROOTCERT" is set, but with "DB_SSLMODE" {mode} no certificate is looked at')
+    # As libpq has it: who asks for TLS and says whom to trust wants to know that it is one of those.
+    return {"": "verify-full", "require": "verify-ca"}.get(mode, mode), trusted
+
+
+def _options(env: Env) -> str:
+    """What a session of PostgreSQL's is told at its start."""
+    limits = {
+        "default_transaction_isolation": r"read\ committed",
+        "statement_timeout": _milliseconds(env, "DB_STATEMENT_TIMEOUT_S", STATEMENT_TIMEOUT_S),
+        "lock_timeout": _milliseconds(env, "DB_LOCK_TIMEOUT_S", LOCK_TIMEOUT_S),
+        "idle_in_transaction_session_timeout": _milliseconds(
+            env, "DB_IDLE_IN_TRANSACTION_TIMEOUT_S", IDLE_IN_TRANSACTION_TIMEOUT_S
+        ),
+    }
+    return " ".join(f"-c {name}={value}" for name, value in limits.items())
 
 
 def _pool_max(env: Env) -> int:

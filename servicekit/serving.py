@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, clear_script_prefix, get_resolver
 
 from servicekit import logs, processes
+from servicekit.storage import naming
 
 # Those that are asked for over and over have no ids in them, so that there are not more of them than routes.
 _KEPT_PATHS: Final = 128
@@ -62,6 +63,7 @@ def load() -> WSGIHandler:
     _leave_connections_to_the_workplace()
     _spare_the_look_for_an_event_loop()
     logs.settle()
+    naming.say_which()
     processes.settle_in()
     return application
 

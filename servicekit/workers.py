@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from prometheus_client import Counter
 
 from servicekit import processes
+from servicekit.storage import naming
 
 log = structlog.get_logger()
 
@@ -117,6 +118,7 @@ def run(
     A job that fails is left out for twice as long each time, for whatever it needs may be away for a while.
     """
     processes.settle_in()
+    naming.say_which()
     turns = [_Turn(name, job) for name, job in jobs]
     log.info("worker.started", jobs=[turn.name for turn in turns])
     while not stop.asked():

@@ -67,6 +67,7 @@ def base_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        "ENV_FILE": "",  # nor of what is in a service's own .env
         "SECRET_KEY": "only-for-tests-" + "x" * 50,
         "DEBUG": "off",
         "LOG_LEVEL": "INFO",

@@ -67,3 +67,30 @@ def test_a_folder_without_tests_is_named() -> None:
     """A usage error, not a success."""
     status, _ = run_pytest("docs")
     assert status == pytest.ExitCode.USAGE_ERROR
+
+
+WATCHED: Final = """
+import importlib, sys
+from pathlib import Path
+from environs import Env
+Env.read_env = lambda _, path, **__: print(Path(path).parent.name)
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+"""
+SUITES: Final = ("notify_service", "order_service", "payment_service", "product_stub", "servicekit")
+
+
+def test_a_users_own_env_file_is_nothing_to_a_suite() -> None:
+    """Its settings read none, those of a service do; and the services of the black box are told to read none."""
+    environment = base_environment()
+    assert environment.pop("ENV_FILE") == ""
+
+    def files_read(*modules: str) -> list[str]:
+        command = [sys.executable, "-c", WATCHED, *modules]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    for suite in SUITES:
+        assert f"--ds={suite}.tests.settings" in (ROOT / suite / "pytest.ini").read_text()
+    assert files_read(*(f"{suite}.tests.settings" for suite in SUITES)) == []
+    assert files_read(*(f"{suite}.settings" for suite in SUITES[:-1])) == list(SUITES[:-1])

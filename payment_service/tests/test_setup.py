@@ -10,11 +10,13 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
+from payment_service import settings as ours
 from payment_service.payments import checks
 from payment_service.payments.processing import charging
 from payment_service.settings import HERE
 from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
+from servicekit import env as environment
 from servicekit.events.models import Event
 from servicekit.tests.looking import assert_every_list_is_a_read
 
@@ -55,6 +57,24 @@ def test_a_wrong_gateway_table_is_a_system_check_error(settings: Any, table: dic
 def test_models_and_migrations_agree() -> None:
     """No migration is missing."""
     call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+
+
+def test_the_first_clients_variables_name_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`MYSQL_*`, with that service's own values where one is not set; a `DB_*` says more."""
+    for name in (*environment._ADDRESS.values(), "DB_ENGINE", "DB_PASSWORD_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MYSQL_PASSWORD", "mine")
+
+    def found() -> tuple[str, ...]:
+        database = environment.database(ours.env, default_sqlite=HERE / "db.sqlite3", also=ours._MYSQL)
+        return tuple(database.get(part, "") for part in ("ENGINE", "HOST", "PORT", "NAME", "USER", "PASSWORD"))
+
+    assert found() == ("servicekit.mysql", "127.0.0.1", "", "ecommerce", "root", "mine")
+    for name, value in {"HOST": "db", "PORT": "3308", "DB": "payments", "USER": "me"}.items():
+        monkeypatch.setenv(f"MYSQL_{name}", value)
+    assert found() == ("servicekit.mysql", "db", "3308", "payments", "me", "mine")
+    monkeypatch.setenv("DB_ENGINE", "django.db.backends.postgresql")
+    assert found() == ("django.db.backends.postgresql", "", "", "payment_service", "", "")
 
 
 def test_every_variable_is_in_the_example_environment() -> None:

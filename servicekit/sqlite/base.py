@@ -25,6 +25,8 @@ from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.db.backends.utils import CursorWrapper
 
+from servicekit.sqlite import files
+
 # Device, inode and permissions; None for a database without a file.
 Identity = tuple[int, int, int] | None
 
@@ -202,7 +204,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.connection.cursor(factory=_Cursor)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        connection = super().get_new_connection(conn_params)
+        files.make_private(conn_params["database"])
+        try:
+            connection = super().get_new_connection(conn_params)
+        except sqlite3.OperationalError as problem:
+            if reason := files.what_is_wrong_with(self.settings_dict["NAME"]):
+                raise sqlite3.OperationalError(reason) from problem
+            raise
         self._file = Path(self.settings_dict["NAME"])
         self._opened = self._present()
         if self._ends_at is not None:

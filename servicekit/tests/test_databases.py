@@ -1,15 +1,18 @@
 """What the `DB_*` variables come to for a database server."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from environs import EnvError
+from psycopg import IsolationLevel
 
 from servicekit import env as environment
 
 POSTGRESQL = "django.db.backends.postgresql"
 MYSQL = "django.db.backends.mysql"
+TLS = ("SSLMODE", "SSLROOTCERT")
 
 
 @pytest.fixture
@@ -17,7 +20,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """None of them set."""
     names = ("ENGINE", "NAME", "USER", "PASSWORD", "PASSWORD_FILE", "HOST", "PORT", "CONNECT_TIMEOUT_S")
     limits = ("LOCK_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "IDLE_IN_TRANSACTION_TIMEOUT_S")
-    for name in (*names, *limits, "POOL_MIN", "POOL_MAX", "POOL_TIMEOUT_S"):
+    for name in (*names, *limits, *TLS, "POOL_MIN", "POOL_MAX", "POOL_TIMEOUT_S", "TRANSACTION_POOLING"):
         monkeypatch.delenv(f"DB_{name}", raising=False)
     for name in ("REQUESTS_AT_ONCE", "READS_AT_ONCE"):
         monkeypatch.delenv(name, raising=False)
@@ -84,3 +87,85 @@ def test_mysql_has_a_strict_session(tmp_path: Path, variables: pytest.MonkeyPatc
     assert "time_zone='+00:00', innodb_lock_wait_timeout=1 " in options["init_command"]
     assert "/*M!100100 , max_statement_time=2.5, idle_transaction_timeout=30 */" in options["init_command"]
     assert "/*!50708 , max_execution_time=2500 */" in options["init_command"]
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> str:
+    """A file of certificates."""
+    path = tmp_path / "ca.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----")
+    return str(path)
+
+
+def protection(folder: Path) -> dict[str, Any]:
+    return {name: value for name, value in read(folder)["OPTIONS"].items() if name.startswith("ssl")}
+
+
+@pytest.mark.parametrize("engine", [POSTGRESQL, MYSQL])
+def test_without_a_word_the_driver_does_as_it_does(tmp_path: Path, variables: pytest.MonkeyPatch, engine: str) -> None:
+    """TLS where the server has it."""
+    variables.setenv("DB_ENGINE", engine)
+    assert protection(tmp_path) == {}
+
+
+PROTECTIONS: Final[Mapping[tuple[str, bool], tuple[str, dict[str, Any]]]] = {
+    ("disable", False): ("disable", {"ssl_disabled": True}),
+    ("prefer", False): ("prefer", {}),
+    ("allow", False): ("allow", {}),
+    ("require", False): ("require", {"ssl": {"verify_mode": "none"}}),
+    ("require", True): ("verify-ca", {"ssl_verify_cert": True}),
+    ("verify-ca", True): ("verify-ca", {"ssl_verify_cert": True}),
+    ("verify-full", True): ("verify-full", {"ssl_verify_cert": True, "ssl_verify_identity": True}),
+    ("", True): ("verify-full", {"ssl_verify_cert": True, "ssl_verify_identity": True}),
+}
+
+
+@pytest.mark.parametrize("asked", PROTECTIONS)
+def test_a_connection_is_protected_as_was_asked(
+    tmp_path: Path, variables: pytest.MonkeyPatch, trusted: str, asked: tuple[str, bool]
+) -> None:
+    """The same words for both kinds of server; certificates alone ask for the server's own name, too."""
+    mode, has_ca = asked
+    postgresql, mysql = PROTECTIONS[asked]
+    variables.setenv("DB_SSLMODE", mode)
+    variables.setenv("DB_SSLROOTCERT", trusted if has_ca else "")
+    variables.setenv("DB_ENGINE", POSTGRESQL)
+    assert protection(tmp_path) == {"sslmode": postgresql, **({"sslrootcert": trusted} if has_ca else {})}
+    variables.setenv("DB_ENGINE", MYSQL)
+    assert protection(tmp_path) == {**mysql, **({"ssl_ca": trusted} if has_ca else {})}
+
+
+HALF: Final[Mapping[tuple[str, str], str]] = {
+    ("on", ""): r"\"DB_SSLMODE\" must be one of .*verify-full.*, not 'on'",
+    ("VERIFY-FULL", ""): '"DB_SSLMODE" must be one of',
+    ("verify-full", ""): '"DB_SSLROOTCERT" must name the file',
+    ("verify-ca", ""): '"DB_SSLROOTCERT" must name the file',
+    ("", "/no/such/file"): '"DB_SSLROOTCERT" names a file that is not there: /no/such/file',
+    ("prefer", __file__): "no certificate is looked at",
+    ("disable", __file__): "no certificate is looked at",
+}
+
+
+@pytest.mark.parametrize("engine", [POSTGRESQL, MYSQL])
+@pytest.mark.parametrize("asked", HALF)
+def test_half_a_protection_is_refused(
+    tmp_path: Path, variables: pytest.MonkeyPatch, engine: str, asked: tuple[str, str]
+) -> None:
+    """Whoever asks for a certificate to be looked at must not get less without a word."""
+    variables.setenv("DB_ENGINE", engine)
+    variables.setenv("DB_SSLMODE", asked[0])
+    variables.setenv("DB_SSLROOTCERT", asked[1])
+    with pytest.raises(EnvError, match=HALF[asked]):
+        read(tmp_path)
+
+
+def test_a_pooler_between_is_told_nothing_of_a_session(tmp_path: Path, variables: pytest.MonkeyPatch) -> None:
+    """No options at the start, no cursor that outlives a statement; each transaction says its isolation itself."""
+    variables.setenv("DB_ENGINE", POSTGRESQL)
+    assert read(tmp_path)["DISABLE_SERVER_SIDE_CURSORS"] is False
+    variables.setenv("DB_TRANSACTION_POOLING", "on")
+    database = read(tmp_path)
+    assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert "options" not in database["OPTIONS"]
+    assert database["OPTIONS"]["isolation_level"] == IsolationLevel.READ_COMMITTED
+    assert database["OPTIONS"]["pool"]["max_size"] == 16

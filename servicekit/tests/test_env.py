@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from typing import Any, Final
+from unittest.mock import ANY
 
 import pytest
 from environs import EnvError
@@ -25,6 +27,32 @@ def test_no_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / ".env").write_text("ABOVE=1\n")
     (tmp_path / "service").mkdir()
     assert environment.read(tmp_path / "service").str("ABOVE", default="not there") == "not there"
+
+
+def test_another_file_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ENV_FILE` takes the place of `.env`, which is not read then."""
+    monkeypatch.delenv("MISSING", raising=False)
+    monkeypatch.delenv("OTHER", raising=False)
+    (tmp_path / ".env").write_text("MISSING=by the usual file\nOTHER=by the usual file\n")
+    (tmp_path / "another").write_text("MISSING=by another\n")
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "another"))
+    env = environment.read(tmp_path)
+    assert (env.str("MISSING"), env.str("OTHER", default="not there")) == ("by another", "not there")
+
+
+def test_no_file_is_read_where_none_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ENV_FILE` empty: what a user has set up is nothing to a test."""
+    monkeypatch.delenv("MISSING", raising=False)
+    (tmp_path / ".env").write_text("MISSING=by the usual file\n")
+    monkeypatch.setenv("ENV_FILE", "")
+    assert environment.read(tmp_path).str("MISSING", default="not there") == "not there"
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every variable would be its default, and nobody would know why."""
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "nothing"))
+    with pytest.raises(EnvError, match=r'"ENV_FILE" names a file that is not there: .*/nothing'):
+        environment.read(tmp_path)
 
 
 def test_a_secret_comes_from_its_variable_or_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +123,7 @@ def test_what_is_no_http_url_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 def no_database(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT"):
         monkeypatch.delenv(f"DB_{name}", raising=False)
-    for name in ("SQLITE_SYNCHRONOUS", "SQLITE_BUSY_TIMEOUT_S"):
+    for name in ("SQLITE_SYNCHRONOUS", "SQLITE_BUSY_TIMEOUT_S", "DATA_DIR", "DB_PASSWORD_FILE"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -126,6 +154,72 @@ def test_sqlites_durability_can_be_chosen(tmp_path: Path, no_database: pytest.Mo
     no_database.setenv("SQLITE_SYNCHRONOUS", "OFF; DROP TABLE")
     with pytest.raises(EnvError, match='"SQLITE_SYNCHRONOUS" must be one of'):
         environment.database(env, default_sqlite=tmp_path / "db")
+
+
+def test_the_file_may_have_another_folder(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """As in the images; a server's database is not called after it, and DB_NAME says more than DATA_DIR."""
+    env, default = environment.read(tmp_path), tmp_path / "some_service" / "db.sqlite3"
+    no_database.setenv("DATA_DIR", "/data")
+    assert environment.database(env, default_sqlite=default)["NAME"] == "/data/db.sqlite3"
+    no_database.setenv("DB_ENGINE", "django.db.backends.postgresql")
+    assert environment.database(env, default_sqlite=default)["NAME"] == "some_service"
+    no_database.delenv("DB_ENGINE")
+    no_database.setenv("DB_NAME", "/elsewhere/orders.db")
+    assert environment.database(env, default_sqlite=default)["NAME"] == "/elsewhere/orders.db"
+
+
+OTHERS: Final = environment.OtherNames(
+    engine="django.db.backends.mysql",
+    variables={
+        "NAME": "OUR_DB",
+        "USER": "OUR_USER",
+        "PASSWORD": "OUR_PASSWORD",
+        "HOST": "OUR_HOST",
+        "PORT": "OUR_PORT",
+    },
+    defaults={"NAME": "shop", "USER": "root", "HOST": "127.0.0.1"},
+)
+
+
+def address(folder: Path) -> dict[str, Any]:
+    found = environment.database(environment.read(folder), default_sqlite=folder / "db.sqlite3", also=OTHERS)
+    return {name: found[name] for name in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT") if name in found}
+
+
+def test_other_names_are_understood_where_ours_are_not_set(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """Any of them is enough; what is not set is what it was there; the password may be in a file."""
+    (tmp_path / "password").write_text("s3cret\n")
+    no_database.setenv("OUR_PASSWORD_FILE", str(tmp_path / "password"))
+    whole = {"ENGINE": "servicekit.mysql", "NAME": "shop", "USER": "root", "PASSWORD": "s3cret", "HOST": "127.0.0.1"}
+    assert address(tmp_path) == {**whole, "PORT": ""}
+    no_database.setenv("OUR_HOST", "db")
+    no_database.setenv("OUR_PORT", "3308")
+    assert address(tmp_path) == {**whole, "HOST": "db", "PORT": "3308"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_ENGINE", "django.db.backends.sqlite3"),
+        ("DB_NAME", "ours"),
+        ("DB_HOST", "ours"),
+        ("DB_USER", "ours"),
+        ("DB_PASSWORD", "ours"),
+        ("DB_PORT", "1"),
+    ],
+)
+def test_our_own_names_say_more(tmp_path: Path, no_database: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Any of them is enough for all others to be nothing to us."""
+    no_database.setenv("OUR_HOST", "db")
+    no_database.setenv(name, value)
+    assert address(tmp_path) == {"ENGINE": "servicekit.sqlite", "NAME": "ours" if name == "DB_NAME" else ANY}
+
+
+def test_variables_without_a_value_are_not_set(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
+    """As in a copy of .env.example."""
+    for name in (*OTHERS.variables.values(), "DB_ENGINE", "DB_NAME", "DB_HOST", "DB_PASSWORD", "DB_PASSWORD_FILE"):
+        no_database.setenv(name, "")
+    assert address(tmp_path) == {"ENGINE": "servicekit.sqlite", "NAME": str(tmp_path / "db.sqlite3")}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+"""Says which database is used, so that nobody has to guess what his variables came to."""
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, connections
+
+log = structlog.get_logger()
+
+
+def say_which(alias: str = DEFAULT_DB_ALIAS) -> None:
+    """One line at the start of a server, a worker and a migration; without the password, and without connecting."""
+    settings = connections.settings[alias]
+    given = {part.lower(): str(settings[part]) for part in ("NAME", "USER", "HOST", "PORT") if settings[part]}
+    log.info("database.used", engine=settings["ENGINE"].rpartition(".")[2], **given)
