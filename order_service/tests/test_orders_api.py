@@ -1,5 +1,6 @@
 """The order API over Django's test client: shapes, statuses and sentences of the contract."""
 
+import json
 import re
 from typing import Any
 from uuid import UUID
@@ -411,6 +412,17 @@ def test_order_can_be_read_without_asking_the_payment_service(api: Client, shop:
     assert api.get(f"/api/orders/{placed['id']}/?live=false").json()["payment_status"] == "COMPLETED"
     assert shop.payments.calls["glance"] == 0
     assert api.get(f"/api/orders/{placed['id']}/?live=maybe").status_code == 400
+
+
+@pytest.mark.parametrize("part", [{"amount": 3}, {"items": []}, {"product_ids": [1]}, {"amount": None}])
+def test_a_part_of_an_order_is_not_cancelled(api: Client, shop: Shop, part: dict[str, Any]) -> None:
+    """400 naming the field, instead of giving back all of it; other fields are ignored."""
+    placed = post(api, ALICE).json()
+    url = f"/api/orders/{placed['id']}/cancel/"
+    refused = api.post(url, json.dumps(part), content_type="application/json")
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, list(part))
+    assert the_order().status == "PAID"
+    assert api.post(url, '{"reason": "changed my mind"}', content_type="application/json").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["cancel", "payment"])

@@ -36,6 +36,13 @@ class IncorrectAmount(errors.Invalid):
         super().__init__(f"Incorrect payment amount (expected {expected})", expected=expected)
 
 
+class IncorrectCurrency(errors.Invalid):
+    code = "incorrect_payment_currency"
+
+    def __init__(self, *, expected: str) -> None:
+        super().__init__(f"Incorrect payment currency (expected {expected})", expected=expected)
+
+
 class OrderServiceUnavailable(errors.Unavailable):
     """Nothing was charged."""
 
@@ -116,6 +123,16 @@ class NotVoidable(errors.Conflict):
 
     def __init__(self, *, status: str) -> None:
         super().__init__(f"Payment is {status}, only an authorized one can be voided", status=status)
+
+
+class VoidInPart(errors.Invalid):
+    """A void is of all that is held: what is wanted of it has to be captured, or the rest refunded."""
+
+    code = "void_in_part"
+
+    def __init__(self, *, held: Decimal) -> None:
+        held = money.two_decimals(held)
+        super().__init__(f"Only all of the {held} that is held can be voided", held=held)
 
 
 class NotRefundable(errors.Conflict):

@@ -91,6 +91,25 @@ def test_another_amount(client: APIClient, amount: str) -> None:
     assert Payment.objects.count() == 0
 
 
+def test_another_currency(client: APIClient) -> None:
+    """400 with the order's own, nothing charged; the order's own may be said."""
+    response = pay(client, {"order_id": 123, "amount": "199.99", "currency": "USD"})
+    assert (response.status_code, exact(response)["error"]) == (400, "Incorrect payment currency (expected EUR)")
+    assert Payment.objects.count() == 0
+    assert pay(client, {"order_id": 123, "amount": "199.99", "currency": "eur"}).status_code == 200
+
+
+@pytest.mark.parametrize("currency", ["JPY", "KRW", "CLP"])
+def test_an_order_whose_total_its_currency_has_no_coins_for(
+    client: APIClient, orders: FakeOrders, currency: str
+) -> None:
+    """400 that says so, nothing charged."""
+    orders.orders["123"] = OrderSeen(ORDER, "PENDING", Decimal("19.99"), currency)
+    response = pay(client, {"order_id": 123, "amount": "19.99"})
+    assert (response.status_code, exact(response)["fields"]) == (400, {"amount": [f"{currency} has no decimals."]})
+    assert Payment.objects.count() == 0
+
+
 def test_the_order_service_is_down(client: APIClient, orders: FakeOrders) -> None:
     """503 and when to come back, nothing charged."""
     orders.is_down = True

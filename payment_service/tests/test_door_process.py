@@ -110,6 +110,16 @@ def test_what_is_set_aside_is_voided(client: APIClient) -> None:
     assert (refusal.status_code, exact(refusal)["code"]) == (409, "payment_not_capturable")
 
 
+@pytest.mark.parametrize("amount", ["49.99", 0, "50.01"])
+def test_a_part_of_what_is_set_aside_is_not_voided(client: APIClient, gateway: FakeGateway, amount: Any) -> None:
+    """400, and all of it stays set aside; all of it may be said."""
+    transaction_id = transaction(client, capture=False)
+    refusal = post(client, "void", {"transaction_id": transaction_id, "amount": amount})
+    assert (refusal.status_code, exact(refusal)["code"], exact(refusal)["held"]) == (400, "void_in_part", 50)
+    assert gateway.held == 50
+    assert exact(post(client, "void", {"transaction_id": transaction_id, "amount": "50.00"}))["status"] == "voided"
+
+
 def test_what_was_taken_is_not_voided_here(client: APIClient) -> None:
     """409: it has to be refunded."""
     refusal = post(client, "void", {"transaction_id": transaction(client)})

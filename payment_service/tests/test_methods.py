@@ -121,6 +121,33 @@ def test_a_card_that_is_to_decline_takes_nothing(
     assert payment.retryable is (code == "insufficient_funds")
 
 
+def test_the_list_knows_a_method_by_either_name(charge: Charge, client: APIClient) -> None:
+    """Two that differ are refused, as anywhere else."""
+    charge("A", method="UPI")
+    for query, total in (({"method": "upi"}, 1), ({"payment_method": "UPI"}, 1), ({"payment_method": "card"}, 0)):
+        assert exact(client.get("/v1/payments", query))["total"] == total
+    assert client.get("/v1/payments", {"method": "UPI", "payment_method": "CARD"}).status_code == 400
+
+
+@pytest.mark.parametrize("door", ["A", "B", "C"])
+@pytest.mark.parametrize("capture", [False, None, 0, "false"])
+def test_a_door_that_takes_money_at_once_is_not_told_to_set_it_aside(charge: Charge, door: str, capture: Any) -> None:
+    """400 naming the field, nothing stored: the money would be taken. What is done anyway may be said."""
+    response = charge(door, capture=capture)
+    assert (response.status_code, list(exact(response)["fields"])) == (400, ["capture"])
+    assert Payment.objects.count() == 0
+    assert charge(door, capture=True).status_code in (200, 201)
+
+
+@pytest.mark.parametrize("door", ["A", "C", "D"])
+@pytest.mark.parametrize(("currency", "amount", "status"), [("jpy", "50.00", 0), ("KRW", "50.50", 400), ("X", 1, 400)])
+def test_each_door_takes_the_currency(charge: Charge, door: str, currency: str, amount: Any, status: int) -> None:
+    """It is not dropped; an amount that it has no coins for is refused, and nothing is stored."""
+    response = charge(door, amount=amount, currency=currency, method=A_METHOD[door])
+    assert response.status_code in ((status,) if status else (200, 201))
+    assert list(Payment.objects.values_list("currency", flat=True)) == ([] if status else [currency.upper()])
+
+
 @pytest.mark.parametrize("text", ["pm_card_visa", "anything", "token_ok"])
 def test_other_tokens_are_left_to_chance(charge: Charge, text: str) -> None:
     """They may be another gateway's own."""

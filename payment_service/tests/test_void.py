@@ -37,6 +37,19 @@ def test_an_order_without_a_payment_gets_a_tombstone(client: APIClient) -> None:
     assert trail() == ["payment.voided"]
 
 
+@pytest.mark.parametrize("amount", ["49.99", "3.00", 0, "50.01"])
+def test_a_part_of_what_is_held_is_not_voided(client: APIClient, gateway: FakeGateway, amount: Any) -> None:
+    """400, and nothing goes back; all that is held may be said, and also by a repeat, when nothing is held any more."""
+    charge(client)
+    refused = client.post(f"{URL}void/", {"amount": amount}, format="json")
+    assert (refused.status_code, exact(refused)["code"], exact(refused)["held"]) == (400, "void_in_part", 50)
+    assert (gateway.held, Payment.objects.get().void_requested) == (50, False)
+    for _ in range(2):
+        voided = client.post(f"{URL}void/", {"amount": "50.00"}, format="json")
+        assert (voided.status_code, exact(voided)["status"]) == (200, "REFUNDED")
+    assert gateway.held == 0
+
+
 @pytest.mark.parametrize("order_id", ["x", "0", "9" * 40])
 def test_what_can_be_no_order_gets_none(client: APIClient, order_id: str) -> None:
     """A malformed id leaves no tombstone."""

@@ -98,6 +98,16 @@ class PlaceOrderIn(BodyIn):
         }
 
 
+class CancelIn(BodyIn):
+    # An order is cancelled as a whole: what was meant to be a part of it must not become all of it.
+
+    def to_internal_value(self, data: Any) -> Any:
+        parts = [name for name in ("amount", "items", "product_ids") if isinstance(data, dict) and name in data]
+        if parts:
+            raise serializers.ValidationError(dict.fromkeys(parts, "An order is cancelled as a whole."))
+        return super().to_internal_value(data)
+
+
 class OrderItemOut(serializers.Serializer[Any]):
     product_id = serializers.IntegerField()
     name = serializers.CharField(allow_null=True, help_text="null when the product was not found")

@@ -4,7 +4,7 @@ from typing import Any
 
 from order_service.orders import actions, selectors, wiring
 from order_service.orders.api import docs, representation
-from order_service.orders.api.serializers import OrderListIn, PlaceOrderIn, ShowOrderIn
+from order_service.orders.api.serializers import CancelIn, OrderListIn, PlaceOrderIn, ShowOrderIn
 from servicekit.idempotency.keys import creation_id, idempotent, is_taken_over
 from servicekit.messages import Request, Response
 from servicekit.rest import parsed
@@ -45,6 +45,7 @@ class CancelOrderView(View):
     @docs.CANCEL_ORDER
     @idempotent
     def post(self, request: Request, reference: str) -> Response:
+        parsed(CancelIn, {} if request.data is None else request.data)
         order = actions.cancel_order(reference, wiring.a_run(), again=is_taken_over(request))
         status, body = representation.cancelled(order)
         return Response(body, status=status)

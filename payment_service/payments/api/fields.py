@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from django.conf import settings
@@ -121,6 +121,15 @@ def refuse_fractions(asked: dict[str, Any]) -> dict[str, Any]:
     """Let a validated body pass whose amount its currency has coins for; there is no half yen."""
     money.check(asked["amount"], asked["currency"])
     return asked
+
+
+class ChargeAtOnceIn(BodyIn):
+    # A charge at a door that only takes money at once: told to set it aside, it would do more than it was asked for.
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("capture", True) is not True:
+            raise serializers.ValidationError({"capture": ["Only /api/v1/payments/process sets money aside."]})
+        return super().to_internal_value(data)
 
 
 class StrictBooleanField(serializers.BooleanField):

@@ -23,6 +23,7 @@ class PayView(View):
             asked["order_id"],
             uid=creation_id(request),
             amount=asked["amount"],
+            currency=asked.get("currency"),
             method=method_in(asked, default=settings.DEFAULT_PAYMENT_METHOD),
             token=token_in(asked),
         )

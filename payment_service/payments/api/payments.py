@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from payment_service.payments import selectors
-from payment_service.payments.api.bodies.payments import PaymentIn, payment_body
+from payment_service.payments.api.bodies.payments import PaymentIn, VoidIn, payment_body
 from payment_service.payments.api.docs import payments as docs
 from payment_service.payments.api.fields import order_in_path
 from payment_service.payments.processing import charging, repair
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
 from servicekit.messages import Request, Response
+from servicekit.rest import parsed
 from servicekit.views import View
 
 
@@ -43,6 +44,7 @@ class VoidView(View):
 
     @docs.VOID_PAYMENT
     @idempotent
-    def post(self, _request: Request, order_id: str) -> Response:
-        voided = repair.void_payment(order_in_path(order_id))
+    def post(self, request: Request, order_id: str) -> Response:
+        asked = parsed(VoidIn, {} if request.data is None else request.data)
+        voided = repair.void_payment(order_in_path(order_id), amount=asked.get("amount"))
         return Response(payment_body(voided.payment), status=200 if voided.is_done else 202)

@@ -9,7 +9,7 @@ from payment_service.payments.api.bodies.process import (
     CaptureIn,
     ProcessIn,
     RefundIn,
-    TransactionIn,
+    TransactionVoidIn,
     record,
     refund_answer,
     step_answer,
@@ -63,7 +63,8 @@ class VoidView(View):
     @docs.VOID
     @idempotent
     def post(self, request: Request) -> Response:
-        return _answer(step_answer(repair.void_authorization(_looked_up(parsed(TransactionIn, request.data)))))
+        asked = parsed(TransactionVoidIn, request.data)
+        return _answer(step_answer(repair.void_authorization(_looked_up(asked), amount=asked.get("amount"))))
 
 
 class RefundView(View):

@@ -6,25 +6,28 @@ from uuid import UUID
 from django.conf import settings
 
 from payment_service.payments import clients, selectors
-from payment_service.payments.errors import IncorrectAmount, OrderNotFound, OrderNotPayable
+from payment_service.payments.errors import IncorrectAmount, IncorrectCurrency, OrderNotFound, OrderNotPayable
 from payment_service.payments.models import Payment
 from payment_service.payments.processing import charging, notices
 from payment_service.payments.services.attempts import Asked
 from payment_service.payments.states import Status
+from servicekit import money
 
 PAYABLE = "PENDING"
 
 
-def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: str) -> Payment:
+def pay_order(order_id: str, *, uid: UUID, amount: Decimal, currency: str | None, method: str, token: str) -> Payment:
     """Charge an order that waits for its payment. If only telling fails, the order service learns of it later.
 
     With notices off it learns of it from Kafka. Safe to repeat with the same `uid`.
 
     Args:
         order_id: The order's id or its number.
+        currency: What the payer believes the order to be in; None for whatever it is.
 
     Raises:
-        OrderNotFound, OrderNotPayable, IncorrectAmount, OrderServiceUnavailable: nothing was charged.
+        OrderNotFound, OrderNotPayable, IncorrectCurrency, DoesNotFit, IncorrectAmount, OrderServiceUnavailable: nothing
+            was charged.
         AmountMismatch, PaymentVoided: see `charging.charge_payment`.
     """
     order = clients.order_service().find(order_id)
@@ -35,6 +38,9 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, method: str, token: 
         if paid is None:
             raise OrderNotPayable(status=order.status.lower())
         return paid
+    if currency not in (None, order.currency):
+        raise IncorrectCurrency(expected=order.currency)
+    money.check(amount, order.currency)
     if amount != order.total:
         raise IncorrectAmount(expected=order.total)
     asked = Asked(

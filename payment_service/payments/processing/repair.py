@@ -5,13 +5,14 @@ There is no second way of doing things in here; each status has the same functio
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
 from django.db.models.functions import Now
 
 from payment_service.payments import selectors, states
-from payment_service.payments.errors import NotBlocked, NotVoidable
+from payment_service.payments.errors import NotBlocked, NotVoidable, VoidInPart
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding
 from payment_service.payments.services import attempts, blocking, closing, moves, refunds
@@ -30,29 +31,44 @@ class Voided:
     is_done: bool
 
 
-def void_payment(order_id: str) -> Voided:
+def void_payment(order_id: str, *, amount: Decimal | None = None) -> Voided:
     """Hold no money for this order, now and later. Safe to repeat.
 
     An order without a payment gets a tombstone. What is set aside is released, what was taken is refunded; where the
     gateway cannot be asked now, or has not answered yet, the wish is kept and the worker carries it out. What the
     gateway has refused for good is tried again, once for each call.
+
+    Args:
+        amount: What the caller believes to be held, if they say so.
+
+    Raises:
+        VoidInPart: that is not all of it; nothing was voided.
     """
-    payment = attempts.open_voided(order_id) or _request_void(selectors.payment_of_order(order_id))
+    payment = attempts.open_voided(order_id)
+    if payment is None:
+        there = selectors.payment_of_order(order_id)
+        _refuse_a_part(there, amount)
+        payment = _request_void(there)
     # Twice: what is found out about a charge first may then have to be given back.
     payment = advance(advance(payment))
     return Voided(payment, is_done=payment.status not in states.VOIDABLE)
 
 
-def void_authorization(payment: Payment) -> Payment:
+def void_authorization(payment: Payment, *, amount: Decimal | None = None) -> Payment:
     """Release what is set aside for a payment. Safe to repeat.
+
+    Args:
+        amount: What the caller believes to be set aside, if they say so.
 
     Raises:
         NotVoidable: the money was taken, or there never was any.
+        VoidInPart: the amount is not all of it; nothing was voided.
     """
     if payment.status == Status.VOIDED:
         return payment
     if payment.status != Status.AUTHORIZED:
         raise NotVoidable(status=payment.status)
+    _refuse_a_part(payment, amount)
     return advance(_request_void(payment))
 
 
@@ -104,6 +120,12 @@ def _find_out(number: int) -> None:
     claimed = refunds.claim_refund(Refund.objects.select_related("payment").get(pk=number))
     if claimed is not None:
         refunding.settle_refund(claimed)
+
+
+def _refuse_a_part(payment: Payment, amount: Decimal | None) -> None:
+    held = payment.refundable if payment.captured else payment.amount
+    if amount not in (None, held) and payment.status in states.VOIDABLE:
+        raise VoidInPart(held=held)
 
 
 def _request_void(payment: Payment) -> Payment:

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from payment_service.payments import states
 from payment_service.payments.api.fields import (
     SAME_AS_METHOD,
+    ChargeAtOnceIn,
     MethodDetailsIn,
     MethodField,
     OrderIdField,
@@ -24,7 +25,15 @@ from payment_service.payments.models import Payment
 from payment_service.payments.processing.refunding import GivenBack
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import BodyIn, MoneyInField, QueryIn, QueryIntegerField, StrictCharField, ascii_upper
+from servicekit.rest import (
+    BodyIn,
+    CurrencyField,
+    MoneyInField,
+    QueryIn,
+    QueryIntegerField,
+    StrictCharField,
+    ascii_upper,
+)
 
 METHODS: Final = ("UPI", "CARD", "COD")
 DEFAULT_METHOD: Final = "CARD"
@@ -44,18 +53,19 @@ _STATUS_LOOKUPS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class ChargeIn(BodyIn):
+class ChargeIn(ChargeAtOnceIn):
     """A charge as this door takes it."""
 
     order_id = OrderIdField()
     amount = MoneyInField()
     method = MethodField(methods=METHODS, required=False, help_text=f"Without one: {DEFAULT_METHOD}.")
     payment_method = MethodField(methods=METHODS, required=False, help_text=SAME_AS_METHOD)
+    currency = CurrencyField(required=False)
     payment_method_details = MethodDetailsIn(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        method = method_in(attrs, default=DEFAULT_METHOD)
-        return refuse_fractions({**attrs, "method": method, "currency": settings.DEFAULT_CURRENCY})
+        attrs.setdefault("currency", settings.DEFAULT_CURRENCY)
+        return refuse_fractions({**attrs, "method": method_in(attrs, default=DEFAULT_METHOD)})
 
 
 class ChargeRefundIn(BodyIn):
@@ -99,6 +109,7 @@ class ListIn(QueryIn):
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=10)
     order_id = serializers.CharField(required=False)
     method = MethodField(required=False)
+    payment_method = MethodField(required=False, help_text=SAME_AS_METHOD)
     status = StrictCharField(required=False)
     amount_gt = MoneyInField(required=False)
     amount_lt = MoneyInField(required=False)
@@ -124,6 +135,8 @@ class ListIn(QueryIn):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         filters = {lookup: attrs[name] for name, lookup in _LOOKUPS.items() if name in attrs}
+        if method := method_in(attrs, default=""):
+            filters["method"] = method
         filters |= attrs.get("status", {})
         if "refunded" in attrs:
             filters["status__in"] = attrs["refunded"] & filters.get("status__in", attrs["refunded"])
@@ -137,7 +150,6 @@ class ListIn(QueryIn):
 
 _LOOKUPS: Final = {
     "order_id": "order_id",
-    "method": "method",
     "amount_gt": "above",
     "amount_lt": "below",
     "start_date": "created_at__gte",

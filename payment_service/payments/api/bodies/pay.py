@@ -2,22 +2,29 @@
 
 from typing import Any, Final
 
-from payment_service.payments.api.fields import SAME_AS_METHOD, MethodDetailsIn, MethodField, OrderIdField
+from payment_service.payments.api.fields import (
+    SAME_AS_METHOD,
+    ChargeAtOnceIn,
+    MethodDetailsIn,
+    MethodField,
+    OrderIdField,
+)
 from payment_service.payments.models import Payment
-from servicekit.rest import BodyIn, MoneyInField
+from servicekit.rest import CurrencyField, MoneyInField
 
 _STATUSES: Final = {True: 200, False: 402, None: 202}
 _MESSAGES: Final = {True: "Payment successful", None: "Payment pending"}
 
 
-class PayIn(BodyIn):
-    """A payment as this door takes it; the order says in which currency."""
+class PayIn(ChargeAtOnceIn):
+    """A payment as this door takes it; the order says in which currency, and another one is refused."""
 
     order_id = OrderIdField()
     amount = MoneyInField()
     method = MethodField(required=False, max_length=16)
     payment_method = MethodField(required=False, max_length=16, help_text=SAME_AS_METHOD)
     payment_method_details = MethodDetailsIn(required=False, allow_null=True)
+    currency = CurrencyField(required=False)
 
 
 def pay_answer(payment: Payment, order_id: int | str) -> tuple[dict[str, Any], int]:

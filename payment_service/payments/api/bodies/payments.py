@@ -10,6 +10,7 @@ from rest_framework import serializers
 from payment_service.payments import states
 from payment_service.payments.api.fields import (
     SAME_AS_METHOD,
+    ChargeAtOnceIn,
     MethodDetailsIn,
     MethodField,
     OrderIdField,
@@ -27,7 +28,7 @@ from servicekit.rest import BodyIn, CurrencyField, MoneyInField, parsed
 _REQUIRED: Final = "order_id and amount required"
 
 
-class PaymentIn(BodyIn):
+class PaymentIn(ChargeAtOnceIn):
     """A charge as this door takes it."""
 
     order_id = OrderIdField()
@@ -64,6 +65,12 @@ class PaymentIn(BodyIn):
             method=method_in(asked, default=settings.DEFAULT_PAYMENT_METHOD),
             token=token_in(asked),
         )
+
+
+class VoidIn(BodyIn):
+    """What is to be voided is in the path."""
+
+    amount = MoneyInField(required=False, allow_null=True, help_text="Nothing but all that is held.")
 
 
 def payment_body(payment: Payment) -> dict[str, Any]:

@@ -47,9 +47,13 @@ class ProcessIn(BodyIn):
 
 
 class TransactionIn(BodyIn):
+    transaction_id = StrictCharField(max_length=MAX_TRANSACTION_ID_LENGTH)
+
+
+class TransactionVoidIn(TransactionIn):
     """What is to be voided."""
 
-    transaction_id = StrictCharField(max_length=MAX_TRANSACTION_ID_LENGTH)
+    amount = MoneyInField(required=False, allow_null=True, help_text="Nothing but all that is set aside.")
 
 
 class CaptureIn(TransactionIn):

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.bodies.payments import PaymentIn
+from payment_service.payments.api.bodies.payments import PaymentIn, VoidIn
 from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 from servicekit.rest import MoneyOutField
@@ -110,7 +110,7 @@ VOID_PAYMENT = extend_schema(
         "An order without a payment gets a tombstone over 0.00. Safe to repeat."
     ),
     parameters=[_PATH, IDEMPOTENCY_KEY],
-    request=None,
+    request=VoidIn,
     responses={
         200: _payment("Nothing is held.", nothing_was_there=_VOIDED, given_back=_REFUNDED),
         202: _payment(

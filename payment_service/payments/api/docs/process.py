@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.bodies.process import PENDING, CaptureIn, ProcessIn, RefundIn, TransactionIn
+from payment_service.payments.api.bodies.process import PENDING, CaptureIn, ProcessIn, RefundIn, TransactionVoidIn
 from payment_service.payments.api.docs.payments import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
@@ -237,7 +237,7 @@ CAPTURE = _by_transaction(
 VOID = _by_transaction(
     "void_transaction",
     "Release what is set aside",
-    TransactionIn,
+    TransactionVoidIn,
     {},
     done=_step("What became of it.", voided={**_CAPTURED, "status": "voided"}),
     pending=_step(_NOT_KNOWN, pending={**_CAPTURED, **_NOT_YET, "status": "authorized"}),
