@@ -1,4 +1,4 @@
-"""The order service as a WSGI application, for granian or any other server."""
+"""The order service as a WSGI application, for `servicekit.server` or any other server."""
 
 import os
 

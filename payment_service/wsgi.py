@@ -1,4 +1,4 @@
-"""The payment service as a WSGI application, for granian or any other server."""
+"""The payment service as a WSGI application, for `servicekit.server` or any other server."""
 
 import os
 

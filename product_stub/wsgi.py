@@ -1,4 +1,4 @@
-"""The product stub as a WSGI application, for granian or any other server."""
+"""The product stub as a WSGI application, for `servicekit.server` or any other server."""
 
 import os
 

@@ -8,7 +8,7 @@ Everything comes through here but what watches the service, which has to be answ
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -56,11 +56,15 @@ class _Part:
 class AdmissionMiddleware:
     """Reads `settings.ADMISSION`. Stands behind everything that is cheap, and before everything that works."""
 
+    # Of this process, the one that everybody goes through: for whoever asks whether it still moves.
+    gate: ClassVar[Gate | None] = None
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         asked = settings.ADMISSION
         self._wait_s: float = asked.wait_s
         self._work = _Part(at_once=asked.at_once, in_flight=asked.in_flight)
+        AdmissionMiddleware.gate = self._work.gate
         self._reads = _Part(
             at_once=asked.reads_at_once, in_flight=max(1, asked.in_flight // _READS_SHARE), limit_s=asked.read_limit_s
         )

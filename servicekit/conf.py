@@ -136,7 +136,7 @@ def admission(
     usual = 1 if database["ENGINE"] == environment.OUR_SQLITE else at_once
     at_once = env.int("REQUESTS_AT_ONCE", default=usual, validate=validate.Range(1))
     reads_at_once = env.int("READS_AT_ONCE", default=max(1, at_once // 4), validate=validate.Range(1))
-    threads: int = env.int("GRANIAN_BLOCKING_THREADS", default=_SERVER_THREADS)
+    threads: int = env.int("SERVER_THREADS", default=_SERVER_THREADS)
     wait_s = env.float("REQUEST_WAIT_S", default=wait_s, validate=validate.Range(0))
     limit_s: float = env.float("DB_STATEMENT_TIMEOUT_S", default=databases.STATEMENT_TIMEOUT_S)
     return Admission(

@@ -6,7 +6,9 @@ work stops while somebody else is asked gives its place back for as long, so tha
 by a third party (docs/adr/0014).
 """
 
+import time
 from collections import deque
+from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
@@ -32,9 +34,11 @@ class Gate:
     was begun is finished before more is begun.
     """
 
-    def __init__(self, *, places: int, in_flight: int) -> None:
+    def __init__(self, *, places: int, in_flight: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._free = places
         self._room = in_flight
+        self._clock = clock
+        self._moved_at = clock()
         self._lock = Lock()
         # A waiter is a lock that is held until a place is handed to it. While somebody waits, no place is free.
         self._coming_back: deque[Lock] = deque()
@@ -46,10 +50,17 @@ class Gate:
             if self._room <= 0:
                 raise Full(IN_FLIGHT)
             self._room -= 1
+            self._moved_at = self._clock()
 
     def depart(self) -> None:
         with self._lock:
             self._room += 1
+            self._moved_at = self._clock()
+
+    def stuck_for_s(self) -> float:
+        """For how many seconds it has been full without anybody coming or going; 0 while there is room."""
+        with self._lock:
+            return self._clock() - self._moved_at if self._room <= 0 else 0.0
 
     def take(self, *, wait_s: float) -> bool:
         """Take a place; whether it had to be waited for.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from django.urls import URLPattern, get_script_prefix, re_path
 from drf_spectacular.generators import SchemaGenerator
@@ -10,11 +10,14 @@ from drf_spectacular.utils import extend_schema, inline_serializer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 from rest_framework import serializers
 
+from servicekit.admission import AdmissionMiddleware
 from servicekit.downstream import Downstream
 from servicekit.messages import Request, Response
 from servicekit.storage import state
 from servicekit.views import View
 
+# Longer than any request may take, an order with all its attempts included (ORDER_DEADLINE_S).
+STUCK_AFTER_S: Final = 30.0
 # One for the process: it knows what was found last.
 _database_state = state.State()
 
@@ -31,6 +34,7 @@ _HEALTH = inline_serializer(
         ),
     },
 )
+_LIVE = inline_serializer("Live", {"status": serializers.CharField(help_text="ok or stuck")})
 
 
 class HealthView(View):
@@ -58,13 +62,16 @@ class HealthView(View):
 
 
 class LiveView(View):
-    """Whether the process runs; asks nothing of anybody."""
+    """Whether the process runs, asking nothing of anybody: 503 when nothing in it has moved for a while.
 
-    @extend_schema(
-        responses={200: inline_serializer("Live", {"status": serializers.CharField(help_text="ok")})}, tags=["health"]
-    )
+    That is for whoever starts it anew: it has all the requests that it takes, and none of them has come to an end.
+    """
+
+    @extend_schema(responses={200: _LIVE, 503: _LIVE}, tags=["health"])
     def get(self, _request: Request) -> Response:
-        return Response({"status": "ok"})
+        gate = AdmissionMiddleware.gate
+        is_stuck = gate is not None and gate.stuck_for_s() >= STUCK_AFTER_S
+        return Response({"status": "stuck" if is_stuck else "ok"}, status=503 if is_stuck else 200)
 
 
 class OpenAPIView(View):

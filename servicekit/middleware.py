@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
@@ -32,6 +32,11 @@ _NOT_STORED: Final = "Cache-Control", "no-store"
 _NOT_FRAMED: Final = ("X-Frame-Options", "DENY"), ("Content-Security-Policy", "frame-ancestors 'none'")
 # Characters of a path that is none of ours, in the log.
 _MAX_LOGGED: Final = 200
+# In the environment of a request whose body has not come as it should (`bridge.py`): one of those below.
+BODY_PROBLEM: Final = "servicekit.body_problem"
+# As `answers.error` takes them.
+LATE: Final = (408, "The request body did not arrive in time", "request_timeout")
+INCOMPLETE: Final = (400, "The request body is shorter than announced, or broken", "bad_request")
 # Asked every few seconds by whoever watches the service; not worth a line each.
 _QUIET_PREFIXES: Final = ("/health", "/metrics", "/static/")
 
@@ -77,11 +82,7 @@ class RequestMiddleware:
 
 
 class LimitsMiddleware:
-    """Refuses what is too large to read. Reads `settings.MAX_BODY_BYTES`.
-
-    Says so where a request was answered before its body was read: the server closes the connection then, and a client
-    who is not told would send the next request into it and get no answer.
-    """
+    """Refuses what is too large to read, or has not come as it should. Reads `settings.MAX_BODY_BYTES`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -91,17 +92,17 @@ class LimitsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         refusal = self._refuse(request)
-        response = self.get_response(request) if refusal is None else answers.to_django(refusal)
-        if _is_unread(request):
-            response["Connection"] = "close"
-        return response
+        return self.get_response(request) if refusal is None else answers.to_django(refusal)
 
     def _refuse(self, request: HttpRequest) -> answers.Answer | None:
         meta = request.META
+        if BODY_PROBLEM in meta:
+            return answers.error(*meta[BODY_PROBLEM])
         return (
             headers.refuse_repeated(meta)
             or self._refuse_host(request)
             or self._refuse_cross_site(request)
+            or _refuse_method(request)
             or self._refuse_size(request)
             or headers.refuse_packed(request.method, meta)
         )
@@ -115,13 +116,13 @@ class LimitsMiddleware:
     def _refuse_size(self, request: HttpRequest) -> answers.Answer | None:
         if len(request.path) + len(request.META.get("QUERY_STRING", "")) > MAX_URL_LENGTH:
             return answers.error(414, f"URL is longer than {MAX_URL_LENGTH} characters", "uri_too_long")
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            return _refuse_coding(request.META)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit():
             return answers.error(400, "Content-Length must be a number", "bad_request")
         if len(length) > _MAX_LENGTH_DIGITS or int(length) > self.max_body_bytes:
             return answers.error(413, f"Request body is larger than {self.max_body_bytes} bytes", "request_too_large")
-        if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
-            return answers.error(411, "Content-Length is required", "length_required")
         return None
 
     def _refuse_host(self, request: HttpRequest) -> answers.Answer | None:
@@ -144,11 +145,19 @@ class LimitsMiddleware:
             self._hosts.add(sent)
 
 
-def _is_unread(request: HttpRequest) -> bool:
-    """Whether there is a body that nobody has read. Not under `runserver`, which reads it after the answer."""
-    if hasattr(request, "_body") or request.META.get("SERVER_SOFTWARE") != "Granian":
-        return False
-    return request.META.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
+def _refuse_method(request: HttpRequest) -> answers.Answer | None:
+    """One in small letters is another one, though Django writes all of them in capitals."""
+    sent = request.META["REQUEST_METHOD"]
+    return None if sent == request.method else answers.error(405, f'Method "{sent}" not allowed.', "method_not_allowed")
+
+
+def _refuse_coding(sent: Mapping[str, str]) -> answers.Answer:
+    """For a body in a coding that nobody has undone: what the server has read is like any other here (`bridge.py`)."""
+    if "CONTENT_LENGTH" in sent:
+        return answers.error(400, "Content-Length and Transfer-Encoding exclude each other", "bad_request")
+    if sent["HTTP_TRANSFER_ENCODING"].strip().lower() == "chunked":  # another server, which reads none
+        return answers.error(411, "Content-Length is required", "length_required")
+    return answers.error(400, "Transfer-Encoding must be chunked", "bad_request")
 
 
 def _logged_path(request: HttpRequest) -> str:

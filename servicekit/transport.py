@@ -26,6 +26,9 @@ MAX_ANSWER_BYTES: Final = 5_000_000
 _READ_BYTES: Final = 65_536
 # Below it are those that announce another answer, such as 103 Early Hints.
 _FIRST_FINAL_STATUS: Final = 200
+# A connection that nobody has used for so long is not used again. Our own servers close one after a second more
+# (HEAD_TIMEOUT_S in `server.py`), and of a request that meets that on its way nobody knows whether it was seen.
+_IDLE_S: Final = 4.0
 # As many as Python's own client takes.
 _MAX_HEADERS: Final = 100
 
@@ -133,7 +136,7 @@ class OnePeer(HTTPAdapter):
         self._host = peer.netloc.rpartition("@")[2]
         self._pool_size = pool_size
         # Last in, first out: the connection that was used last is the one least likely to have gone stale.
-        self._idle: deque[socket.socket] = deque()
+        self._idle: deque[tuple[socket.socket, float]] = deque()
 
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
         """Send a request and read its answer whole. `timeout` is (to connect, for the answer), in seconds.
@@ -167,7 +170,7 @@ class OnePeer(HTTPAdapter):
             connection.close()
             raise
         if answer.keeps_connection and len(self._idle) < self._pool_size:
-            self._idle.append(connection)
+            self._idle.append((connection, time.monotonic()))
         else:
             connection.close()
         return answer.as_response(request)
@@ -185,11 +188,11 @@ class OnePeer(HTTPAdapter):
     def _kept(self) -> socket.socket | None:
         while True:
             try:
-                connection = self._idle.pop()
+                connection, used_at = self._idle.pop()
             except IndexError:
                 return None
             # Nothing is due on an idle connection; what can be read is the peer's end of it.
-            if not wait_for_read(connection, timeout=0):
+            if time.monotonic() - used_at < _IDLE_S and not wait_for_read(connection, timeout=0):
                 return connection
             connection.close()
 

@@ -167,13 +167,11 @@ class Service(Process):
         self.database = database
         self.db = databases.at(database)
         self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--workers", str(workers), "--blocking-threads", "128", "--log-level", "warning"]
-        command += [f"{name}.wsgi:application"]
+        command = [sys.executable, "-m", "servicekit.server", name, "--port", str(port)]
         super().__init__(
             name,
             command,
-            environment={**environment, **self.db.environment},
+            environment={"SERVER_WORKERS": str(workers), **environment, **self.db.environment},
             log=database.with_name(f"{name}{number or ''}.log"),
         )
 

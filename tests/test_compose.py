@@ -274,7 +274,7 @@ def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
 # What a compose file says itself: where data is, who asks whom, and what the images have set.
 OF_THE_FILES: Final = re.compile(
     r"DB_.*|MYSQL_.*|SQLITE_.*|KAFKA_.*|.*_FILE|.*_SERVICE_URL|DATA_DIR|PROMETHEUS_MULTIPROC_DIR|DEBUG|ENV_FILE"
-    r"|ALLOWED_HOSTS|LOG_LEVEL|GRANIAN_BLOCKING_THREADS|SECRET_KEY|ORDER_NOTICES"
+    r"|ALLOWED_HOSTS|LOG_LEVEL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES"
 )
 
 
@@ -296,7 +296,7 @@ def test_whatever_a_service_can_be_told_is_handed_on(read: Callable[..., Configu
 
 
 def test_processes_of_a_container_count_together(services: Configuration) -> None:
-    """Several granian workers share a folder that each container has to itself and that is empty at its start."""
+    """Several processes of a server share a folder that each container has to itself and that is empty at its start."""
     for image in PORTS:
         assert "\nENV PROMETHEUS_MULTIPROC_DIR=/tmp/metrics\n" in dockerfile(image)
         assert services[image]["tmpfs"] == ["/tmp"]

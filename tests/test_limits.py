@@ -74,26 +74,20 @@ def test_a_length_that_is_none_is_refused(service: tuple[Http, str], length: str
     assert post(http, path, b"", **{"Content-Length": length}) == (400, None)
 
 
-@pytest.mark.parametrize("coding", ["chunked", "Chunked", "gzip, chunked"])
-@pytest.mark.parametrize("length", [None, "2", "9999999999"])
-def test_a_chunked_body_is_refused_whatever_its_length_says(
-    service: tuple[Http, str], coding: str, length: str | None
-) -> None:
-    """411, or 413 by what is announced: never read, so two servers in a row cannot read it differently."""
+@pytest.mark.parametrize("coding", ["gzip, chunked", "identity, chunked", "chunked, chunked"])
+def test_a_body_in_another_coding_is_refused(service: tuple[Http, str], coding: str) -> None:
+    """400, and not read; chunks are all that is undone here."""
     http, path = service
-    headers = {"Transfer-Encoding": coding} | ({} if length is None else {"Content-Length": length})
-    status, answer = post(http, path, b"2\r\n{}\r\n0\r\n\r\n", **headers)
-    assert (status, answer["code"]) in {(411, "length_required"), (413, "request_too_large")}
+    status, answer = post(http, path, b"2\r\n{}\r\n0\r\n\r\n", **{"Transfer-Encoding": coding})
+    assert (status, answer["error"]) == (400, "Transfer-Encoding must be chunked")
 
 
-def test_an_endless_chunked_body_is_refused_at_its_beginning(service: tuple[Http, str]) -> None:
-    """The answer is there before the body has come to an end."""
+def test_an_endless_chunked_body_is_refused_when_it_is_too_large(service: tuple[Http, str]) -> None:
+    """413 when so much has come, and not at an end that never comes."""
     http, path = service
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    started = time.monotonic()
-    status, answer = post(http, path, chunk, **{"Transfer-Encoding": "chunked"})
-    assert (status, answer["code"]) == (411, "length_required")
-    assert time.monotonic() - started < 5
+    status, answer = post(http, path, chunk * 20, **{"Transfer-Encoding": "chunked"})
+    assert (status, answer["code"]) == (413, "request_too_large")
 
 
 def test_a_packed_body_is_not_unpacked(service: tuple[Http, str]) -> None:

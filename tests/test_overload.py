@@ -15,7 +15,7 @@ from tests.stack import Stack
 MakeStack = Callable[..., Stack]
 # Ten times REQUESTS_AT_ONCE, where 32 threads leave room for 24 requests.
 CLIENTS = 80
-NARROW = {"order_service": {"GRANIAN_BLOCKING_THREADS": "32"}}
+NARROW = {"order_service": {"SERVER_THREADS": "32"}}
 ORDER = {"customer_name": "Alice", "product_ids": [1, 2]}
 
 

@@ -8,7 +8,6 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +23,7 @@ ROOT = HERE.parent
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A granian server with four threads over an empty database."""
+    """A server over an empty database."""
     database = databases.at(tmp_path_factory.mktemp("server") / "payments.sqlite3")
     database.create()
     environment = {
@@ -36,8 +35,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
     port = free_port()
-    options = f"--interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 4 --log-level error"
-    command = [str(Path(sys.executable).parent / "granian"), *options.split(), "payment_service.wsgi:application"]
+    command = [sys.executable, "-m", "servicekit.server", "payment_service", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as server:
         url = f"http://127.0.0.1:{port}"
         wait_for(f"{url}/health")

@@ -106,21 +106,21 @@ def counters(product: Product) -> tuple[int, int, int]:
 
 
 class Server:
-    """The stub as it is deployed: granian, a database of its own, a port of its own."""
+    """The stub as it is deployed: the same server, a database of its own, a port of its own."""
 
     def __init__(self, folder: Path, *, workers: int) -> None:
         self.database = databases.at(folder / "db.sqlite3")
         self.database.create()
         self.environment = {**os.environ, **self.database.environment, "LOG_LEVEL": "WARNING"}
+        self.environment["SERVER_WORKERS"] = str(workers)
         # So that whatever is held is due when a worker looks.
         self.environment["RESERVATION_EXPIRES_AFTER_S"] = "0.001"
         self.port = _free_port()
         self.manage("migrate", "--verbosity=0")
-        command = ["-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", str(workers)]
-        options = ["--blocking-threads", "4", "--log-level", "critical", "product_stub.wsgi:application"]
+        command = ["-m", "servicekit.server", "product_stub", "--port", str(self.port)]
         with (folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command, *options], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, *command], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
 
     def manage(self, *arguments: str) -> None:

@@ -40,6 +40,23 @@ def test_more_than_fit_in_are_refused_at_once() -> None:
     gate.arrive()
 
 
+def test_full_and_unmoved_it_is_stuck() -> None:
+    """For as long as nobody has come or gone; who is refused has not come, and where there is room nothing is stuck."""
+    now = 0.0
+    gate = Gate(places=1, in_flight=2, clock=lambda: now)
+    gate.arrive()
+    now = 10.0
+    assert gate.stuck_for_s() == 0
+    gate.arrive()
+    now = 25.0
+    with pytest.raises(Full):
+        gate.arrive()
+    assert gate.stuck_for_s() == 15
+    gate.depart()
+    gate.arrive()
+    assert gate.stuck_for_s() == 0
+
+
 def test_who_waits_in_vain_is_refused_and_takes_no_place() -> None:
     """The place that comes free afterwards is there for the next."""
     gate = Gate(places=1, in_flight=9)

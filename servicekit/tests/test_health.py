@@ -6,6 +6,8 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection
 
 from servicekit import health
+from servicekit.admission import AdmissionMiddleware
+from servicekit.gate import Gate
 from servicekit.storage import damage, state
 from servicekit.storage.models import Heartbeat
 
@@ -63,6 +65,22 @@ def test_without_its_database_it_is_unavailable_but_alive(api: Any) -> None:
     assert (health.json()["status"], health.json()["checks"]) == ("unavailable", {"database": "unavailable"})
     assert b"secret-host" not in health.content
     assert (live.status_code, live.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(29.0, 200), (30.0, 503)])
+def test_full_of_requests_that_do_not_move_it_does_not_live(
+    api: Any, monkeypatch: pytest.MonkeyPatch, seconds: float, status: int
+) -> None:
+    """503 after half a minute, longer than any request takes; whoever watches it starts it anew."""
+    assert api.get("/health/live").status_code == 200
+    clock = Clock()
+    gate = Gate(places=1, in_flight=1, clock=clock)
+    monkeypatch.setattr(AdmissionMiddleware, "gate", gate)
+    gate.arrive()
+    clock.now = seconds
+    assert api.get("/health/live").status_code == status
+    gate.depart()
+    assert api.get("/health/live").json() == {"status": "ok"}
 
 
 def test_where_only_reading_works_it_is_not_ready(api: Any) -> None:

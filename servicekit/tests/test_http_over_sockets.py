@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from servicekit import transport
 from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, once
 from servicekit.retries import RetryPolicy
 from servicekit.transport import AnswerTooLarge, EndlessAnswer, OnePeer
@@ -130,6 +131,16 @@ def test_a_connection_that_the_peer_has_closed_is_not_used_again(peer: Peer) -> 
     assert peer.has_closed.wait(PATIENCE_S)
     assert client.call("POST", peer.url, retries=once(5.0), json=2) == Reply(201, True)
     assert ([body for _, _, body in peer.seen], len(peer.connections)) == ([b"1", b"2"], 2)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer may be closing it at this very moment, and then nobody knows whether it has seen the request."""
+    peer.script = [200, 200]
+    client = client_of(peer.url)
+    client.call("POST", peer.url, retries=once(5.0), json=1)
+    monkeypatch.setattr(transport, "_IDLE_S", 0.0)
+    client.call("POST", peer.url, retries=once(5.0), json=2)
+    assert len(peer.connections) == 2
 
 
 def test_an_answer_in_chunks_leaves_the_connection_usable(peer: Peer) -> None:

@@ -48,7 +48,7 @@ def _do(command: dict[str, Any], children: dict[int, int | None]) -> int | None:
 
 def _load(service: str) -> None:
     importlib.import_module(f"{service}.wsgi")
-    importlib.import_module("granian.cli")
+    importlib.import_module("servicekit.listening")
     app = importlib.import_module("django.core.management").get_commands().get("worker")
     if app is not None:  # it imports what the server does not
         importlib.import_module(f"{app}.management.commands.worker")
@@ -90,11 +90,11 @@ def _become(command: dict[str, Any]) -> None:
 def _run(argv: list[str]) -> int:
     """What `python` would do with this command line."""
     try:
-        if argv[1:3] == ["-m", "granian"]:
+        if argv[1:3] == ["-m", "servicekit.server"]:
             # The server's own worker process must be a fork of this one, to have what is loaded here.
             importlib.import_module("multiprocessing").set_start_method("fork", force=True)
-            sys.argv = ["granian", *argv[3:]]
-            importlib.import_module("granian.cli").entrypoint()
+            sys.argv = argv[2:]
+            importlib.import_module("servicekit.server").main()
         else:
             sys.argv = argv[1:]
             importlib.import_module("django.core.management").execute_from_command_line(sys.argv)
