@@ -59,7 +59,9 @@ _STOCK_OF: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """`items`: quantity by product. `is_waiting` for its customer to pay, with nothing under way."""
+    """`items`: quantity by product. `is_waiting` for its customer to pay, with nothing under way. `refund_blocked`: a
+    person has to see to its money, and then to the rest.
+    """
 
     id: str
     version: int
@@ -71,6 +73,7 @@ class Order:
     may_be_charged: bool
     holds_stock: bool
     items: Mapping[str, int]
+    refund_blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ def _may_still_charge(payment: Payment | None) -> bool:
 
 def _stock(order: Order, reservation: Reservation | None) -> Iterator[tuple[Invariant, str]]:
     if order.step != "closed" and not order.is_waiting:
+        return
+    if order.refund_blocked and order.status == "PAID":  # it may be one whose stock was gone when it was paid
         return
     wanted = _STOCK_OF[order.status]
     status = reservation.status if reservation else "not there"

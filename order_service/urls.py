@@ -13,7 +13,7 @@ from servicekit.inbox.metrics import parked
 urlpatterns = [
     *orders.urlpatterns,
     *health.routes(service="order_service", version=conf.VERSION, downstreams=clients.downstreams),
-    *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.news_of_payments, parked),
+    *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked),
     re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     re_path(r"", answers.unknown_route),

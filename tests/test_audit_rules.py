@@ -57,6 +57,7 @@ TOMBSTONE = reservation("RELEASED", items={})
         (order(status="CANCELLED", may_be_charged=False), None, TOMBSTONE),
         (order(status="CANCELLED", step="compensating"), PAYMENT, reservation("HELD")),
         (REFUNDED, payment("REFUNDED"), reservation("RELEASED")),
+        (order(refund_blocked=True), PAYMENT, reservation("RELEASED")),
         (WAITING, None, reservation("HELD")),
         (WAITING, PAYMENT, reservation("HELD")),
         (order(status="PENDING", step="placed"), None, None),

@@ -98,3 +98,58 @@ def test_what_cannot_be_paid_is_cancelled_and_holds_nothing(card_stack: Stack, t
     late = card_stack.payments.post("/api/payments/", {"order_id": order_id, "amount": 20})
     assert (late.status, late.json["code"]) == (409, "payment_voided")
     wait_until(lambda: not problems_in(card_stack), what="the books agree")
+
+
+def cancel(stack: Stack, order_id: str) -> Any:
+    return stack.orders.post(f"/api/orders/{order_id}/cancel/", {})
+
+
+def shown(stack: Stack, order_id: str) -> Any:
+    return stack.orders.get(f"/api/orders/{order_id}/").json
+
+
+def record_of(stack: Stack, order_id: str) -> Any:
+    return stack.payments.get(f"/api/v1/payments/order/{order_id}").json
+
+
+def test_money_goes_back_once_or_waits_for_a_person(card_stack: Stack) -> None:
+    """Refused for now: refunded soon, in the same refund. For good: paid and said so, asked for once, and settled by
+    hand. On its way: 202, and not once more."""
+    now, never, lost = (
+        place_by_card(card_stack, f"tok_refund_{token}").json["id"]
+        for token in ("fails_once", "fails", "then_lose_reply")
+    )
+    assert cancel(card_stack, now).status == 202
+    refused = cancel(card_stack, never)
+    reason = "The money could not be given back"
+    assert (refused.status, refused.json["status"], refused.json["refund_blocked"]) == (202, "PAID", reason)
+
+    part = {"transaction_id": record_of(card_stack, lost)["transaction_id"], "amount": "5.00"}
+    first = card_stack.payments.post("/api/v1/payments/refund", part)
+    again = card_stack.payments.post("/api/v1/payments/refund", part)
+    assert (first.status, first.json["success"], first.json["status"]) == (202, True, "pending")
+    assert (again.status, again.json["code"], again.json["refund_id"]) == (
+        409,
+        "refund_pending",
+        first.json["refund_id"],
+    )
+
+    wait_until(lambda: shown(card_stack, now)["status"] == "REFUNDED", what="what was refused for now is refunded")
+    assert [(each["status"], each["attempts"]) for each in record_of(card_stack, now)["refunds"]] == [("succeeded", 2)]
+    wait_until(lambda: str(shown(card_stack, lost)["refunded_amount"]) == "5.00", what="the part is known")
+    told = card_stack.orders.get(f"/api/orders/{lost}/events/").json["items"]
+    assert [event["type"] for event in told].count("order.partially_refunded") == 1
+
+    kept = record_of(card_stack, never)
+    assert [(each["status"], each["attempts"]) for each in kept["refunds"]] == [("failed", 1)]
+    assert (kept["blocked"]["operation"], shown(card_stack, never)["refund_blocked"]) == ("refund", reason)
+    service = card_stack.services["payment_service"]
+    ((number,),) = service.rows("select number from payments_payment where order_id = ?", never)
+    settled = service.manage("blocked_payments", "--settle", str(number), "--reason", "Paid back by bank transfer")
+    assert settled.returncode == 0, settled.stderr
+    wait_until(lambda: shown(card_stack, never)["status"] == "REFUNDED", what="the order has heard of it")
+    assert "refund_blocked" not in shown(card_stack, never)
+    cancel(card_stack, lost)
+    wait_until(lambda: shown(card_stack, lost)["status"] == "REFUNDED", what="the rest is refunded")
+    assert [str(each["amount"]) for each in record_of(card_stack, lost)["refunds"]] == ["5.00", "15.00"]
+    wait_until(lambda: not problems_in(card_stack), what="the books agree")

@@ -23,6 +23,7 @@ ORDER_FIELDS = [
     "paid_at",
     "expires_at",
     "payment_status",
+    "refunded_amount",
 ]
 
 

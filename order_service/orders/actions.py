@@ -1,11 +1,13 @@
 """What a client can ask of an order: place, show, cancel, look again at its payment."""
 
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from order_service.orders import saga, selectors, services, states
+from order_service.orders import news, saga, selectors, services, states
 from order_service.orders.errors import NotCancellable, OrderBusy, OrderMoved, PaymentServiceUnavailable
 from order_service.orders.models import Order
+from order_service.orders.news import News
 from order_service.orders.ports import PaymentSeen, Unreachable
 from order_service.orders.states import Status, Step
 
@@ -38,11 +40,17 @@ def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
         seen = run.payments.glance(order.uid)
     except Unreachable:
         return order
+    if seen is not None:
+        # As it is now, to be shown. To remember it is the part of whoever tells of it with an event.
+        order.refunded_amount = order.refunded_amount if seen.refunded is None else seen.refunded
+        order.refund_blocked = seen.refund_blocked
     return services.note_payment_status(order, seen.status if seen else "")
 
 
 def cancel_order(reference: str, run: saga.Run, *, again: bool = False) -> Order:
     """Cancel a pending order, refund a paid one. The intent is committed first, so what cannot be reached follows.
+
+    What the gateway has refused for good to give back is tried once more.
 
     Args:
         again: The same request may have done it before, and died before it could say so.
@@ -88,6 +96,8 @@ def _begin_to_cancel(order: Order) -> Order:
         return (
             order if order.step == Step.REFUNDING else services.begin_refund(order, cause=states.CANCELLED_ON_REQUEST)
         )
+    if order.refund_blocked and order.step == Step.CLOSED:
+        return services.compensate_again(order, cause=states.CANCELLED_ON_REQUEST)
     raise NotCancellable(status=order.status)
 
 
@@ -106,8 +116,31 @@ def _conclude(order: Order, seen: PaymentSeen, run: saga.Run) -> Order:
         order = services.settle(order)
     elif order.status == Status.PAID and seen.gave_all_back():
         order = services.record_refund(order, payment_status=seen.status)
-    elif order.status == Status.CANCELLED and order.step == Step.CLOSED and seen.holds_money():
+    elif (
+        order.status == Status.CANCELLED
+        and order.step == Step.CLOSED
+        and seen.holds_money()
+        and not seen.refund_blocked
+    ):
         order = services.compensate_again(order, cause=f"payment is {seen.status}")
     else:
-        return order
+        return _take_note(order, seen)
     return saga.advance(order, run.starting_now())
+
+
+def _take_note(order: Order, seen: PaymentSeen) -> Order:
+    """Remember what became of the money of an order that it takes no further: what is kept, and what went back."""
+    refunded = seen.refunded or Decimal(0)
+    is_news = order.status == Status.PAID and refunded > order.refunded_amount
+    if order.step != Step.CLOSED:
+        if is_news and order.step != Step.REFUNDING:  # to be asked about again at rest
+            news.note(order.uid, News.GIVEN_BACK)
+        return order
+    if is_news:
+        order = services.record_partial_refund(order, refunded=refunded)
+    if seen.refund_blocked and seen.refund_blocked != order.refund_blocked:
+        return services.block_refund(order, reason=seen.refund_blocked)
+    if order.refund_blocked and order.status == Status.CANCELLED and seen.gave_all_back():
+        services.note_void(order, seen)
+        return services.close(order, outcome="compensated")
+    return order

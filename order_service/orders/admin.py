@@ -32,10 +32,23 @@ class UnfinishedFor(admin.SimpleListFilter):
         return orders.filter(pk__in=selectors.unfinished(for_s=int(chosen)).order_by().values("pk"))
 
 
+class RefundBlocked(admin.SimpleListFilter):
+    """Orders whose money the gateway refuses for good to give back."""
+
+    title = "refund"
+    parameter_name = "refund"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [("blocked", "refused for good")]
+
+    def queryset(self, _request: HttpRequest, orders: QuerySet[Order]) -> QuerySet[Order]:
+        return orders.filter(refund_blocked__gt="") if self.value() else orders
+
+
 @admin.register(Order)
 class OrderAdmin(ReadOnly, admin.ModelAdmin[Order]):
     list_display = ("number", "uid", "customer_name", "total_amount", "currency", "status", "step", "created_at")
-    list_filter = (UnfinishedFor, "status", "step", "pay_later", "created_at")
+    list_filter = (UnfinishedFor, RefundBlocked, "status", "step", "pay_later", "created_at")
     search_fields = ("=number", "=uid", "customer_name")
     exclude = ("payment_token",)
     inlines = (OrderLineInline,)

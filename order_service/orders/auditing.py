@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from order_service.orders import history
 from order_service.orders.models import Order
-from order_service.orders.states import Step
+from order_service.orders.states import Status, Step
 from servicekit import money
 from servicekit.events.auditing import EVENTS_IN_ORDER, Told, check_order, event_pass, trails_of
 from servicekit.idempotency.auditing import Named, key_pass, uuids_in
@@ -107,7 +107,10 @@ def _differences(order: Order, folded: history.Folded) -> Iterator[str]:
         ("step", order.step, folded.step and folded.step.value),
         ("attempt", order.attempt, folded.attempt),
         ("cancellation_reason", order.cancellation_reason, folded.reason),
+        ("refund_blocked", order.refund_blocked, folded.refund_blocked),
     ]
+    if order.status == Status.PAID:
+        pairs.append(("refunded_amount", order.refunded_amount, folded.refunded))
     if folded.is_reserved:
         pairs.append(("total_amount", order.total_amount, folded.total))
     for name, in_row, in_events in pairs:

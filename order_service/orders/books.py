@@ -31,6 +31,7 @@ def _line(order: Order) -> Mapping[str, Any]:
         "total": money.two_decimals(order.total_amount),
         "currency": order.currency,
         "may_be_charged": order.attempt > 0 or order.expires_at is not None,
+        "refund_blocked": bool(order.refund_blocked),
         "holds_stock": settings.PRODUCT_RESERVATIONS,
         "items": {str(line.product_id): line.quantity for line in order.known_lines()},
     }

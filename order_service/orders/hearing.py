@@ -40,6 +40,8 @@ def subscription() -> Subscription:
         handlers={
             "payment.successful": partial(hear_of_payment, what=News.TAKEN),
             "payment.refunded": partial(hear_of_payment, what=News.GIVEN_BACK),
+            "payment.refund_blocked": partial(hear_of_payment, what=News.KEPT),
+            "payment.void_blocked": partial(hear_of_payment, what=News.KEPT),
         },
     )
 

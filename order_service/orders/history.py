@@ -23,6 +23,8 @@ BRINGS: Final[Mapping[str, tuple[Status | None, Step | None]]] = {
     "order.refunded": (Status.REFUNDED, Step.COMPENSATING),
     "order.compensation_begun": (None, Step.COMPENSATING),
     "order.closed": (None, Step.CLOSED),
+    "order.partially_refunded": (None, Step.CLOSED),
+    "order.refund_blocked": (None, Step.CLOSED),
     "order.postponed": (None, None),
 }
 
@@ -41,6 +43,8 @@ class Folded:
     reason: str | None = None
     is_reserved: bool = False
     paid: Decimal | None = None
+    refunded: Decimal = Decimal(0)
+    refund_blocked: str = ""
     backwards: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -88,5 +92,9 @@ def _take_over(order: Folded, kind: str, data: Mapping[str, Any], *, pay_later: 
         order.paid = data.get("amount")
     if kind == "order.cancelled":
         order.reason = data.get("reason")
+    if kind == "order.partially_refunded":
+        order.refunded = data.get("refunded_amount", Decimal(0))
+    if kind != "order.postponed":
+        order.refund_blocked = data.get("reason", "") if kind == "order.refund_blocked" else ""
     if kind in ("order.payment_retried", "order.paid", "order.cancelled"):
         order.attempt = data.get("attempt")

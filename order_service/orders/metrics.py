@@ -99,6 +99,12 @@ def unfinished() -> Iterator[Metric]:
     )
 
 
+def blocked() -> Iterator[Metric]:
+    """Orders whose money waits for a person. Reads the small index of them."""
+    number = Order.objects.filter(refund_blocked__gt="").order_by().count()
+    yield gauge("orders_refund_blocked", "Orders whose money the gateway refuses for good to give back.", number)
+
+
 def news_of_payments() -> Iterator[Metric]:
     """News that came from Kafka and that the payment service was not asked about yet."""
     waiting = Order.objects.filter(ask_at__isnull=False).order_by()

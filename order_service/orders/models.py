@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from order_service.orders.states import Status, Step
 from servicekit import money
+from servicekit.columns import amount_column
 
 
 def _choices(values: type[Status] | type[Step]) -> list[tuple[str, str]]:
@@ -34,6 +35,10 @@ class Order(models.Model):
     # The gateway's own token, never card data; forgotten once no attempt can need it again.
     payment_token = models.CharField(max_length=255, blank=True)
     payment_status = models.CharField(max_length=32, blank=True, help_text="The last one known, in door A's words.")
+    # How much went back so far, as the payment service has told.
+    refunded_amount = amount_column(default=Decimal("0.00"), db_default=Decimal("0.00"))
+    # Why the gateway refuses for good to give back what is held and not wanted any more; waits for a person.
+    refund_blocked = models.CharField(max_length=255, default="", db_default="", blank=True)
 
     step = models.CharField(max_length=16, choices=_choices(Step), default=Step.PLACED.value)
     # Payment attempts begun; the number is part of each attempt's key.
@@ -82,6 +87,10 @@ class Order(models.Model):
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="order_due"),
             # Reader: whoever asks about payments of which there is news; mostly empty.
             models.Index(fields=["ask_at"], condition=models.Q(ask_at__isnull=False), name="order_ask"),
+            # Readers: the metric and the people who look for money that does not go back. Mostly empty.
+            models.Index(
+                fields=["refund_blocked"], condition=models.Q(refund_blocked__gt=""), name="order_refund_blocked"
+            ),
             # Readers: the list's filters, each with the list's own order behind it.
             models.Index(fields=["status", "-number"], name="order_by_status"),
             models.Index(fields=["customer_name", "-number"], name="order_by_customer"),
@@ -90,6 +99,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.number}"
+
+    @property
+    def given_back(self) -> Decimal:
+        """How much of the money went back, major units."""
+        return self.total_amount if self.status == Status.REFUNDED else self.refunded_amount
 
     def known_lines(self) -> list["OrderLine"]:
         """The lines that were found, in request order."""

@@ -30,6 +30,7 @@ class News(Enum):
 
     TAKEN = "taken"
     GIVEN_BACK = "given back"
+    KEPT = "kept"  # the gateway refuses for good to give it back
 
 
 # Of an order in the saga's hands that is being paid, the saga finds out by itself; so it does of one that it refunds.
@@ -38,7 +39,12 @@ _SAGA_REFUNDS: Final = Q(step=Step.REFUNDING.value)
 # The orders that may have to be moved for it. A PAID one was paid by just that, a REFUNDED one is done with.
 _CONCERNS: Final[Mapping[News, Q]] = {
     News.TAKEN: Q(status=Status.PENDING.value) & ~_SAGA_PAYS | Q(status=Status.CANCELLED.value),
-    News.GIVEN_BACK: Q(status=Status.PENDING.value) | Q(status=Status.PAID.value) & ~_SAGA_REFUNDS,
+    News.GIVEN_BACK: (
+        Q(status=Status.PENDING.value)
+        | Q(status=Status.PAID.value) & ~_SAGA_REFUNDS
+        | Q(status=Status.CANCELLED.value, refund_blocked__gt="")
+    ),
+    News.KEPT: Q(status=Status.CANCELLED.value) | Q(status=Status.PAID.value) & ~_SAGA_REFUNDS,
 }
 
 

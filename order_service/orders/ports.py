@@ -124,11 +124,17 @@ ChargeOutcome = Paid | Declined | Refused | NotKnownYet
 
 @dataclass(frozen=True)
 class PaymentSeen:
-    """A payment as the payment service shows it: `status` in its own words, `amount` as captured."""
+    """A payment as the payment service shows it: `status` in its own words, `amount` as captured.
+
+    `refunded` is how much of it went back, None where that was not said. `refund_blocked` is why the gateway refuses
+    for good to give money back, or to release it; empty where it does not.
+    """
 
     status: str
     amount: Decimal
     currency: str
+    refunded: Decimal | None = None
+    refund_blocked: str = ""
 
     def holds(self, amount: Decimal, currency: str) -> bool:
         """Whether exactly this amount is captured and none of it was refunded."""

@@ -187,13 +187,19 @@ def confirm_stock(order: Order, run: Run) -> Order:
 
 
 def refund_payment(order: Order, run: Run) -> Order:
-    """REFUNDING: all of the money goes back; only when it has, the order is REFUNDED."""
+    """REFUNDING: all of the money goes back; only when it has, the order is REFUNDED.
+
+    Where the gateway refuses for good it stays PAID, and waits for a person.
+    """
     try:
         seen = run.payments.void(order.uid)
     except Unreachable as outage:
         raise _later(outage) from outage
     if seen is None:
         raise _Later("there is no payment", longest_wait_s=services.LONGEST_WAIT_FOR_A_PERSON_S)
+    if seen.refund_blocked:
+        services.note_payment_status(order, seen.status)
+        return services.block_refund(order, reason=seen.refund_blocked)
     if not seen.gave_all_back():
         raise _Later(f"payment is {seen.status}")
     return services.record_refund(order, payment_status=seen.status)
@@ -206,6 +212,8 @@ def compensate(order: Order, run: Run) -> Order:
         # The shortest of their waits: what comes back by itself is not to wait for a person.
         longest_wait_s = min(problem.longest_wait_s for problem in problems)
         raise _Later("; ".join(map(str, problems)), longest_wait_s=longest_wait_s)
+    if order.refund_blocked:
+        return services.block_refund(order, reason=order.refund_blocked)
     return services.close(order, outcome="compensated")
 
 
@@ -231,7 +239,8 @@ def void_payment(order: Order, run: Run) -> _Later | None:
         # A charge whose answer was lost may still arrive where nothing refuses it.
         is_too_early = order.attempt > 0 and order.postponed < LOOKS_WITHOUT_A_VOID
         return _Later("payments: there is no payment yet") if is_too_early else None
-    services.note_payment_status(order, seen.status)
+    services.note_void(order, seen)
+    order.refund_blocked = seen.refund_blocked  # written by the move that ends the step
     return None
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from order_service.orders import states
 from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order, OrderLine
-from order_service.orders.ports import LineAsked, LineFound
+from order_service.orders.ports import LineAsked, LineFound, PaymentSeen
 from order_service.orders.states import Status, Step
 from servicekit import clock, money, rows
 from servicekit.events import trail
@@ -126,26 +126,46 @@ def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFo
 
 
 def begin_refund(order: Order, *, cause: str) -> Order:
-    """A paid order is not wanted any more: commit the intent to give the money back."""
-    return _move(order, "order.refund_begun", {"cause": cause}, step=Step.REFUNDING)
+    """A paid order is not wanted any more: commit the intent to give the money back.
+
+    Has it tried again where the gateway has refused for good before.
+    """
+    return _move(order, "order.refund_begun", {"cause": cause}, step=Step.REFUNDING, refund_blocked="")
 
 
 def record_refund(order: Order, *, payment_status: str) -> Order:
     """All of the money went back; the stock is next."""
     data = {"amount": order.total_amount, "currency": order.currency}
-    return _move(
-        order, "order.refunded", data, step=Step.COMPENSATING, status=Status.REFUNDED, payment_status=payment_status
-    )
+    changes: dict[str, Any] = {
+        "payment_status": payment_status,
+        "refunded_amount": order.total_amount,
+        "refund_blocked": "",
+    }
+    return _move(order, "order.refunded", data, step=Step.COMPENSATING, status=Status.REFUNDED, **changes)
+
+
+def record_partial_refund(order: Order, *, refunded: Decimal) -> Order:
+    """A part of the money of an order at rest went back; the order stays paid. `refunded` is all that did so far."""
+    amount = money.two_decimals(refunded - order.refunded_amount)
+    data = {"amount": amount, "refunded_amount": refunded, "currency": order.currency}
+    changes: dict[str, Any] = {"refunded_amount": refunded, "refund_blocked": ""}
+    return _move(order, "order.partially_refunded", data, step=Step.CLOSED, due_in_s=None, **changes)
+
+
+def block_refund(order: Order, *, reason: str) -> Order:
+    """The gateway refuses for good to give back money that is not to be kept: nobody asks again until a person does."""
+    data = {"reason": reason}
+    return _move(order, "order.refund_blocked", data, step=Step.CLOSED, due_in_s=None, refund_blocked=reason)
 
 
 def compensate_again(order: Order, *, cause: str) -> Order:
-    """A closed order was found to hold money after all."""
-    return _move(order, "order.compensation_begun", {"cause": cause}, step=Step.COMPENSATING)
+    """A closed order was found to hold money after all, or is to be rid of what it still holds."""
+    return _move(order, "order.compensation_begun", {"cause": cause}, step=Step.COMPENSATING, refund_blocked="")
 
 
 def close(order: Order, *, outcome: str) -> Order:
     """Nothing is left to do for this order."""
-    return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None)
+    return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None, refund_blocked="")
 
 
 def postpone(order: Order, *, why: str, longest_wait_s: float = LONGEST_POSTPONEMENT_S) -> Order:
@@ -182,6 +202,14 @@ def note_payment_status(order: Order, payment_status: str) -> Order:
         Order.objects.filter(pk=order.pk).update(payment_status=payment_status)
         order.payment_status = payment_status
     return order
+
+
+def note_void(order: Order, seen: PaymentSeen) -> Order:
+    """Remember what became of the payment of an order that ended unsold."""
+    if seen.refunded is not None and seen.refunded != order.refunded_amount:
+        Order.objects.filter(pk=order.pk).update(refunded_amount=seen.refunded)
+        order.refunded_amount = seen.refunded
+    return note_payment_status(order, seen.status)
 
 
 def claim(order: Order) -> bool:

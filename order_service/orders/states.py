@@ -37,7 +37,7 @@ class Step(str, Enum):
     SETTLED = "settled"  # paid. Next: confirm the reservation
     REFUNDING = "refunding"  # paid and unwanted. Next: give the money back
     COMPENSATING = "compensating"  # cancelled or refunded. Next: hold no money and no stock for it
-    CLOSED = "closed"  # nothing is left to do
+    CLOSED = "closed"  # nothing is left to do, unless by a person (`refund_blocked`)
 
     def __str__(self) -> str:
         return self.value
@@ -47,9 +47,10 @@ NEXT_STEPS: Final[Mapping[Step, frozenset[Step]]] = {
     Step.PLACED: frozenset({Step.RESERVED, Step.COMPENSATING}),
     Step.RESERVED: frozenset({Step.RESERVED, Step.SETTLED, Step.COMPENSATING}),  # again: the next payment attempt
     Step.SETTLED: frozenset({Step.CLOSED, Step.REFUNDING, Step.COMPENSATING}),
-    Step.REFUNDING: frozenset({Step.COMPENSATING}),
+    Step.REFUNDING: frozenset({Step.COMPENSATING, Step.CLOSED}),  # the latter: the money will not go back by itself
     Step.COMPENSATING: frozenset({Step.CLOSED}),
-    Step.CLOSED: frozenset({Step.REFUNDING, Step.COMPENSATING}),  # cancelled or refunded later on
+    # Cancelled or refunded later on; or told of what became of its money meanwhile.
+    Step.CLOSED: frozenset({Step.REFUNDING, Step.COMPENSATING, Step.CLOSED}),
 }
 
 

@@ -125,6 +125,10 @@ class FakePayments(Peer):
         self.amounts: dict[UUID, Decimal] = {}
         self.statuses: dict[UUID, str] = {}
         self.currencies: dict[UUID, str] = {}
+        self.refunded: dict[UUID, Decimal] = {}
+        # Why the gateway refuses for good to give money back; empty: it does not.
+        self.refuses = ""
+        self.blocked: dict[UUID, str] = {}
         self._answered: dict[str, ChargeOutcome] = {}
 
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
@@ -168,10 +172,23 @@ class FakePayments(Peer):
 
     def _shown(self, order_id: UUID) -> PaymentSeen:
         amount, currency = self.amounts.get(order_id, Decimal("0.00")), self.currencies.get(order_id, "USD")
-        return PaymentSeen(self.statuses[order_id], amount, currency)
+        refunded, blocked = self.refunded.get(order_id), self.blocked.get(order_id, "")
+        return PaymentSeen(self.statuses[order_id], amount, currency, refunded=refunded, refund_blocked=blocked)
+
+    def refund(self, order_id: UUID, amount: Decimal) -> None:
+        """A part goes back, through some other door."""
+        self.refunded[order_id] = self.refunded.get(order_id, Decimal(0)) + amount
+        is_all = self.refunded[order_id] == self.amounts[order_id]
+        self.statuses[order_id] = "REFUNDED" if is_all else "PARTIALLY_REFUNDED"
 
     def _void(self, order_id: UUID) -> PaymentSeen:
         given_back = self.statuses.get(order_id) in {"COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED"}
+        if given_back and self.refuses:
+            self.blocked[order_id] = self.refuses
+            return self._shown(order_id)
+        self.blocked.pop(order_id, None)
+        if given_back:
+            self.refunded[order_id] = self.amounts[order_id]
         self.statuses[order_id] = "REFUNDED" if given_back else "VOIDED"
         return self._shown(order_id)
 

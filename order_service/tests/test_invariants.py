@@ -277,6 +277,7 @@ def test_the_books_are_written_for_the_check_across(healthy: Shop) -> None:
         "total": order.total_amount,
         "currency": "USD",
         "may_be_charged": True,
+        "refund_blocked": False,
         "holds_stock": True,
         "items": {"1": 1, "2": 1},
     }

@@ -35,7 +35,7 @@ def test_paid_order_has_the_whole_shape(api: Client) -> None:
     body = response.json()
     assert set(body) == {
         "id", "number", "customer_name", "items", "total_amount", "currency", "status", "cancellation_reason",
-        "created_at", "updated_at", "paid_at", "expires_at", "payment_status",
+        "created_at", "updated_at", "paid_at", "expires_at", "payment_status", "refunded_amount",
     }  # fmt: skip
     assert UUID(body["id"]) == the_order().uid
     assert (body["status"], body["payment_status"], body["cancellation_reason"]) == ("PAID", "COMPLETED", None)

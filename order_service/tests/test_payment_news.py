@@ -130,6 +130,8 @@ def test_who_is_concerned_is_a_table(shop: Shop, status: Status, step: Step, pay
         (News.TAKEN, Status.CANCELLED): True,
         (News.GIVEN_BACK, Status.PENDING): True,
         (News.GIVEN_BACK, Status.PAID): step != Step.REFUNDING,
+        (News.KEPT, Status.PAID): step != Step.REFUNDING,
+        (News.KEPT, Status.CANCELLED): True,
     }.get((what, status), False)
     assert news.note(order.uid, what) is is_concerned
     assert (the_order().ask_at is not None) is is_concerned

@@ -39,7 +39,9 @@ _PAID: Final[dict[str, Any]] = {
     "paid_at": "2025-11-10T12:05:00Z",
     "expires_at": None,
     "payment_status": "COMPLETED",
+    "refunded_amount": 0.00,
 }
+_REFUNDED: Final = {**_PAID, "status": "REFUNDED", "payment_status": "REFUNDED", "refunded_amount": 50.00}
 _UNPAID: Final = {"status": "PENDING", "paid_at": None, "payment_status": None}
 _PENDING: Final[dict[str, Any]] = {**_PAID, **_UNPAID, "expires_at": "2025-11-10T12:20:00Z"}
 
@@ -183,8 +185,13 @@ CANCEL_ORDER = extend_schema(
     parameters=[_REFERENCE, IDEMPOTENCY_KEY],
     request=None,
     responses={
-        200: _order("CANCELLED or REFUNDED.", {**_PAID, "status": "REFUNDED", "payment_status": "REFUNDED"}),
-        202: _order("The refund is under way; the order becomes REFUNDED when it is done.", _PAID),
+        200: _order("CANCELLED or REFUNDED.", _REFUNDED),
+        202: _order(
+            "The refund is under way; the order becomes REFUNDED when it is done. With `refund_blocked` the gateway "
+            "has refused for good: the order stays PAID until a person has seen to it; cancelled again it is tried "
+            "again.",
+            {**_PAID, "refund_blocked": "The money could not be given back"},
+        ),
         409: problem("Ended already.", "Order is CANCELLED and cannot be cancelled", "order_not_cancellable"),
         422: REPLAY_PROBLEMS[422],
         **BAD_KEY,

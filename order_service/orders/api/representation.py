@@ -18,8 +18,8 @@ _PRODUCT_SERVICE_AT_FAULT: Final = {
 
 
 def order_json(order: Order) -> dict[str, Any]:
-    """The order's JSON, as `serializers.OrderOut` describes it."""
-    return {
+    """The order's JSON, as `serializers.OrderOut` describes it. `refund_blocked` stands there only where it is."""
+    body = {
         "id": order.uid,
         "number": order.number,
         "customer_name": order.customer_name,
@@ -33,7 +33,11 @@ def order_json(order: Order) -> dict[str, Any]:
         "paid_at": utc_text(order.paid_at),
         "expires_at": utc_text(order.expires_at),
         "payment_status": order.payment_status or None,
+        "refunded_amount": money.two_decimals(order.given_back),
     }
+    if order.refund_blocked:
+        body["refund_blocked"] = order.refund_blocked
+    return body
 
 
 def placed(order: Order) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -51,7 +55,7 @@ def placed(order: Order) -> tuple[int, dict[str, Any], dict[str, str]]:
 
 
 def cancelled(order: Order) -> tuple[int, dict[str, Any]]:
-    """Status code and body after a cancellation: 202 while the money is still on its way back."""
+    """Status code and body after a cancellation: 202 while the money is on its way back, or waits for a person."""
     return (202 if order.status == Status.PAID else 200), order_json(order)
 
 

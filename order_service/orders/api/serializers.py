@@ -130,6 +130,11 @@ class OrderOut(serializers.Serializer[Any]):
     paid_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True, help_text="Until when an unpaid order keeps its stock.")
     payment_status = serializers.CharField(allow_null=True, help_text="In the payment service's words.")
+    refunded_amount = MoneyOutField(help_text="How much of the money went back so far.")
+    refund_blocked = serializers.CharField(
+        required=False,
+        help_text="Why the gateway refuses for good to give the money back; a person has to see to it. Else not there.",
+    )
 
 
 class CancelledOrderOut(OrderOut):

@@ -124,9 +124,11 @@ class RestPayments:
             # A FAILED one may be over an amount that nobody can pay.
             amount = peers.amount(reply.body, "amount", may_be_negative=True)
             currency = peers.currency(reply.body, "currency", default=self._default_currency)
+            refunded = peers.amount(reply.body, "refunded_amount") if "refunded_amount" in reply.body else None
+            blocked = peers.text(reply.body, "refund_blocked") if "refund_blocked" in reply.body else ""
         except peers.Unusable as problem:
             raise unusable(reply, problem.why) from problem
-        return PaymentSeen(status=status, amount=amount, currency=currency)
+        return PaymentSeen(status, amount, currency, refunded=refunded, refund_blocked=blocked)
 
 
 def _refusal(reply: Reply) -> ChargeOutcome:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from payment_service.payments import states
@@ -73,6 +75,7 @@ def settle_by_hand(payment: Payment, *, reason: str, by: str = NOBODY) -> Paymen
         raise PaymentBusy
     if payment.status == Status.AUTHORIZED:
         changes: dict[str, Any] = {"voided_at": timezone.now(), "void_requested": True}
+        changes |= {"notice_due_at": Now() if settings.ORDER_NOTICES else None, "notice_tries": 0}
         return moves.move(payment, to=Status.VOIDED, told=told, settled_reason=reason, **changes)
     waiting = list(_waiting_refunds(payment))
     if not waiting:
