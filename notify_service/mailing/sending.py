@@ -6,6 +6,7 @@ mail sent again, under the same Message-ID, by which a mailbox can tell.
 
 import smtplib
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from notify_service.mailing.models import Mail
-from servicekit import clock
+from servicekit import clock, workers
 
 log = structlog.get_logger()
 
@@ -36,17 +37,25 @@ def send_once(*, batch: int = BATCH) -> int:
     """Send mails that are due, oldest first; return how many were sent. Ends at the first that the server refuses."""
     sent = 0
     for mail in Mail.objects.filter(due_at__lte=Now()).order_by("due_at", "number")[:batch]:
-        if not _claim(mail):
-            continue
-        try:
-            _message(mail).send()
-        except (smtplib.SMTPException, OSError) as problem:
-            _put_off(mail, problem)
+        is_sent = workers.on_its_own("send", mail.number, partial(_send, mail), set_aside=partial(_put_off, mail))
+        if is_sent is False:
             break
-        Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), due_at=None)
-        log.info("mail.sent", number=mail.number)
-        sent += 1
+        sent += bool(is_sent)
     return sent
+
+
+def _send(mail: Mail) -> bool | None:
+    """Whether it was sent; None when somebody else has it."""
+    if not _claim(mail):
+        return None
+    try:
+        _message(mail).send()
+    except (smtplib.SMTPException, OSError) as problem:
+        _put_off(mail, type(problem).__name__)
+        return False
+    Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), due_at=None)
+    log.info("mail.sent", number=mail.number)
+    return True
 
 
 def purge_once() -> int:
@@ -71,10 +80,10 @@ def _message(mail: Mail) -> EmailMessage:
     return EmailMessage(mail.subject, mail.body, to=settings.MAIL_TO, headers=headers)
 
 
-def _put_off(mail: Mail, problem: Exception) -> None:
+def _put_off(mail: Mail, problem: str) -> None:
     """Send it later, each time a little later; some day never."""
     wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(mail.tries - 1, 20))
     due_at = None if mail.tries >= MOST_TRIES else clock.seconds_from_now(wait_s)
     Mail.objects.filter(pk=mail.pk, tries=mail.tries, sent_at=None).update(due_at=due_at)
     event = "mail.given_up" if due_at is None else "mail.put_off"
-    log.warning(event, number=mail.number, tries=mail.tries, problem=type(problem).__name__)
+    log.warning(event, number=mail.number, tries=mail.tries, problem=problem)

@@ -96,6 +96,15 @@ def test_a_mail_server_that_is_away_delays_mails(server: type[Scripted], failure
     assert subjects() == ["Payment received for order second", "Payment received for order first"]
 
 
+def test_a_mail_that_cannot_be_written_keeps_no_other_waiting(server: type[Scripted]) -> None:
+    """It is put off; the next goes out in the same round."""
+    hear(event("payment.successful", order_id="first"))
+    hear(event("payment.successful", order_id="second"))
+    Mail.objects.filter(pk=Mail.objects.order_by("number")[0].pk).update(subject="two\nlines")
+    assert (send_once(), subjects()) == (1, ["Payment received for order second"])
+    assert (send_once(), Mail.objects.filter(sent_at=None).count()) == (0, 1)
+
+
 def test_a_mail_that_never_goes_out_is_given_up(server: type[Scripted]) -> None:
     """It is kept, and kept from being tried for ever."""
     hear(event("payment.successful"))

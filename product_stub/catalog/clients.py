@@ -2,11 +2,12 @@
 
 from enum import Enum
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from django.conf import settings
 
 from product_stub.catalog.errors import OrderServiceUnavailable
+from servicekit import peers
 from servicekit.downstream import Downstream
 from servicekit.http import HttpClient, HttpFailure, NotSent, Reply, is_object, once
 
@@ -60,15 +61,20 @@ class RestOrders:
 
 
 def _need(reply: Reply, reservation_id: str) -> Need:
-    body: dict[str, Any] = reply.body if is_object(reply.body) else {}
-    if reply.status == 404 and body.get("code") == "order_not_found":
+    if reply.status == 404 and is_object(reply.body) and reply.body.get("code") == "order_not_found":
         return Need.NONE
-    if reply.status != 200 or not {"id", "status"} <= body.keys():
+    if reply.worth_repeating():
         raise OrderServiceUnavailable
+    try:
+        peers.require_status(reply, 200)
+        order_id, status = peers.text(reply.body, "id"), peers.text(reply.body, "status")
+    except peers.Unusable as problem:
+        peers.report(reply, problem.why)
+        raise OrderServiceUnavailable from problem
     # An order is found by its number, too, and by other spellings of its id; it reserves under none of those.
-    if body["id"] != reservation_id or body["status"] in _ENDED:
+    if order_id != reservation_id or status in _ENDED:
         return Need.NONE
-    return Need.PAID if body["status"] == _PAID else Need.WAITING
+    return Need.PAID if status == _PAID else Need.WAITING
 
 
 @cache

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -103,19 +104,30 @@ class Expiry:
             if not self._due or self._due[0].at > now:
                 return asked
             reservation_id = self._due.popleft().reservation_id
-            if not services.is_held(reservation_id):
-                continue
-            try:
-                need = self._orders.need_of(reservation_id)
-            except OrderServiceUnavailable:
-                self._due.append(_Due(reservation_id, now + self._after))
-                log.info("reservation.order_service_unavailable", waiting=len(self._due))
+            later = _Due(reservation_id, now + self._after)
+            work, set_aside = partial(self._ask_about, later), partial(self._ask_later, later)
+            if workers.on_its_own("expire", reservation_id, work, set_aside=set_aside) is False:
                 return 0
-            if need is Need.NONE:
-                services.expire(reservation_id)
-            elif need is Need.WAITING:
-                self._due.append(_Due(reservation_id, now + self._after))
         return ASKED
+
+    def _ask_about(self, later: _Due) -> bool:
+        """Whether the order service could be asked, if it had to be."""
+        if not services.is_held(later.reservation_id):
+            return True
+        try:
+            need = self._orders.need_of(later.reservation_id)
+        except OrderServiceUnavailable:
+            self._due.append(later)
+            log.info("reservation.order_service_unavailable", waiting=len(self._due))
+            return False
+        if need is Need.NONE:
+            services.expire(later.reservation_id)
+        elif need is Need.WAITING:
+            self._due.append(later)
+        return True
+
+    def _ask_later(self, later: _Due, _why: str) -> None:
+        self._due.append(later)
 
 
 def jobs() -> Sequence[tuple[str, workers.Job]]:

@@ -130,6 +130,30 @@ def until_idle(expiry: Expiry) -> None:
     raise AssertionError("it never rests")
 
 
+def test_a_reservation_that_cannot_be_worked_on_keeps_no_other_waiting(
+    api: Api, orders: FakeOrders, clock: Clock, expiry: Expiry
+) -> None:
+    """It is asked about again later; the next goes back in the same round."""
+    product = make_product(10)
+    ids = ["bad", "good"]
+    for reservation_id in ids:
+        api.reserve(reservation_id, (product.pk, 3))
+
+    def puzzle() -> None:
+        if orders.asked[-1] == "bad":
+            raise KeyError("a mistake of ours")
+
+    orders.meanwhile = puzzle
+    clock.go_on(AFTER_S + 1)
+    expiry.run_once()
+    assert sorted(orders.asked) == ids
+    assert {each.uid: each.status for each in Reservation.objects.all()} == {"bad": "HELD", "good": "RELEASED"}
+    orders.meanwhile = lambda: None
+    clock.go_on(AFTER_S + 1)
+    expiry.run_once()
+    assert {each.status for each in Reservation.objects.all()} == {"RELEASED"}
+
+
 @pytest.mark.parametrize("need", [*Need, None])
 def test_what_is_held_for_too_long_goes_back_unless_an_order_needs_it(
     api: Api, orders: FakeOrders, clock: Clock, expiry: Expiry, need: Need | None
