@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.faults.reliability import __main__ as command
-from tests.faults.reliability.catalogue import CATALOGUE, Listed
+from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE, Attack, Listed
 from tests.faults.reliability.invariants import Checked, all_checked
 from tests.faults.reliability.results import Line, Ran, read_lines, read_report
 from tests.faults.reliability.writing import Run, document
@@ -43,6 +43,10 @@ RUN: Final = Run(
         Listed(15, "Refunds race", ("payment_service/tests/test_refunds.py::test_parts",)),
         Listed(27, "The disk is full"),
         Listed(28, "Clocks are wrong", not_covered="the one clock"),
+    ],
+    attacks=[
+        Attack("Half a body", "nothing is executed", ("tests/attacks/test_framing.py",)),
+        Attack("Refunds at once", "no more than was taken", ("payment_service/tests/test_refunds.py",)),
     ],
 )
 
@@ -80,6 +84,24 @@ def test_what_passed_is_said_with_its_numbers() -> None:
     assert row(page, "Faults put in")[1] == "1,200"
     assert "- Nr. 28: the one clock." in page
     assert "**FAILED**" not in page
+
+
+def test_an_attack_is_told_with_its_tests_and_how_often_it_was_tried() -> None:
+    """And that it was not tried, where it was not."""
+    tried = replace(LINE, fault="Attack: refunds", times=60, test=f"{TEST.file}::{TEST.name}", numbers=())
+    page = document(TEMPLATE, replace(RUN, lines=[*RUN.lines, tried]))
+    assert row(page, "Refunds at once") == [
+        "Refunds at once",
+        "60 times",
+        "1",
+        "no more than was taken",
+        "passed",
+        "[test_refunds](../payment_service/tests/test_refunds.py)",
+    ]
+    assert row(page, "Half a body")[1:5] == ["", "0", "nothing is executed", "not run"]
+    assert row(page, "Faults put in")[1] == "1,200"
+    failed = document(TEMPLATE, replace(RUN, tests=[replace(TEST, has_passed=False)]))
+    assert row(failed, "Refunds at once")[4] == "**FAILED**"
 
 
 def test_only_where_the_whole_list_was_run_everything_has_passed() -> None:
@@ -153,10 +175,16 @@ def test_the_invariants_are_those_that_the_checkers_know() -> None:
 def test_the_list_is_whole_and_names_only_tests_that_are_there() -> None:
     """One to thirty-five; a test that was renamed is noticed here."""
     assert [each.number for each in CATALOGUE] == list(range(1, 36))
-    for node in (node for each in CATALOGUE for node in each.tests):
+    for node in (node for each in (*CATALOGUE, *ATTACKS) for node in each.tests):
         file, _, function = node.partition("::")
         assert (ROOT / file).is_file(), node
         assert f"def {function}(" in (ROOT / file).read_text() or not function, node
+
+
+def test_every_attack_is_on_the_page() -> None:
+    """A file of attacks that no row names would be shown nowhere."""
+    named = {node.partition("::")[0] for each in ATTACKS for node in each.tests}
+    assert {f"tests/attacks/{path.name}" for path in (ROOT / "tests" / "attacks").glob("test_*.py")} <= named
 
 
 def test_every_file_that_leaves_evidence_is_run() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.evidence import FILE
-from tests.faults.reliability.catalogue import CATALOGUE
+from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE
 from tests.faults.reliability.invariants import all_checked
 from tests.faults.reliability.results import read_lines, read_report
 from tests.faults.reliability.writing import Run, document
@@ -56,7 +56,7 @@ class Part:
 def parts() -> list[Part]:
     """Everything that is run, in order."""
     databases, kafka = str(ROOT / "scripts" / "databases"), str(ROOT / "scripts" / "kafka")
-    listed = [node for each in CATALOGUE for node in each.tests]
+    listed = [node for each in (*CATALOGUE, *ATTACKS) for node in each.tests]
     found = [
         Part("sqlite", ["tests/faults", *_telling(), *listed]),
         Part("postgres", ON_SERVERS, [databases, "run", "--durable", "postgres", "--"]),
@@ -128,6 +128,7 @@ def _what_came_of_it(folder: Path) -> Run:
         tests=[test for part in ran for test in read_report(part.report(folder))],
         invariants=all_checked(),
         catalogue=CATALOGUE,
+        attacks=ATTACKS,
         soak="\n".join(_telling_lines(soak.read_text())) if soak.exists() else "",
         soaked=not soak.exists() or (folder / "soak.status").read_text() == "0",
         not_run=[part.name for part in parts() if part not in ran],

@@ -26,6 +26,15 @@ class Listed:
     not_covered: str = ""
 
 
+@dataclass(frozen=True)
+class Attack:
+    """What somebody who means harm could try, and what has to hold. `tests` are files, or single tests."""
+
+    attack: str
+    holds: str
+    tests: tuple[str, ...]
+
+
 _ORDERS: Final = "order_service/tests"
 _PAYMENTS: Final = "payment_service/tests"
 
@@ -215,5 +224,85 @@ CATALOGUE: Final[Sequence[Listed]] = (
         35,
         "A gateway's settlement file with planted differences",
         (f"{_PAYMENTS}/test_reconcile.py", "tests/test_audit.py"),
+    ),
+)
+
+_KIT: Final = "servicekit/tests"
+_ATTACKS: Final = "tests/attacks"
+
+ATTACKS: Final[Sequence[Attack]] = (
+    Attack(
+        "HTTP/2 with prior knowledge: streams that announce a body and go away, header tables that unfold in memory",
+        "HTTP/2 is not spoken; the service answers on",
+        (f"{_ATTACKS}/test_connections.py::test_http_2_is_not_spoken",),
+    ),
+    Attack(
+        "Thousands of connections that never send a byte",
+        "orders and /health are answered meanwhile",
+        (f"{_ATTACKS}/test_connections.py::test_connections_that_never_send_a_byte_stop_nothing",),
+    ),
+    Attack(
+        "Bodies that do not come, come a byte at a time, or end too early; answers that nobody reads",
+        "each is given up in bounded time and nothing of it is executed; other requests are answered",
+        (
+            f"{_ATTACKS}/test_connections.py::test_bodies_that_do_not_come_are_given_up",
+            f"{_ATTACKS}/test_connections.py::test_a_body_that_drips_is_given_up_as_soon",
+            f"{_ATTACKS}/test_connections.py::test_slow_bodies_are_in_each_others_way_only",
+            f"{_ATTACKS}/test_connections.py::test_whoever_reads_nothing_holds_nothing",
+            f"{_ATTACKS}/test_framing.py::test_a_body_that_is_not_whole_is_not_executed",
+        ),
+    ),
+    Attack(
+        "Requests whose framing is in doubt: two lengths, chunks or heads without end, odd methods and headers",
+        "one meaning or a refusal; what follows on the connection is never taken for a request",
+        (f"{_ATTACKS}/test_framing.py", f"{_ATTACKS}/test_connections.py::test_a_head_is_bounded"),
+    ),
+    Attack(
+        "A server's main process is killed (SIGKILL)",
+        "nothing of it is left, and its port is free",
+        (f"{_ATTACKS}/test_connections.py::test_a_server_whose_main_process_is_killed_leaves_its_port",),
+    ),
+    Attack(
+        "Expensive lists, /metrics, documents and admin log-ins by many at once",
+        "every order is paid; whoever looks too much is refused or waits",
+        (
+            f"{_ATTACKS}/test_expensive_looks.py",
+            f"{_KIT}/test_admission.py",
+            f"{_KIT}/test_scraping.py",
+        ),
+    ),
+    Attack(
+        "Another site's page that posts into a service on the reader's own network",
+        "403 `cross_site` before the body is read",
+        (f"{_KIT}/test_headers.py",),
+    ),
+    Attack(
+        "Card numbers where text goes",
+        "refused before anything is stored or logged, and repeated in no error",
+        (f"{_KIT}/test_cards.py",),
+    ),
+    Attack(
+        "A product or payment service that lies: prices, quantities, lines, orders, statuses, pages of HTML, no end",
+        "no lie is believed; the order ends with a reason, lets go of what it holds, and keeps no other waiting",
+        (
+            f"{_ATTACKS}/test_lying_peers.py",
+            f"{_ORDERS}/test_unusable_answers.py",
+            f"{_KIT}/test_peers.py",
+        ),
+    ),
+    Attack(
+        "One row that cannot be worked on",
+        "the others are worked on in the same round; it waits longer each time, is counted and shown",
+        (f"{_ORDERS}/test_one_bad_row.py", f"{_PAYMENTS}/test_one_bad_row.py"),
+    ),
+    Attack(
+        "A stranger who holds, confirms or returns stock",
+        "stock that no order needs comes back by itself; what an order needs stays",
+        (f"{_ATTACKS}/test_stock_held_hostage.py", "product_stub/tests/test_releasing.py"),
+    ),
+    Attack(
+        "Paying with what takes no real money, where a real gateway is configured",
+        "refused at each way in; nothing is stored",
+        (f"{_PAYMENTS}/test_real_money.py",),
     ),
 )

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from tests.faults.evidence import PASSED
 
 PLANTED: Final = "Planted bug: "
+ATTACK: Final = "Attack: "
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Line:
     @property
     def is_planted(self) -> bool:
         return self.fault.startswith(PLANTED)
+
+    @property
+    def is_attack(self) -> bool:
+        return self.fault.startswith(ATTACK)
 
 
 @dataclass(frozen=True)

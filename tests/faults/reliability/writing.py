@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Final
 
-from tests.faults.reliability.catalogue import Listed
+from tests.faults.reliability.catalogue import Attack, Listed
 from tests.faults.reliability.invariants import Checked
 from tests.faults.reliability.results import PLANTED, Line, Ran, tests_of
 
@@ -33,6 +33,7 @@ class Run:
     tests: Sequence[Ran]
     invariants: Sequence[Checked]
     catalogue: Sequence[Listed]
+    attacks: Sequence[Attack] = ()
     soak: str = ""
     soaked: bool = True
     not_run: Sequence[str] = ()
@@ -40,7 +41,7 @@ class Run:
 
     @property
     def faults(self) -> list[Line]:
-        return [line for line in self.lines if not line.is_planted]
+        return [line for line in self.lines if not line.is_planted and not line.is_attack]
 
     @property
     def planted(self) -> list[Line]:
@@ -78,6 +79,7 @@ def document(template: str, run: Run) -> str:
             _fault_rows(run.faults),
         ),
         planted=_table(("Bug", "How it was provoked", "Result"), _planted_rows(run.planted)),
+        attacks=_table(("Attack", "Tried", "Tests", "What holds", "Result", "Shown by"), _attack_rows(run)),
         soak=f"```\n{run.soak}\n```" if run.soak else "Not run this time.",
         not_covered=_not_covered(run.catalogue),
     )
@@ -125,7 +127,7 @@ def _listed_rows(run: Run) -> Iterator[Sequence[str]]:
             f"{times:,} times" if times else "",
             str(len({line.test for line in lines}) + len(tests)),
             _result(listed, lines, tests),
-            ", ".join(f"[{_short(file)}](../{file})" for file in dict.fromkeys(files)),
+            _links(files),
         )
 
 
@@ -148,6 +150,25 @@ def _fault_rows(lines: Iterable[Line]) -> Iterator[Sequence[str]]:
             f"{line.seconds:.1f}",
             line.engine,
         )
+
+
+def _attack_rows(run: Run) -> Iterator[Sequence[str]]:
+    for each in run.attacks:
+        tests = tests_of(each.tests, run.tests)
+        names = {f"{test.file}::{test.name}" for test in tests}
+        times = sum(line.times for line in run.lines if line.is_attack and line.test in names)
+        yield (
+            each.attack,
+            f"{times:,} times" if times else "",
+            str(len(tests)),
+            each.holds,
+            NOT_RUN if not tests else "passed" if all(test.has_passed for test in tests) else FAILED,
+            _links(test.file for test in tests),
+        )
+
+
+def _links(files: Iterable[str]) -> str:
+    return ", ".join(f"[{_short(file)}](../{file})" for file in dict.fromkeys(files))
 
 
 def _planted_rows(lines: Iterable[Line]) -> Iterator[Sequence[str]]:
