@@ -70,6 +70,25 @@ def insert_prepared(model: type[models.Model], names: tuple[str, ...], values: S
         cursor.executemany(sql, values)
 
 
+def update_prepared(
+    model: type[models.Model], *, written: tuple[str, ...], where: tuple[str, ...], values: Sequence[Sequence[Any]]
+) -> int:
+    """Change a great many rows: one conditional UPDATE, run once for each; returns how many rows were changed in all.
+
+    Args:
+        written: The fields that get a new value.
+        where: The fields that must have a value.
+        values: Of each row, in the order of `written` and then of `where`, as for `insert_prepared`.
+    """
+    if not values:
+        return 0
+    connection = connections[DEFAULT_DB_ALIAS]
+    sql = statements.update(connection.vendor, model, written, ("%s",) * len(written), where, ())
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)
+        return int(cursor.rowcount)
+
+
 def compare_and_set(
     model: type[models.Model],
     *,

@@ -12,7 +12,9 @@ from django.db.models.functions import Coalesce, Now
 from order_service.orders.errors import OrderNotFound
 from order_service.orders.models import Order
 from order_service.orders.states import Step
+from servicekit import paging
 from servicekit.events import trail
+from servicekit.paging import Listed, Place
 from servicekit.rest import MAX_ID
 
 # Of an order's trail. An order has a dozen, but whoever asks for its payment to be looked at can make it have more.
@@ -23,7 +25,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{3
 _FILTERS: Final = {
     "status": "status",
     "customer_name": "customer_name",
-    "created_after": "created_at__gt",
+    "created_after": "created_at__gte",
     "created_before": "created_at__lt",
 }
 
@@ -52,16 +54,20 @@ def order_by_number(number: int) -> Order:
 
 
 def list_orders(
-    *, page: int, per_page: int, filters: dict[str, str | datetime], unfinished_for: int | None = None
-) -> tuple[list[Order], int]:
-    """One page of the orders that fit all filters, newest first, with their lines; and how many fit in all."""
+    *, place: Place, filters: dict[str, str | datetime], unfinished_for: int | None = None
+) -> Listed[Order]:
+    """One page of the orders that fit all filters, newest first, with their lines."""
     fitting = Order.objects.all()
     if unfinished_for is not None:
         # As a query within it, so that the list's own order does not keep a database from reading the small index.
         fitting = fitting.filter(pk__in=unfinished(for_s=unfinished_for).order_by().values("pk"))
     fitting = fitting.filter(**{_FILTERS[name]: value for name, value in filters.items()})
-    start = (page - 1) * per_page
-    return list(fitting.order_by("-number").prefetch_related("lines")[start : start + per_page]), fitting.count()
+    in_order = fitting.order_by("-number").prefetch_related("lines")
+    if place.behind is None:
+        return paging.numbered(in_order, place, total=fitting.count())
+    if place.behind:
+        in_order = in_order.filter(number__lt=place.behind[0])
+    return paging.behind(in_order, per_page=place.per_page)
 
 
 def unfinished(*, for_s: float = 0) -> QuerySet[Order]:

@@ -282,6 +282,68 @@ def test_list_is_paged_newest_first_and_filtered(api: Client) -> None:
     assert api.get("/api/orders/?created_before=2100-01-01T00:00:00Z").json()["total"] == 3
 
 
+def test_a_cursor_walks_on_while_orders_arrive(api: Client) -> None:
+    """Each order once, in pages without a total; a new one in front shifts nothing, and the last page says so."""
+    numbers = [post(api, ALICE).json()["number"] for _ in range(5)][::-1]
+    page = api.get("/api/orders/?per_page=2&customer_name=Alice").json()
+    seen = [order["number"] for order in page["items"]]
+    assert page["total"] == 5
+    while page["next_cursor"] is not None:
+        post(api, ALICE)
+        page = api.get(f"/api/orders/?per_page=2&customer_name=Alice&cursor={page['next_cursor']}").json()
+        assert set(page) == {"items", "per_page", "next_cursor"}
+        seen += [order["number"] for order in page["items"]]
+    assert seen == numbers
+
+
+def test_a_page_behind_a_cursor_counts_nothing(api: Client, django_assert_num_queries: Any) -> None:
+    """The orders and their lines, not how many there are in all; an empty cursor begins the walk."""
+    for _ in range(3):
+        post(api, ALICE)
+    cursor = api.get("/api/orders/?per_page=1").json()["next_cursor"]
+    for asked in ("", cursor):
+        with django_assert_num_queries(2) as captured:
+            assert len(api.get(f"/api/orders/?per_page=1&cursor={asked}").json()["items"]) == 1
+        assert [query["sql"] for query in captured.captured_queries if "COUNT" in query["sql"].upper()] == []
+
+
+def test_a_span_of_time_begins_at_its_first_moment_and_ends_before_its_last(api: Client) -> None:
+    """So that spans that follow each other have every order once."""
+    moments = [post(api, ALICE).json()["created_at"] for _ in range(3)]
+    stored = list(Order.objects.order_by("number").values_list("created_at", flat=True))
+    after = api.get("/api/orders/", {"created_after": stored[1].isoformat()}).json()
+    before = api.get("/api/orders/", {"created_before": stored[1].isoformat()}).json()
+    assert [order["created_at"] for order in after["items"]] == [moments[2], moments[1]]
+    assert [order["created_at"] for order in before["items"]] == [moments[0]]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("cursor=x", "Not a cursor of this service."),
+        ("cursor=%C3%A9", "Not a cursor of this service."),
+        ("cursor=W10", "Not a cursor of this service."),
+        ("cursor=WyI4YTQ4ZWM0YTk0NGEiLC0xXQ", "Of another list: the filters must stay as they were."),
+        ("page=1&cursor=", "Either a cursor or a page, not both."),
+        ("cursor=" + "x" * 201, "Ensure this field has no more than 200 characters."),
+        ("cursor=&cursor=", "Given more than once."),
+    ],
+)
+def test_a_wrong_cursor_is_refused(api: Client, query: str, sentence: str) -> None:
+    """With a sentence, and nothing is listed."""
+    response = api.get(f"/api/orders/?{query}")
+    assert (response.status_code, response.json()["fields"]) == (400, {"cursor": [sentence]})
+
+
+def test_a_cursor_is_for_one_list(api: Client) -> None:
+    """With other filters it would leave orders out in silence."""
+    for _ in range(2):
+        post(api, ALICE)
+    cursor = api.get("/api/orders/?per_page=1&status=PAID").json()["next_cursor"]
+    assert api.get(f"/api/orders/?per_page=1&cursor={cursor}").status_code == 400
+    assert api.get(f"/api/orders/?per_page=9&status=PAID&cursor={cursor}").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -13,6 +13,7 @@ from order_service.orders import actions, selectors, wiring
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, Fault, Killed
+from servicekit.paging import Place
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_the_admin_filters_them(shop: Shop, admin_client: Client) -> None:
 def test_they_are_found_through_the_index_of_orders_that_are_due(shop: Shop) -> None:
     """Which has no finished order in it, so however many of those there are costs nothing."""
     with CaptureQueriesContext(connection) as asked:
-        selectors.list_orders(page=1, per_page=20, filters={}, unfinished_for=60)
+        selectors.list_orders(place=Place(20, 1, None, ""), filters={}, unfinished_for=60)
         list(selectors.unfinished().order_by().values_list("step").annotate(Count("number")))
         selectors.awaiting_payment().count()
     assert len(asked) == 4

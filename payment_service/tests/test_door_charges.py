@@ -1,6 +1,7 @@
 """`/v1/payments`: charge, refund and list, as the clients of the service know them that these come from."""
 
 import re
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -19,6 +20,7 @@ from payment_service.payments.processing import notices
 from payment_service.payments.states import Status
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway, FakeOrders
+from servicekit.paging import Place
 
 pytestmark = pytest.mark.django_db
 URL = "/v1/payments"
@@ -332,10 +334,65 @@ def test_filters_combine_in_every_way(client: APIClient, many: list[Payment]) ->
         for page in range(1, 20):
             found = listed(client, **query, sort_by_created=order, page=page, per_page=7)
             assert found["total"] == len(expected)
+            assert ("next_cursor" in found) is (page * 7 < len(expected))
             seen += [item["reference"] for item in found["items"]]
             if not found["items"]:
                 break
         assert seen == expected, query
+        assert walked(client, **query, sort_by_created=order, per_page=7) == expected, query
+
+
+def walked(client: APIClient, **query: Any) -> list[str]:
+    """The references of a whole list, a cursor after another."""
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = listed(client, **query, cursor=cursor)
+        assert set(page) == {"items", "per_page", "next_cursor"}
+        seen += [item["reference"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    return seen
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_cursor_walks_on_while_payments_arrive(client: APIClient, many: list[Payment], order: str) -> None:
+    """In front, behind and in between, at the same moment too: each of those that were there is listed once."""
+    page = listed(client, sort_by_created=order, per_page=9)
+    seen = [item["reference"] for item in page["items"]]
+    for n in range(60, 90):
+        if page["next_cursor"] is None:
+            break
+        Payment.objects.create(
+            order_id=str(n), amount=1, currency="USD", status="FAILED", taken=False, reference=f"N{n}", created_at=START
+        )
+        page = listed(client, sort_by_created=order, per_page=9, cursor=page["next_cursor"])
+        seen += [item["reference"] for item in page["items"]]
+    old = [reference for reference in seen if reference.startswith("R")]
+    assert old == [f"R{n}" for n in sorted(range(60), reverse=order == "desc")]
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_page_behind_a_cursor_is_one_query(
+    client: APIClient, many: list[Payment], django_assert_num_queries: Any
+) -> None:
+    """It counts nothing."""
+    cursor = listed(client, status="SUCCESS", per_page=9)["next_cursor"]
+    with django_assert_num_queries(1) as captured:
+        listed(client, status="SUCCESS", per_page=9, cursor=cursor)
+    assert "COUNT" not in captured.captured_queries[0]["sql"].upper()
+
+
+@pytest.mark.parametrize(
+    "position",
+    ['["x",1]', '["2025-01-01T00:00:00",1]', '["2025-01-01T00:00:00Z","1"]', '["2025-99-01T00:00:00Z",1]', "[1,1]"],
+)
+def test_a_forged_cursor_is_refused(client: APIClient, many: list[Payment], position: str) -> None:
+    """A position that no payment can have is a 400, whatever list it claims."""
+    good = listed(client, per_page=9)["next_cursor"]
+    list_id = b64decode(good + "==").decode().split('"')[1]
+    forged = urlsafe_b64encode(f'["{list_id}",{position[1:]}'.encode()).decode().rstrip("=")
+    assert client.get(URL, {"per_page": 9, "cursor": good}).status_code == 200
+    response = client.get(URL, {"per_page": 9, "cursor": forged})
+    assert (response.status_code, exact(response)["fields"]) == (400, {"cursor": ["Not a cursor of this service."]})
 
 
 @pytest.mark.parametrize(
@@ -457,21 +514,29 @@ def plan_of(statement: str, index: str) -> str:
         ({"method": "UPI"}, "payment_by_method"),
         ({"taken__in": [False]}, "payment_by_taken"),
         ({"status__in": ["REFUNDED"]}, "payment_by_time"),
-        ({"created_at__gte": START, "created_at__lte": START + timedelta(hours=5)}, "payment_by_time"),
+        ({"created_at__gte": START, "created_at__lte": START + timedelta(hours=30)}, "payment_by_time"),
         ({"above": Decimal(5)}, "payment_by_time"),
         ({"below": Decimal(50), "taken__in": [True]}, "payment_by_taken"),
         ({"above": Decimal(5), "below": Decimal(50), "method": "UPI"}, "payment_by_method"),
     ],
 )
 @pytest.mark.parametrize("ascending", [True, False])
-@pytest.mark.parametrize("page", [1, 6])
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place(1, 1, None, ""),
+        Place(1, 6, None, ""),
+        Place(1, 1, (), ""),
+        Place(1, 1, (START + timedelta(hours=24), 0), ""),
+    ],
+)
 def test_a_page_is_read_from_an_index_in_its_order(
-    many: list[Payment], filters: dict[str, Any], index: str, ascending: bool, page: int
+    many: list[Payment], filters: dict[str, Any], index: str, ascending: bool, place: Place
 ) -> None:
-    """No scan of the table and no sorting, at the first page as at the last."""
+    """No scan of the table and no sorting, at the first page as at the last, and behind a cursor."""
     with CaptureQueriesContext(connection) as queries:
-        payments, _ = list_payments(filters, ascending=ascending, page=page, per_page=1)
-    assert len(payments) == 1
+        listed = list_payments(filters, ascending=ascending, place=place)
+    assert len(listed.rows) == 1
     plan = plan_of(queries.captured_queries[-1]["sql"], index)
     assert index in plan
     assert "SORT" not in plan
@@ -493,6 +558,6 @@ ALONE = {"sqlite": "COVERING INDEX", "postgresql": "Index Only Scan", "mysql": "
 def test_the_total_is_counted_within_an_index(many: list[Payment], filters: dict[str, Any], index: str) -> None:
     """By what is shown as the amount, too."""
     with CaptureQueriesContext(connection) as queries:
-        list_payments(filters, ascending=True, page=1, per_page=1)
+        list_payments(filters, ascending=True, place=Place(1, 1, None, ""))
     plan = plan_of(queries.captured_queries[0]["sql"], index)
     assert ALONE[connection.vendor] in plan

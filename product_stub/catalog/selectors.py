@@ -1,7 +1,6 @@
 """Reading the catalogue and the reservations."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from itertools import takewhile
@@ -9,15 +8,8 @@ from typing import NamedTuple
 
 from product_stub.catalog.errors import ProductNotFound, ReservationNotFound
 from product_stub.catalog.models import Product, Reservation
-from servicekit import rows
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of products, in order of their ids, and how many there are in all."""
-
-    products: Sequence[Product]
-    total: int
+from servicekit import paging, rows
+from servicekit.paging import Listed, Place
 
 
 class Offer(NamedTuple):
@@ -41,10 +33,14 @@ def offers_by_id(product_ids: Iterable[int]) -> dict[int, Offer]:
     return {offer.id: offer for offer in map(Offer._make, found)}
 
 
-def list_products(*, page: int, per_page: int) -> Page:
-    """Page numbers start at 1; a page behind the last one is empty."""
-    start = (page - 1) * per_page
-    return Page(list(Product.objects.order_by("pk")[start : start + per_page]), Product.objects.count())
+def list_products(place: Place) -> Listed[Product]:
+    """One page of the catalogue, in order of the ids; a page behind the last one is empty."""
+    in_order = Product.objects.order_by("pk")
+    if place.behind is None:
+        return paging.numbered(in_order, place, total=Product.objects.count())
+    if place.behind:
+        in_order = in_order.filter(pk__gt=place.behind[0])
+    return paging.behind(in_order, per_page=place.per_page)
 
 
 def find_reservation(reservation_id: str) -> Reservation | None:

@@ -55,10 +55,37 @@ def test_pages_follow_each_other_without_gap_or_overlap(api: Api) -> None:
     assert [(page["page"], page["per_page"], page["total"]) for page in pages] == [(1, 4, 6), (2, 4, 6), (3, 4, 6)]
 
 
+def test_a_cursor_walks_on_while_products_arrive(api: Api) -> None:
+    """Each product once, those included that are added behind it meanwhile; without a total."""
+    page = api.get("/api/products/?per_page=4").body
+    assert (page["page"], page["total"]) == (1, 6)
+    seen = [item["id"] for item in page["items"]]
+    for name in ("Webcam", "Lamp", None, None):
+        if name is not None:
+            api.post("/api/products/", {"name": name, "price": 5, "stock": 1})
+        page = api.get(f"/api/products/?per_page=2&cursor={page['next_cursor']}").body
+        assert set(page) == {"items", "per_page", "next_cursor"}
+        seen += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+    assert seen == sorted(set(seen))
+    assert len(seen) == 8
+
+
+def test_the_last_page_leads_nowhere(api: Api) -> None:
+    """A page by number then has no cursor, one behind a cursor has null."""
+    assert "next_cursor" not in api.get("/api/products/").body
+    everything = api.get("/api/products/?cursor=").body
+    assert (len(everything["items"]), everything["next_cursor"]) == (6, None)
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "page=0",
+        "cursor=x",
+        "cursor=WzEsMl0",
+        "cursor=&page=1",
         "page=-1",
         "page=x",
         "page=1_0",

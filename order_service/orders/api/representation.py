@@ -8,6 +8,7 @@ from order_service.orders.models import Order, OrderLine
 from order_service.orders.states import Status
 from servicekit import money
 from servicekit.exactjson import utc_text
+from servicekit.paging import Listed, Place
 
 # Reason that is not the client's fault → code, and when to come back: after about what a restart takes; and after what
 # it takes a person to put the catalogue or the address right.
@@ -15,6 +16,12 @@ _PRODUCT_SERVICE_AT_FAULT: Final = {
     states.PRODUCT_SERVICE_UNAVAILABLE: ("product_service_unavailable", 5),
     states.PRODUCT_SERVICE_UNUSABLE: ("product_service_unusable", 60),
 }
+
+
+def page(place: Place, listed: Listed[Order]) -> dict[str, Any]:
+    """A page of orders."""
+    last = (listed.rows[-1].number,) if listed.rows else None
+    return place.body(listed, [order_json(order) for order in listed.rows], position=last)
 
 
 def order_json(order: Order) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from order_service.orders.ports import LineAsked
 from order_service.orders.states import Status
+from servicekit.paging import PagedIn, PageOut
 from servicekit.rest import (
     MAX_ID,
     BodyIn,
@@ -142,11 +143,8 @@ class CancelledOrderOut(OrderOut):
     code = serializers.CharField()
 
 
-class OrderListOut(serializers.Serializer[Any]):
+class OrderListOut(PageOut):
     items = OrderOut(many=True)
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
-    total = serializers.IntegerField()
 
 
 class ShowOrderIn(QueryIn):
@@ -157,7 +155,7 @@ class ShowOrderIn(QueryIn):
     )
 
 
-class OrderListIn(QueryIn):
+class OrderListIn(PagedIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 
     status = serializers.ChoiceField([status.value for status in Status], required=False)
@@ -168,15 +166,15 @@ class OrderListIn(QueryIn):
         help_text="Seconds: only orders that have had something left to do for so long, whatever was tried meanwhile.",
     )
     customer_name = FreeTextField(max_length=255, required=False)
-    created_after = QueryMomentField(required=False)
-    created_before = QueryMomentField(required=False)
-    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    created_after = QueryMomentField(required=False, help_text="At that moment or later.")
+    created_before = QueryMomentField(required=False, help_text="Before that moment.")
+    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        page, per_page = attrs.pop("page"), attrs.pop("per_page")
-        unfinished_for = attrs.pop("unfinished_for", None)
-        return {"page": page, "per_page": per_page, "unfinished_for": unfinished_for, "filters": attrs}
+        filters = {name: value for name, value in attrs.items() if name not in ("page", "per_page", "cursor")}
+        place = self.place(attrs, filters=filters)
+        return {"place": place, "unfinished_for": filters.pop("unfinished_for", None), "filters": filters}
 
 
 # Not a class, because a serializer's own `data` is something else.

@@ -15,9 +15,8 @@ class OrdersView(View):
     @docs.LIST_ORDERS
     def get(self, request: Request) -> Response:
         asked: dict[str, Any] = parsed(OrderListIn, request.query_params)
-        orders, total = selectors.list_orders(**asked)
-        items = [representation.order_json(order) for order in orders]
-        return Response({"items": items, "page": asked["page"], "per_page": asked["per_page"], "total": total})
+        listed = selectors.list_orders(**asked)
+        return Response(representation.page(asked["place"], listed))
 
     @docs.PLACE_ORDER
     @idempotent

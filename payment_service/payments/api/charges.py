@@ -9,7 +9,7 @@ from payment_service.payments.api.bodies.charges import (
     ChargeRefundIn,
     ListIn,
     charge_body,
-    item,
+    page_body,
     refund_body,
 )
 from payment_service.payments.api.docs import charges as docs
@@ -61,6 +61,4 @@ class ListView(View):
     @docs.LIST
     def get(self, request: Request) -> Response:
         asked = parsed(ListIn, request.query_params)
-        payments, total = listing.list_payments(**asked)
-        items = [item(payment) for payment in payments]
-        return Response({"items": items, "page": asked["page"], "per_page": asked["per_page"], "total": total})
+        return Response(page_body(asked["place"], listing.list_payments(**asked)))

@@ -84,6 +84,23 @@ _VARYING: Final = (
     "captured_at",
     "failed_at",
 )
+# What an attempt that took the money changes about a payment that an import has written.
+_PAID: Final = (
+    "number",
+    "amount",
+    "captured",
+    "booked",
+    "refunded",
+    "method",
+    "status",
+    "taken",
+    "reference",
+    "captured_at",
+    "currency",
+    "attempt",
+    "version",
+    "updated_at",
+)
 
 
 class Writer:
@@ -123,58 +140,74 @@ class Writer:
         statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
         trail.keep(EVENT, aggregate_type="payment", facts=[self._fact(row) for row in rows])
         self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
-        for row, payment, number in paid:
-            if payment is not None and number is not None:
-                self._pay(row, payment, number)
+        for some in portions(paid):
+            self._pay(some)
         _write_attempts(attempts)
 
-    def _pay(self, row: Row, payment: Known, number: int) -> None:
-        """Book that an attempt took the money which those before it did not; the payment gets its reference."""
-        FailedAttempt.objects.filter(reference=row.reference).delete()
-        if payment.is_only_imported:
-            self._pay_imported(row, payment, number)
-        else:
-            elsewhere.record_capture(
-                payment.number,
-                version=payment.version,
-                amount=row.amount,
-                currency=self._currency,
-                method=row.method,
-                gateway=GATEWAY,
-                reference=row.reference,
-                captured_at=row.created_at,
-                refund_reason=REFUND_REASON if row.status is Status.REFUNDED else None,
-            )
-        if payment.reference != row.reference:
-            _write_attempts([payment])
+    def _pay(self, paid: Sequence[Paid]) -> None:
+        """Book that attempts took the money which those before them did not; the payments get their references."""
+        FailedAttempt.objects.filter(reference__in=[each.row.reference for each in paid]).delete()
+        known = [(row, payment, number or 0) for row, payment, number in paid if payment is not None]
+        self._pay_imported([each for each in known if each[1].is_only_imported])
+        for row, payment, _ in known:
+            if not payment.is_only_imported:
+                elsewhere.record_capture(
+                    payment.number,
+                    version=payment.version,
+                    amount=row.amount,
+                    currency=self._currency,
+                    method=row.method,
+                    gateway=GATEWAY,
+                    reference=row.reference,
+                    captured_at=row.created_at,
+                    refund_reason=REFUND_REASON if row.status is Status.REFUNDED else None,
+                )
+        _write_attempts(payment for row, payment, _ in known if payment.reference != row.reference)
 
-    def _pay_imported(self, row: Row, payment: Known, number: int) -> None:
-        """For a payment that came here as history: it still is, and no news to anybody."""
-        refunded = row.amount if row.status is Status.REFUNDED else NOTHING
-        rows = Payment.objects.filter(pk=payment.number, version=payment.version, status=Status.FAILED.value)
-        if not rows.update(
-            number=number,
-            status=row.status.value,
-            taken=states.TAKEN[row.status],
-            amount=row.amount,
-            captured=row.amount,
-            booked=refunded,
-            refunded=refunded,
-            currency=self._currency,
-            method=row.method,
-            reference=row.reference,
-            attempt=payment.attempt + 1,
-            version=payment.version + 1,
-            captured_at=row.created_at,
-            updated_at=self._started,
-        ):
+    def _pay_imported(self, paid: Sequence[tuple[Row, Known, int]]) -> None:
+        """For payments that came here as history: they still are, and no news to anybody."""
+        changed = statements.update_prepared(
+            Payment, written=_PAID, where=("number", "version", "status"), values=list(self._paid(paid))
+        )
+        if changed != len(paid):
             raise Overtaken
-        _go_on_behind(number)
-        fact = self._fact(row, attempt=payment.attempt + 1)
-        fact = fact._replace(aggregate_id=str(payment.uid), sequence=payment.version + 1)
-        trail.keep(EVENT, aggregate_type="payment", facts=[fact])
-        if refunded:
-            statements.insert_many([self._refund(number, row.amount)])
+        if paid:
+            _go_on_behind(max(number for _, _, number in paid))
+        facts = [
+            self._fact(row, attempt=payment.attempt + 1)._replace(
+                aggregate_id=str(payment.uid), sequence=payment.version + 1
+            )
+            for row, payment, _ in paid
+        ]
+        trail.keep(EVENT, aggregate_type="payment", facts=facts)
+        refunded = [(number, row.amount) for row, _, number in paid if row.status is Status.REFUNDED]
+        statements.insert_many([self._refund(number, amount) for number, amount in refunded])
+
+    def _paid(self, paid: Sequence[tuple[Row, Known, int]]) -> Iterator[tuple[Any, ...]]:
+        """The values of `_PAID`, and where they are written."""
+        moment: Callable[[datetime], Any] = connection.ops.adapt_datetimefield_value
+        nothing, now = str(NOTHING), moment(self._started)
+        for row, payment, number in paid:
+            amount, refunded = str(row.amount), str(row.amount) if row.status is Status.REFUNDED else nothing
+            yield (
+                number,
+                amount,
+                amount,
+                refunded,
+                refunded,
+                row.method,
+                row.status.value,
+                states.TAKEN[row.status],
+                row.reference,
+                moment(row.created_at),
+                self._currency,
+                payment.attempt + 1,
+                payment.version + 1,
+                now,
+                payment.number,
+                payment.version,
+                Status.FAILED.value,
+            )
 
     def _with_numbers(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
         return ((row.number, *values) for row, values in zip(rows, self._prepared(rows), strict=True))

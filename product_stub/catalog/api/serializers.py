@@ -12,9 +12,9 @@ from rest_framework import serializers
 
 from product_stub.catalog import lines
 from product_stub.catalog.models import Product, Reservation
-from product_stub.catalog.selectors import Page
 from product_stub.catalog.states import Status
 from servicekit import money
+from servicekit.paging import Listed, PagedIn, PageOut, Place
 from servicekit.rest import (
     MAX_ID,
     BodyIn,
@@ -80,9 +80,12 @@ class ReleaseIn(QueryIn):
         return {"return": serializers.ChoiceField(choices=["true", "false"], default="false")}
 
 
-class PageIn(QueryIn):
-    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+class PageIn(PagedIn):
+    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=DEFAULT_PER_PAGE)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {"place": self.place(attrs, filters={})}
 
 
 def parse_wanted(data: object) -> dict[int, int]:
@@ -102,11 +105,8 @@ class ProductOut(serializers.Serializer[Any]):
     stock = serializers.IntegerField(min_value=0, help_text="Units that can be reserved now.")
 
 
-class ProductPageOut(serializers.Serializer[Any]):
+class ProductPageOut(PageOut):
     items = ProductOut(many=True)
-    page = serializers.IntegerField(min_value=1)
-    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE)
-    total = serializers.IntegerField(min_value=0)
 
 
 class LineOut(serializers.Serializer[Any]):
@@ -131,9 +131,9 @@ def product_body(product: Product) -> dict[str, Any]:
     }
 
 
-def page_body(found: Page, *, page: int, per_page: int) -> dict[str, Any]:
-    products = [product_body(product) for product in found.products]
-    return {"items": products, "page": page, "per_page": per_page, "total": found.total}
+def page_body(place: Place, listed: Listed[Product]) -> dict[str, Any]:
+    last = (listed.rows[-1].pk,) if listed.rows else None
+    return place.body(listed, [product_body(product) for product in listed.rows], position=last)
 
 
 def reservation_body(reservation: Reservation) -> dict[str, Any]:

@@ -26,8 +26,7 @@ class ProductsView(View):
     @docs.LIST_PRODUCTS
     def get(self, request: Request) -> Response:
         asked = parsed(PageIn, request.query_params)
-        found = selectors.list_products(page=asked["page"], per_page=asked["per_page"])
-        return Response(page_body(found, page=asked["page"], per_page=asked["per_page"]))
+        return Response(page_body(asked["place"], selectors.list_products(asked["place"])))
 
     @docs.CREATE_PRODUCT
     @idempotent

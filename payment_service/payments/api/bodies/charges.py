@@ -25,15 +25,8 @@ from payment_service.payments.models import Payment
 from payment_service.payments.processing.refunding import GivenBack
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import (
-    BodyIn,
-    CurrencyField,
-    MoneyInField,
-    QueryIn,
-    QueryIntegerField,
-    StrictCharField,
-    ascii_upper,
-)
+from servicekit.paging import Listed, PagedIn, Place
+from servicekit.rest import BodyIn, CurrencyField, MoneyInField, QueryIntegerField, StrictCharField, ascii_upper
 
 METHODS: Final = ("UPI", "CARD", "COD")
 DEFAULT_METHOD: Final = "CARD"
@@ -102,10 +95,12 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-class ListIn(QueryIn):
+class ListIn(PagedIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 
-    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    position = (datetime, int)
+
+    page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=10)
     order_id = serializers.CharField(required=False)
     method = MethodField(required=False)
@@ -143,8 +138,7 @@ class ListIn(QueryIn):
         return {
             "filters": filters,
             "ascending": attrs["sort_by_created"] == "asc",
-            "page": attrs["page"],
-            "per_page": attrs["per_page"],
+            "place": self.place(attrs, filters={**filters, "sort_by_created": attrs["sort_by_created"]}),
         }
 
 
@@ -181,6 +175,11 @@ def refund_body(refunded: GivenBack) -> dict[str, Any]:
         "method": payment.method,
         "message": f"Amount {amount} {done} to {payment.method}",
     }
+
+
+def page_body(place: Place, listed: Listed[Payment]) -> dict[str, Any]:
+    last = (listed.rows[-1].created_at, listed.rows[-1].number) if listed.rows else None
+    return place.body(listed, [item(payment) for payment in listed.rows], position=last)
 
 
 def item(payment: Payment) -> dict[str, Any]:

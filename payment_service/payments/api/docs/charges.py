@@ -11,6 +11,7 @@ from payment_service.payments.api.bodies.charges import ChargeIn, ChargeRefundIn
 from payment_service.payments.api.docs.payments import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from payment_service.payments.api.fields import OrderIdField
 from servicekit.apidocs import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.paging import PageOut
 from servicekit.rest import MoneyOutField
 
 _STATUS: Final = serializers.ChoiceField(sorted(set(states.CHARGES_NAMES.values())))
@@ -48,15 +49,7 @@ _ITEM: Final = inline_serializer(
     },
     many=True,
 )
-_PAGE: Final = inline_serializer(
-    "PaymentPage",
-    {
-        "items": _ITEM,
-        "page": serializers.IntegerField(),
-        "per_page": serializers.IntegerField(),
-        "total": serializers.IntegerField(),
-    },
-)
+_PAGE: Final = inline_serializer("PaymentPage", {"items": _ITEM, **PageOut().get_fields()})
 _NUMBER: Final = OpenApiParameter("number", OpenApiTypes.STR, OpenApiParameter.PATH, description="The `payment_id`.")
 _CHARGED: Final = {
     "payment_id": 123,
