@@ -18,7 +18,17 @@ from tests.stack import ROOT, Stack, wait_until
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "asyncapi" / "events.yaml").read_text())
 MESSAGES: dict[str, Any] = {each["name"]: each for each in DOCUMENT["components"]["messages"].values()}
 # Fields that are money wherever they stand.
-MONEY = {"amount", "captured", "refunded", "refund_amount", "total_amount", "unit_price"}
+MONEY = {
+    "amount",
+    "captured",
+    "refunded",
+    "refund_amount",
+    "refunded_amount",
+    "held",
+    "asked",
+    "total_amount",
+    "unit_price",
+}
 CARD = {"payment_method": "credit_card", "currency": "USD"}
 
 
@@ -80,10 +90,29 @@ def live_every_life(stack: Stack) -> None:
     taken = stack.payments.post("/api/v1/payments/process", {**asked, "order_id": 901}).json["transaction_id"]
     part = {"transaction_id": taken, "amount": "0.50"}
     assert stack.payments.post("/api/v1/payments/refund", part).json["success"] is True
+    refuse_every_step(stack)
     unpaid = order(stack, product_ids=[2], payment="later")
     stack.services["product_stub"].kill()
     assert stack.orders.post(f"/api/orders/{unpaid}/cancel/").json["status"] == "CANCELLED"
     stack.restart("product_stub")
+
+
+def refuse_every_step(stack: Stack) -> None:
+    """What the gateway refuses for good, tried again; and a part of an order's money that goes back."""
+    card = {"payment_method": "CARD", "payment_method_details": {"token": "tok_refund_fails"}}
+    kept = order(stack, product_ids=[2], **card)
+    for _ in range(2):
+        assert "refund_blocked" in stack.orders.post(f"/api/orders/{kept}/cancel/").json
+    for number, (step, token) in enumerate((("capture", "tok_capture_fails"), ("void", "tok_void_fails")), start=902):
+        asked = {"order_id": number, "amount": "25.50", "payment_method_details": {"token": token}, **CARD}
+        aside = stack.payments.post("/api/v1/payments/process", {**asked, "capture": False}).json["transaction_id"]
+        refused = stack.payments.post(f"/api/v1/payments/{step}", {"transaction_id": aside})
+        assert refused.json["success"] is False
+    card["payment_method_details"] = {"token": "tok_ok"}
+    paid = order(stack, product_ids=[2], **card)
+    taken = stack.payments.get(f"/api/v1/payments/order/{paid}").json["transaction_id"]
+    stack.payments.post("/api/v1/payments/refund", {"transaction_id": taken, "amount": "0.50"})
+    assert str(stack.orders.post(f"/api/orders/{paid}/payment/").json["refunded_amount"]) == "0.50"
 
 
 def order(stack: Stack, **asked: Any) -> str:

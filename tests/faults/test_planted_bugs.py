@@ -142,6 +142,14 @@ def a_paid_order_is_cancelled_before_it_knows(stack: Stack) -> list[str]:
     return [order_id]
 
 
+def a_refund_is_refused_for_good(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_refund_fails")
+    is_taken(stack, order_id)
+    stack.payments.post(f"/api/payments/{order_id}/void/", {})
+    return [order_id]
+
+
 def too_little_is_paid(stack: Stack) -> list[str]:
     order_id = order(stack, payment="later")["id"]
     charge(stack, order_id, amount="5.00")
@@ -201,6 +209,7 @@ PLANTS: Final = (
     Plant("no_tombstone", a_charge_comes_after_the_cancellation, "I3", "cancelled_holds_no_money"),
     Plant("failed_payment_left_open", another_card_comes_after_the_decline, "I3", "cancelled_holds_no_money"),
     Plant("money_kept", a_paid_order_is_cancelled_before_it_knows, "I3", "cancelled_holds_no_money"),
+    Plant("refusal_for_good_forgotten", a_refund_is_refused_for_good, "I3", "voided_holds_nothing"),
     Plant("amount_not_looked_at", too_little_is_paid, "I3", "paid_is_captured_in_full"),
     Plant("released_twice", a_release_is_repeated, "I4", "counters_follow_the_reservations"),
     Plant("stock_kept", an_order_is_cancelled, "I4", "stock_follows_the_order"),

@@ -72,7 +72,9 @@ def random_gateway_key(right: Any, order_id: str, *, attempt: int) -> str:
 
 
 @bug("payment_service.payments.services.refunds", "book_refund")
-def refund_checked_then_written(right: Any, payment_number: int, *, uid: Any, amount: Any, reason: str) -> Any:
+def refund_checked_then_written(
+    right: Any, payment_number: int, *, uid: Any, amount: Any, reason: str, **_: Any
+) -> Any:
     """Whether it fits is looked up first and written afterwards, by whatever was seen."""
     refunds, models, clock = (
         of("payment_service.payments.services.refunds"),
@@ -89,6 +91,12 @@ def refund_checked_then_written(right: Any, payment_number: int, *, uid: Any, am
     refund.due_at = clock.seconds_from_now(30)
     refund.save(force_insert=True)
     return refunds.Booking(models.Refund.objects.select_related("payment").get(pk=refund.pk), is_new=True)
+
+
+@bug("payment_service.payments.services.refunds", "block")
+def refusal_for_good_forgotten(right: Any, payment: Any, *_: Any, **__: Any) -> Any:
+    """It is not asked for again, and nobody is told."""
+    type(payment).objects.filter(pk=payment.pk).update(due_at=None)
 
 
 @bug("payment_service.payments.services.moves", "move")
