@@ -268,6 +268,24 @@ def test_a_key_makes_placing_repeatable(stack: Stack) -> None:
     assert stack.orders.get("/api/orders/").json["total"] == before + 1
 
 
+@pytest.mark.parametrize("method", [{}, {"method": "card"}, {"payment_method": "UPI"}])
+@pytest.mark.parametrize("token", ["tok_card_declined", "tok_card_decline"])
+def test_a_token_that_is_to_decline_is_not_dropped(stack: Stack, method: dict[str, str], token: str) -> None:
+    """With the method named by either name, or not at all; a mistyped token is declined, too. Nothing is taken."""
+    placed = place(stack, **method, payment_method_details={"token": token})
+    assert (placed.status, placed.json["cancellation_reason"]) == (400, "Payment failed")
+    assert stack.payments.get(f"/v1/payments?order_id={placed.json['id']}&status=SUCCESS").json["total"] == 0
+
+
+def test_an_unknown_method_leaves_no_order(stack: Stack) -> None:
+    """400 naming the field, by either name."""
+    before = stack.orders.get("/api/orders/").json["total"]
+    for name in ("method", "payment_method"):
+        refused = place(stack, **{name: "BARTER"})
+        assert (refused.status, list(refused.json["fields"])) == (400, [name])
+    assert stack.orders.get("/api/orders/").json["total"] == before
+
+
 def test_the_request_id_goes_through_all_services(stack: Stack) -> None:
     """One id in the log of each, and in the answer."""
     placed = stack.orders.request(
