@@ -33,6 +33,12 @@ $(BIN)/.installed-%: %.txt | venv
 run: venv $(BIN)/.installed-requirements ## Migrate and start the three services and their workers; Ctrl-C stops them
 	@$(BIN)/python start.py
 
+.PHONY: stop start
+stop: ## Stop one part of what `make run` runs; PART=payment, HOW=kill
+	@$(BIN)/python start.py $(or $(HOW),stop) $(PART)
+start: ## Start it again; PART=payment
+	@$(BIN)/python start.py start $(PART)
+
 .PHONY: test
 test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres, DB=mysql; JOBS=0
 	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)

@@ -1,27 +1,29 @@
 """What `make run` does: see that the ports are free, migrate the three databases, start everything in the Procfile.
 
 Ctrl-C, SIGTERM and a closed terminal end it all, and that counts as success; anything that stops by itself does not.
+While it runs, `python start.py stop payment` stops one part, `kill` does so without a warning, and `start` brings it
+back; the others go on.
 """
 
-import io
-import multiprocessing
+import argparse
+import contextlib
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from honcho.environ import parse_procfile
-from honcho.manager import Manager
-from honcho.process import Popen
 
 ROOT: Final = Path(__file__).resolve().parent
 BIN: Final = Path(sys.executable).parent
@@ -32,8 +34,15 @@ METRICS: Final = ROOT / ".metrics"
 LOADS: Final = {"order": 2, "payment": 1, "product": 1}
 # How often to look whether all three answer, before saying so.
 LOOK_EVERY_S: Final = 0.2
-# What honcho's manager returns after Ctrl-C and after SIGTERM.
-_ASKED_TO_STOP: Final = (130, 143)
+# Where it is asked to stop a part: a file with the part's name and the signal in it, for as long as it is to be down.
+CONTROL: Final = ROOT / ".run"
+# What stands in it when the part has ended.
+_DOWN: Final = "down"
+SIGNALS: Final = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
+# How long the parts have to end, before they are killed.
+ENDS_WITHIN_S: Final = 10.0
+# Linux: the signal that a process gets when the one that started it has ended (PR_SET_PDEATHSIG).
+_SIGNAL_AT_PARENTS_END: Final = 1
 
 
 def main() -> int:
@@ -76,18 +85,132 @@ def _load_sample(environment: dict[str, str]) -> int:
 
 
 def _start(environment: dict[str, str]) -> int:
-    manager = Manager()
+    commands = parse_procfile((ROOT / "Procfile").read_text()).processes
     places = processors(environment)
-    for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-        process = manager.add_process(name, command, env=environment, cwd=str(ROOT))
-        process._child_ctor = partial(_part, processor=places.get(name))
-    multiprocessing.Process(target=_announce, daemon=True).start()
-    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    manager.loop()
-    if manager.returncode in _ASKED_TO_STOP:
-        return 0
-    print("A part has stopped by itself, so all were stopped; its last lines above say why.", file=sys.stderr)
-    return manager.returncode or 1
+    return Supervisor(commands, environment, control=CONTROL, places=places, announce=_announce).run()
+
+
+class Supervisor:
+    """Keeps the parts running until it is told to stop, or one of them stops by itself."""
+
+    def __init__(
+        self,
+        commands: Mapping[str, str],
+        environment: Mapping[str, str],
+        *,
+        control: Path,
+        places: Mapping[str, int],
+        announce: Callable[[], bool],
+    ) -> None:
+        """`announce` is asked again and again until it has said what it has to."""
+        self._commands = commands
+        self._environment = dict(environment)
+        self._control = control
+        self._places = places
+        self._announce = announce
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._is_stopping = threading.Event()
+
+    def run(self) -> int:
+        """0 when it was told to stop; else the exit status of the part that stopped, or 1."""
+        shutil.rmtree(self._control, ignore_errors=True)
+        self._control.mkdir()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._is_stopping.set())
+        is_announced = False
+        try:
+            while not self._is_stopping.wait(LOOK_EVERY_S):
+                for name in self._commands:
+                    status = self._look_after(name)
+                    if status is not None:
+                        print(
+                            f"{name} has stopped by itself, so all are; its last lines above say why.", file=sys.stderr
+                        )
+                        return status or 1
+                is_announced = is_announced or self._announce()
+            return 0
+        finally:
+            self._end_all()
+            shutil.rmtree(self._control, ignore_errors=True)
+
+    def _look_after(self, name: str) -> int | None:
+        """Start a part or stop it, as is asked; its exit status when it has ended unasked."""
+        asked = self._control / name
+        part = self._running.get(name)
+        is_to_be_down = asked.exists()
+        if part is None:
+            if not is_to_be_down:
+                self._begin(name)
+            return None
+        status = part.poll()
+        if is_to_be_down:
+            if status is None:
+                _signal(part, signal.Signals(int(asked.read_text())))
+                part.wait()
+            del self._running[name]
+            asked.write_text(_DOWN)
+            print(f"{name} is stopped", flush=True)
+            return None
+        return status
+
+    def _begin(self, name: str) -> None:
+        self._running[name] = part = subprocess.Popen(
+            self._commands[name],
+            shell=True,
+            cwd=ROOT,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=partial(_settle, self._places.get(name), os.getpid()),  # noqa: PLW1509 - there are no threads
+        )
+        print(f"{name} is started ({part.pid})", flush=True)
+
+    def _end_all(self) -> None:
+        for part in self._running.values():
+            _signal(part, signal.SIGTERM)
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        for part in self._running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                part.wait(max(0.0, deadline - time.monotonic()))
+        for part in self._running.values():
+            _signal(part, signal.SIGKILL)
+
+
+def _signal(part: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """To it and all that it has started, whether or not it is there itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(part.pid, number)
+
+
+def _settle(processor: int | None, parent: int) -> None:
+    """What a part does before it becomes what it is."""
+    if sys.platform == "linux":  # it ends with whoever started it, even if that gets no chance to say so
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_END, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    if processor is not None:
+        os.sched_setaffinity(0, {processor})
+        # Whoever is asked waits until whoever asks has nothing left to do, instead of taking the processor at once.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def ask(what: str, part: str) -> int:
+    """Have the `make run` that is running stop, kill or start a part."""
+    parts = list(parse_procfile((ROOT / "Procfile").read_text()).processes)
+    if part not in parts:
+        print(f"There is no part {part!r}; there are {', '.join(parts)}.", file=sys.stderr)
+        return 2
+    if not CONTROL.is_dir():
+        print("Nothing runs here: `make run` first, in another terminal.", file=sys.stderr)
+        return 1
+    if what == "start":
+        (CONTROL / part).unlink(missing_ok=True)
+    else:
+        written = CONTROL / f".{part}"
+        written.write_text(str(int(SIGNALS[what])))
+        written.replace(CONTROL / part)
+        while CONTROL.is_dir() and (CONTROL / part).read_text() != _DOWN:
+            time.sleep(LOOK_EVERY_S)
+    return 0
 
 
 def processors(environment: Mapping[str, str]) -> dict[str, int]:
@@ -105,39 +228,35 @@ def processors(environment: Mapping[str, str]) -> dict[str, int]:
     return chosen
 
 
-def _part(command: str, *, processor: int | None, **options: Any) -> Popen:
-    """A process that writes its lines straight to where ours go; each is a whole JSON object that names its service.
-
-    Carried through honcho, line by line and from process to process, they cost a fifth of all that a machine with two
-    cores can do.
-    """
-    if processor is not None:  # of the process that honcho has forked for this part, and with it of the part
-        os.sched_setaffinity(0, {processor})
-        # Whoever is asked waits until whoever asks has nothing left to do, instead of taking the processor at once.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    part = Popen(command, stdout=None, stderr=None, **options)
-    part.stdout = io.BytesIO()  # nothing for honcho to carry
-    return part
-
-
-def _announce() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    waiting = dict(PORTS)
-    while waiting:
-        waiting = {service: port for service, port in waiting.items() if not _is_healthy(port)}
-        time.sleep(LOOK_EVERY_S)
+def _announce() -> bool:
+    """Say where everything is, once it is there."""
+    if not all(map(_is_healthy, PORTS.values())):
+        return False
     print("\nReady. Ctrl-C stops everything.", flush=True)
     for service, port in PORTS.items():
         print(f"  {service:16} http://localhost:{port}/docs", flush=True)
+    return True
 
 
 def _is_healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=0.5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
+def _asked(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description="Start all parts, or have one that runs stopped and started.")
+    parser.add_argument("what", nargs="?", choices=["stop", "kill", "start"])
+    parser.add_argument("part", nargs="?", help="its name in the Procfile")
+    given = parser.parse_args(arguments)
+    if given.what is None:
+        return main()
+    if given.part is None:
+        parser.error("which part?")
+    return ask(given.what, given.part)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_asked(sys.argv[1:]))

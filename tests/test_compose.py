@@ -201,6 +201,17 @@ def test_the_front_knows_every_service_by_its_port() -> None:
         subprocess.run([haproxy, "-c", "-q", "-f", str(ROOT / "compose" / "haproxy.cfg")], check=True)
 
 
+def test_the_front_reads_the_largest_request_whole_before_a_replica_hears_of_it() -> None:
+    """In bounded time, and with room for its head."""
+    text = (ROOT / "compose" / "haproxy.cfg").read_text()
+    assert "\n    option http-buffer-request\n    timeout http-request 10s\n" in text
+    largest = re.search(r"^MAX_BODY_BYTES=(\d+)$", (ROOT / "order_service" / ".env.example").read_text(), re.MULTILINE)
+    buffer = re.search(r"^    tune\.bufsize (\d+)$", text, re.MULTILINE)
+    assert largest is not None
+    assert buffer is not None
+    assert int(buffer[1]) >= int(largest[1]) + 4_096
+
+
 def test_the_front_lets_clients_pay_and_nothing_else() -> None:
     """What is published of the payment service is one path, by whichever name it is asked."""
     text = (ROOT / "compose" / "haproxy.cfg").read_text()

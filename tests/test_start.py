@@ -1,10 +1,109 @@
-"""What `make run` decides before it starts anything."""
+"""What `make run` decides before it starts anything, and how it keeps running what it has started."""
 
 import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 import start
+from tests.stack import wait_until
+
+# Supervises two parts that do nothing, beside those of whoever develops on this machine.
+SCRIPT = """
+import os, sys
+from pathlib import Path
+import start
+commands = {"order": "exec sleep 1000", "payment": sys.argv[2]}
+supervisor = start.Supervisor(commands, os.environ, control=Path(sys.argv[1]), places={}, announce=lambda: True)
+sys.exit(supervisor.run())
+"""
+
+
+class Run:
+    """A supervisor that runs, with what it says."""
+
+    def __init__(self, folder: Path, payment: str) -> None:
+        self.said = folder / "said"
+        with self.said.open("wb") as said:
+            command = [sys.executable, "-c", SCRIPT, str(start.CONTROL), payment]
+            self.process = subprocess.Popen(command, cwd=start.ROOT, stdout=said, stderr=said)
+
+    def started(self, part: str, *, times: int = 1) -> int:
+        """The number of its process, when it has been started so often."""
+
+        def find() -> int | None:
+            numbers = re.findall(rf"^{part} is started \((\d+)\)$", self.said.read_text(), re.MULTILINE)
+            return int(numbers[times - 1]) if len(numbers) >= times else None
+
+        number: int = wait_until(find)
+        return number
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Run]]:
+    monkeypatch.setattr(start, "CONTROL", tmp_path / "control")
+    running: list[Run] = []
+
+    def begin(payment: str = "exec sleep 1000") -> Run:
+        running.append(Run(tmp_path, payment))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.process.kill()
+        each.process.wait()
+
+
+def is_there(number: int) -> bool:
+    return (Path("/proc") / str(number)).exists()
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_part_is_stopped_and_started_while_the_others_go_on(run: Callable[..., Run], how: str) -> None:
+    """As often as somebody likes; then all end together, and that is success."""
+    running = run()
+    order, payment = running.started("order"), running.started("payment")
+    assert start.ask(how, "payment") == 0
+    assert (is_there(payment), is_there(order)) == (False, True)
+    assert start.ask("start", "payment") == 0
+    again = running.started("payment", times=2)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait() == 0
+    assert not is_there(order)
+    assert not is_there(again)
+
+
+def test_a_part_that_stops_by_itself_ends_all(run: Callable[..., Run]) -> None:
+    """With its status, so that nobody goes on with half of it unawares."""
+    running = run("sleep 0.5; exit 7")
+    order = running.started("order")
+    assert running.process.wait() == 7
+    assert not is_there(order)
+    assert "payment has stopped by itself" in running.said.read_text()
+
+
+def test_the_parts_end_with_a_supervisor_that_is_killed(run: Callable[..., Run]) -> None:
+    """So that it can be started again at once: nobody holds the ports."""
+    running = run()
+    parts = running.started("order"), running.started("payment")
+    running.process.kill()
+    wait_until(lambda: not any(map(is_there, parts)))
+
+
+def test_only_a_part_of_something_that_runs_can_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anything else is said in a sentence."""
+    monkeypatch.setattr(start, "CONTROL", tmp_path / "nothing")
+    assert (start.ask("stop", "payment"), start.ask("stop", "pay")) == (1, 2)
+    said = capsys.readouterr().err
+    assert "Nothing runs here" in said
+    assert "There is no part 'pay'; there are product, payment, order," in said
 
 
 @pytest.mark.parametrize(
