@@ -72,7 +72,7 @@ def _is_taken(port: int) -> bool:
 def _migrate(environment: dict[str, str]) -> int:
     """Bring the three databases up to date, side by side; return the first exit status that is not 0."""
     print("Migrating the databases", flush=True)
-    commands = [[sys.executable, str(ROOT / service / "manage.py"), "migrate", "--verbosity=0"] for service in PORTS]
+    commands = [[sys.executable, str(ROOT / service / "manage.py"), "prepare"] for service in PORTS]
     running = [subprocess.Popen(command, env=environment, cwd=ROOT) for command in commands]
     return next((status for status in [each.wait() for each in running] if status), 0)
 

@@ -47,6 +47,8 @@ _ORDER_DB = environment.OtherNames(
     defaults={"NAME": "order_db", "USER": "order_user", "PASSWORD": "order_pass", "HOST": "order-db"},
 )
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_ORDER_DB)}
+# The table without which a database of this service has nothing to lose.
+BOOKS = "orders_order"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

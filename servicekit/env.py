@@ -153,15 +153,26 @@ def _sqlite(env: Env, *, default: Path) -> dict[str, Any]:
     if synchronous not in _SQLITE_SYNCHRONOUS:
         raise EnvError(f'Environment variable "SQLITE_SYNCHRONOUS" must be one of {_SQLITE_SYNCHRONOUS}')
     folder = env.str("DATA_DIR", default="")
+    return sqlite_file(
+        Path(env.str("DB_NAME", default="") or (Path(folder, default.name) if folder else default)),
+        timeout_s=env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
+        synchronous=synchronous,
+    )
+
+
+def sqlite_file(
+    path: Path, *, timeout_s: float = SQLITE_BUSY_TIMEOUT_S, synchronous: str = _SQLITE_SYNCHRONOUS[0]
+) -> dict[str, Any]:
+    """An entry in `DATABASES` for a file of SQLite's."""
     return {
         "ENGINE": OUR_SQLITE,
-        "NAME": env.str("DB_NAME", default="") or str(Path(folder, default.name) if folder else default),
+        "NAME": str(path),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # Said, because pytest-django would guess it only for Django's own backend.
         "TEST": {"NAME": ":memory:"},
         "OPTIONS": {
-            "timeout": env.float("SQLITE_BUSY_TIMEOUT_S", default=SQLITE_BUSY_TIMEOUT_S),
+            "timeout": timeout_s,
             "transaction_mode": "IMMEDIATE",
             "init_command": (
                 f"PRAGMA page_size={SQLITE_PAGE_BYTES}; PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; "

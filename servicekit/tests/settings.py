@@ -34,6 +34,8 @@ if Env().str("DB_ENGINE", default=environment.SQLITE) == environment.SQLITE:
     DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
 else:
     DATABASES["default"]["NAME"] = SERVICE_NAME
+HERE = Path(__file__).resolve().parent
+BOOKS = "tests_sample"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
