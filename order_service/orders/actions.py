@@ -8,7 +8,7 @@ from order_service.orders import news, saga, selectors, services, states
 from order_service.orders.errors import NotCancellable, OrderBusy, OrderMoved, PaymentServiceUnavailable
 from order_service.orders.models import Order
 from order_service.orders.news import News
-from order_service.orders.ports import PaymentSeen, Unreachable
+from order_service.orders.ports import NO_VOID, PaymentSeen, Unreachable
 from order_service.orders.states import Status, Step
 
 # Each loss means that somebody else moved the order, and an order has only a handful of moves in it.
@@ -43,7 +43,8 @@ def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
     if seen is not None:
         # As it is now, to be shown. To remember it is the part of whoever tells of it with an event.
         order.refunded_amount = order.refunded_amount if seen.refunded is None else seen.refunded
-        order.refund_blocked = seen.refund_blocked
+        if order.refund_blocked != NO_VOID or seen.gave_all_back():  # which such a service does not say by itself
+            order.refund_blocked = seen.refund_blocked
     return services.note_payment_status(order, seen.status if seen else "")
 
 

@@ -7,7 +7,7 @@ anything about what the other side did.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 
@@ -147,6 +147,10 @@ class PaymentSeen:
     def gave_all_back(self) -> bool:
         """Whether nothing is held any more; what was never captured ends voided."""
         return self.status in {"REFUNDED", "VOIDED"}
+
+
+# Why money is kept where the payment service has no way to give it back: by hand, and then to look again.
+NO_VOID: Final = "The payment service has no void"
 
 
 class Payments(Protocol):

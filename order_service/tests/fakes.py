@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from typing import TypeVar
 from uuid import UUID
 
 from order_service.orders.ports import (
+    NO_VOID,
     ChargeOutcome,
     ChargeRequest,
     Declined,
@@ -144,7 +146,7 @@ class FakePayments(Peer):
         return self._do("glance", lambda: self._seen(order_id))
 
     def void(self, order_id: UUID) -> PaymentSeen | None:
-        return self._do("void", lambda: self._void(order_id) if self.has_void else self._seen(order_id))
+        return self._do("void", lambda: self._void(order_id) if self.has_void else self._blocked(order_id))
 
     def pay(self, order_id: UUID, amount: Decimal, currency: str = "USD") -> None:
         """The customer pays, through some other door."""
@@ -180,6 +182,10 @@ class FakePayments(Peer):
         self.refunded[order_id] = self.refunded.get(order_id, Decimal(0)) + amount
         is_all = self.refunded[order_id] == self.amounts[order_id]
         self.statuses[order_id] = "REFUNDED" if is_all else "PARTIALLY_REFUNDED"
+
+    def _blocked(self, order_id: UUID) -> PaymentSeen | None:
+        seen = self._seen(order_id)
+        return replace(seen, refund_blocked=NO_VOID) if seen and seen.holds_money() else seen
 
     def _void(self, order_id: UUID) -> PaymentSeen:
         given_back = self.statuses.get(order_id) in {"COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED"}

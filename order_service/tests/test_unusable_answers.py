@@ -10,9 +10,11 @@ import pytest
 import responses
 from structlog.testing import capture_logs
 
+from order_service.orders import actions
 from order_service.orders.clients.payments import RestPayments
 from order_service.orders.clients.products import CheckingProducts, ReservingProducts
 from order_service.orders.ports import (
+    NO_VOID,
     ChargeRequest,
     LineAsked,
     LineFound,
@@ -353,12 +355,19 @@ def test_a_payment_service_without_a_void_is_asked_what_it_holds(
     assert (found and found.status) == seen
 
 
-@pytest.mark.parametrize("seen", ["COMPLETED", "PARTIALLY_REFUNDED", "PENDING"])
-def test_money_that_cannot_be_voided_is_not_taken_for_gone(wire: responses.RequestsMock, seen: str) -> None:
-    """A person has to see to it; that it is so is told each time."""
+@pytest.mark.parametrize("seen", ["COMPLETED", "PARTIALLY_REFUNDED"])
+def test_money_that_cannot_be_voided_is_blocked(wire: responses.RequestsMock, seen: str) -> None:
+    """As where a gateway refuses for good: for a person."""
     wire.post(f"{PAYMENTS}{ORDER}/void/", body="<html>", status=404)
     wire.get(f"{PAYMENTS}{ORDER}/", json={**PAYMENT, "status": seen})
-    with pytest.raises(Unusable, match=f"payment is {seen}, and its service has no void"):
+    assert payments().void(ORDER) == PaymentSeen(seen, Decimal("50.00"), "USD", refund_blocked=NO_VOID)
+
+
+def test_a_payment_without_an_outcome_that_cannot_be_voided_is_asked_about_again(wire: responses.RequestsMock) -> None:
+    """It may yet take the money."""
+    wire.post(f"{PAYMENTS}{ORDER}/void/", body="<html>", status=404)
+    wire.get(f"{PAYMENTS}{ORDER}/", json={**PAYMENT, "status": "PENDING"})
+    with pytest.raises(Unusable, match="payment is PENDING, and its service has no void"):
         payments().void(ORDER)
 
 
@@ -441,6 +450,21 @@ def test_where_nothing_refuses_a_late_charge_it_is_looked_for_three_times(shop: 
         shop.work_once()
         assert the_order().step == step
     assert shop.payments.calls["void"] == 4
+
+
+def test_money_that_cannot_be_given_back_waits_for_a_person(shop: Shop) -> None:
+    """A paid order of a payment service without a void: PAID, at rest and blocked; REFUNDED once it was given back."""
+    order = shop.place()
+    shop.payments.has_void = False
+    blocked = actions.cancel_order(str(order.uid), shop.run())
+    assert (blocked.status, blocked.step, blocked.refund_blocked) == ("PAID", "closed", NO_VOID)
+    assert shop.work() == 0
+    assert actions.show_order(str(order.uid), shop.run()).refund_blocked == NO_VOID
+    shop.payments.statuses[order.uid] = "REFUNDED"
+    assert actions.show_order(str(order.uid), shop.run()).refund_blocked == ""
+    seen = actions.look_again(str(order.uid), shop.run())
+    assert (seen.status, seen.refund_blocked) == ("REFUNDED", "")
+    assert shop.products.sold_returned == {order.uid: 1}
 
 
 def test_where_nothing_was_ever_charged_nothing_is_looked_for_twice(shop: Shop) -> None:

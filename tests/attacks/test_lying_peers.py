@@ -156,10 +156,12 @@ def test_a_payment_service_without_a_void_is_not_asked_for_ever(stack: Stack, sc
 
 
 def test_money_that_cannot_be_given_back_is_seen(stack: Stack, scripts: Peers) -> None:
-    """A paid order of a payment service that has no refund: it stays PAID, in the list of what is unfinished."""
+    """A paid order of a payment service that has no refund: it stays PAID, and says why; REFUNDED once it was."""
     order = place(stack).json
-    asked = stack.orders.post(f"/api/orders/{order['id']}/cancel/")
-    assert (asked.status, asked.json["status"]) == (202, "PAID")
-    assert order["id"] in unfinished(stack)
-    events = stack.orders.get(f"/api/orders/{order['id']}/events/").json["items"]
-    assert any("has no void" in str(event["data"]) for event in events)
+    stack.orders.post(f"/api/orders/{order['id']}/cancel/")
+    shown = stack.orders.get(f"/api/orders/{order['id']}/").json
+    assert (shown["status"], shown["refund_blocked"]) == ("PAID", "The payment service has no void")
+    assert scripts.voids.count(order["id"]) == 1
+    scripts.paid[order["id"]]["status"] = "REFUNDED"
+    settled = stack.orders.post(f"/api/orders/{order['id']}/payment/").json
+    assert (settled["status"], order["id"] in scripts.released) == ("REFUNDED", True)

@@ -1,10 +1,12 @@
 """The payment service over REST, through its door A."""
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from order_service.orders.clients.answers import call, unusable
 from order_service.orders.ports import (
+    NO_VOID,
     ChargeOutcome,
     ChargeRequest,
     Declined,
@@ -80,16 +82,16 @@ class RestPayments:
                 raise
             return self._without_void(order_id)
         seen = self._seen(reply, order_id)
-        if reply.status == 200 and seen.holds_money():
+        if reply.status == 200 and seen.holds_money() and not seen.refund_blocked:
             raise unusable(reply, f"voided, and still {seen.status}")
         return seen
 
     def _without_void(self, order_id: UUID) -> PaymentSeen | None:
         """A payment service that has only POST and GET (seed 000): where it holds no money, nothing is to be undone."""
         seen = self._get(order_id, once(VOID_DEADLINE_S))
-        if seen is not None and (seen.holds_money() or seen.status == _NOT_DECIDED):
+        if seen is not None and seen.status == _NOT_DECIDED:
             raise Unusable(f"payment is {seen.status}, and its service has no void")
-        return seen
+        return replace(seen, refund_blocked=NO_VOID) if seen is not None and seen.holds_money() else seen
 
     def _get(self, order_id: UUID, retries: RetryPolicy) -> PaymentSeen | None:
         reply = call(self._http, "GET", f"{self._http.base_url}{order_id}/", retries=retries)
