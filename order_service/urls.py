@@ -1,12 +1,10 @@
 """Every route of the order service."""
 
-from django.contrib import admin
-from django.urls import path, re_path
-from django.views.generic import RedirectView
+from django.urls import re_path
 
 from order_service.orders import clients, metrics
 from order_service.orders.api import urls as orders
-from servicekit import answers, conf, exposition, health
+from servicekit import adminsite, answers, conf, exposition, health
 from servicekit.events.metrics import outbox
 from servicekit.inbox.metrics import parked
 
@@ -14,8 +12,7 @@ urlpatterns = [
     *orders.urlpatterns,
     *health.routes(service="order_service", version=conf.VERSION, downstreams=clients.downstreams),
     *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked),
-    re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/", admin.site.urls),
+    *adminsite.routes(),
     re_path(r"", answers.unknown_route),
 ]
 

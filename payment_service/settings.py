@@ -30,6 +30,9 @@ FORWARDED_PREFIX = env.bool("FORWARDED_PREFIX", default=False)
 MIDDLEWARE = conf.middleware(cors_origins=CORS_ALLOWED_ORIGINS, forwarded_prefix=FORWARDED_PREFIX)
 ROOT_URLCONF = "payment_service.urls"
 WSGI_APPLICATION = "payment_service.wsgi.application"
+# Off where nobody uses it: then /admin/ is a path like any other that is not there.
+ADMIN = env.bool("ADMIN", default=True)
+AUTHENTICATION_BACKENDS = conf.AUTHENTICATION_BACKENDS
 CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
 TEMPLATES = conf.templates()

@@ -1,19 +1,16 @@
 """Every route of the product stub."""
 
-from django.contrib import admin
-from django.urls import path, re_path
-from django.views.generic import RedirectView
+from django.urls import re_path
 
 from product_stub.catalog import clients
 from product_stub.catalog.api import urls as catalog
-from servicekit import answers, conf, exposition, health
+from servicekit import adminsite, answers, conf, exposition, health
 
 urlpatterns = [
     *catalog.urlpatterns,
     *health.routes(service="product_stub", version=conf.VERSION, downstreams=lambda: [clients.downstream()]),
     *exposition.routes(),
-    re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/", admin.site.urls),
+    *adminsite.routes(),
     re_path(r"", answers.unknown_route),
 ]
 

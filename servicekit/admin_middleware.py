@@ -6,9 +6,11 @@ An API request has none of them, and looking for them costs as much as everythin
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
@@ -19,9 +21,14 @@ ADMIN_PATH: Final = "/admin/"
 
 
 class AdminMiddleware:
-    """Sends the admin's requests through Django's own middleware, and every other request past it."""
+    """Sends the admin's requests through Django's own middleware, and every other request past it.
+
+    Not used with `ADMIN=off`.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if not settings.ADMIN:
+            raise MiddlewareNotUsed
         self._get_response = get_response
         framed = XFrameOptionsMiddleware(get_response)
         self._csrf = CsrfViewMiddleware(AuthenticationMiddleware(MessageMiddleware(framed)))

@@ -48,6 +48,8 @@ _STATUS_OF_FAMILY: Final[Mapping[type[errors.ServiceError], int]] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unprocessable: 422,
+    # A family's own families before it.
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 _CODE_OF_STATUS: Final[Mapping[int, str]] = {

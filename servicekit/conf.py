@@ -42,8 +42,10 @@ APPS: Final = (
     "drf_spectacular_sidecar",
     "servicekit.events",
     "servicekit.idempotency",
+    "servicekit.signin",
     "servicekit.storage",
 )
+AUTHENTICATION_BACKENDS: Final = ("servicekit.signin.backend.LimitedBackend",)
 
 # RequestMiddleware first, so that the request id is in every line and on every answer.
 _MIDDLEWARE: Final = (

@@ -43,6 +43,10 @@ class Unavailable(ServiceError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyRequests(Unavailable):
+    """This caller has asked too often; nothing is wrong with the service."""
+
+
 class Overloaded(Unavailable):
     """Nothing is wrong but that too much was asked for at the same time. Nothing was done."""
 

@@ -6,6 +6,7 @@ from django.test import Client
 
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop
+from servicekit.tests.looking import assert_nothing_hidden_can_be_probed
 
 
 @pytest.fixture
@@ -56,3 +57,9 @@ def test_nobody_gets_in_without_logging_in(client: Client, db: None) -> None:
     """A visitor is sent to the log-in page."""
     response = client.get("/admin/orders/order/")
     assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/orders/order/")
+
+
+@pytest.mark.django_db
+def test_staff_cannot_probe_what_the_admin_hides(admin_client: Client) -> None:
+    """Tokens, keys and whatever else is in a column: 400 for every filter that is not beside the list."""
+    assert_nothing_hidden_can_be_probed(admin_client)

@@ -18,7 +18,7 @@ from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit import env as environment
 from servicekit.events.models import Event
-from servicekit.tests.looking import assert_every_list_is_a_read
+from servicekit.tests.looking import assert_every_list_is_a_read, assert_nothing_hidden_can_be_probed
 
 COMMITTED = HERE.parent / "docs" / "openapi" / "payment_service.yaml"
 
@@ -109,3 +109,9 @@ def test_the_admin_only_shows(admin_client: Client, model: str) -> None:
 def test_every_list_has_places_of_its_own() -> None:
     """A read never takes a place from what moves something."""
     assert_every_list_is_a_read()
+
+
+@pytest.mark.django_db
+def test_staff_cannot_probe_what_the_admin_hides(admin_client: Client) -> None:
+    """Tokens, keys and whatever else is in a column: 400 for every filter that is not beside the list."""
+    assert_nothing_hidden_can_be_probed(admin_client)

@@ -1,30 +1,13 @@
 """The catalogue for people. A name and a price may be edited; stock and reservations move only through the API."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
 
 from product_stub.catalog.models import Product, Reservation, Restock
 from servicekit import cards
+from servicekit.readonly_admin import NeverByHand, ReadOnly
 from servicekit.rest import FreeTextField
-
-
-class NeverByHand:
-    """Looking only: each of these rows has counters or stock elsewhere that must change together with it."""
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnly(NeverByHand):
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ProductForm(forms.ModelForm[Product]):

@@ -9,6 +9,7 @@ from django.test import Client
 from product_stub.catalog import services
 from product_stub.catalog.models import Product, Reservation, Restock
 from product_stub.tests.conftest import counters, make_product
+from servicekit.tests.looking import assert_nothing_hidden_can_be_probed
 
 
 @pytest.fixture
@@ -90,3 +91,9 @@ def test_only_the_admins_pages_are_for_browsers(browser: Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert not {"X-Frame-Options", "Set-Cookie", "Vary"} & set(answer.headers)
     assert not answer.cookies
+
+
+@pytest.mark.django_db
+def test_staff_cannot_probe_what_the_admin_hides(admin_client: Client) -> None:
+    """Tokens, keys and whatever else is in a column: 400 for every filter that is not beside the list."""
+    assert_nothing_hidden_can_be_probed(admin_client)

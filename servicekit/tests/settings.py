@@ -20,6 +20,8 @@ MIDDLEWARE = conf.middleware(cors_origins=[], forwarded_prefix=True)
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
 CORS_URLS_REGEX = conf.CORS_URLS_REGEX
 ROOT_URLCONF = "servicekit.tests.urls"
+ADMIN = True
+AUTHENTICATION_BACKENDS = conf.AUTHENTICATION_BACKENDS
 CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
 APPEND_SLASH = False
 TEMPLATES = conf.templates()

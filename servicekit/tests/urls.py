@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
@@ -11,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
 
-from servicekit import answers, errors, exposition, health, rest
+from servicekit import adminsite, answers, errors, exposition, health, rest
 from servicekit.events.metrics import EventCounter, count, no_labels, outbox
 from servicekit.events.models import Event
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
@@ -167,7 +166,7 @@ urlpatterns = [
     path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),
     *exposition.routes(outbox, lambda: count(COUNTERS)),
-    path("admin/", admin.site.urls),
+    *adminsite.routes(),
     re_path(r"", answers.unknown_route),
 ]
 

@@ -1,0 +1,16 @@
+"""Django's admin, where it is wanted."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path, re_path
+from django.views.generic import RedirectView
+
+
+def routes() -> list[URLPattern | URLResolver]:
+    """`/admin/`; nothing with `ADMIN=off`, and then it is as unknown as any other path."""
+    if not settings.ADMIN:
+        return []
+    return [
+        re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
+        path("admin/", admin.site.urls),
+    ]
