@@ -430,6 +430,29 @@ def test_only_reads(reconciler: Reconciler) -> None:
     assert {query["sql"].split()[0] for query in queries.captured_queries} == {"SELECT"}
 
 
+def test_a_spreadsheet_has_saved_the_file(reconciler: Reconciler) -> None:
+    """Semicolons with decimal commas, `sep=;`, rows of separators, empty cells at the end: both sides still agree."""
+    payments = ledger(3)
+    reconciler.write([settled(payment) for payment in payments])
+    lines = reconciler.file.read_text(encoding="utf-8").splitlines()
+    saved = [lines[0].replace(",", ";"), *[f"{line.replace(',', ';').replace('.', ',')};;" for line in lines[1:]]]
+    reconciler.file.write_text("\n".join(["sep=;", *saved, ";;;;", ""]), encoding="utf-8")
+    said = reconciler.run()
+    assert (said.status, said.report) == (0, [])
+
+
+def test_one_quotation_mark_spoils_one_row(reconciler: Reconciler) -> None:
+    """The rows behind it are compared."""
+    payments = ledger(30)
+    reconciler.write([settled(payment) for payment in payments])
+    lines = reconciler.file.read_text(encoding="utf-8").splitlines()
+    lines[3] = f'"{lines[3]}'
+    reconciler.file.write_text("\n".join(lines), encoding="utf-8")
+    said = reconciler.run()
+    assert [(row["kind"], row["line"]) for row in said.report] == [("unreadable", "4"), ("missing", "")]
+    assert said.report[1]["transaction_id"] == payments[2].transaction_id
+
+
 def test_memory_does_not_grow_with_the_file(reconciler: Reconciler) -> None:
     """Fifty thousand rows that the ledger does not know take no more than a few batches of them."""
     ledger(1)
