@@ -242,6 +242,24 @@ def test_a_refund_that_was_promised_and_is_refused_for_good_waits_for_a_person(
     assert violations() == []
 
 
+def test_a_promised_part_asked_for_again_without_a_key_is_still_promised(
+    client: APIClient, gateway: FakeGateway, work: Callable[[], int]
+) -> None:
+    """At `/v1/payments`: the same row; refused for good once more it waits for a person once more."""
+    number = charging.charge_payment(asked("50.00")).payment.number
+    url, part = f"/v1/payments/{number}/refund", {"amount": "3.00"}
+    gateway.script = ["unavailable"]
+    assert client.post(url, part, format="json").status_code == 202
+    gateway.script = ["refuse"]
+    work()
+    gateway.script = ["refuse"]
+    assert client.post(url, part, format="json").status_code == 402
+    assert (the_payment().blocked, Refund.objects.get().status, Refund.objects.get().attempt) == ("refund", "FAILED", 2)
+    assert client.post(url, part, format="json").status_code == 200
+    assert (the_payment().blocked, Refund.objects.get().status, gateway.held) == ("", "SUCCEEDED", 47)
+    assert violations() == []
+
+
 def test_a_refund_whose_client_is_told_of_the_refusal_is_the_clients_own_affair(gateway: FakeGateway) -> None:
     """FAILED, not blocked: who asked decides what comes next."""
     payment = charging.charge_payment(asked("50.00")).payment

@@ -53,7 +53,7 @@ def refund_payment(
     booking = refunds.book_refund(
         payment.number, uid=uid, amount=amount, reason=reason, refuses_twin=refuses_twin, takes_up=takes_up
     )
-    return _ask(booking.refund, is_promised=False) if booking.is_new else booking.refund
+    return _ask(booking.refund, is_promised=booking.is_promised) if booking.is_new else booking.refund
 
 
 def refund_rest(payment: Payment) -> Refund | None:

@@ -40,10 +40,11 @@ _NOT_REFUSED: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Booking:
-    """A refund, and whether this very call booked it."""
+    """A refund, whether this very call booked it, and whether somebody counts on it who was told so before."""
 
     refund: Refund
     is_new: bool
+    is_promised: bool = False
 
 
 @in_one_transaction(durable=True)
@@ -71,7 +72,8 @@ def book_refund(
     payment = Payment.objects.select_for_update().get(pk=payment_number)
     earlier = Refund.objects.select_related("payment").filter(uid=uid, payment=payment).first()
     if earlier is not None:
-        return Booking(earlier, is_new=takes_up and _taken_up(payment, earlier))
+        was_promised = earlier.blocked_at is not None
+        return Booking(earlier, is_new=takes_up and _taken_up(payment, earlier), is_promised=was_promised)
     if payment.status not in states.REFUNDABLE:
         raise NotRefundable(status=payment.status)
     if twin := _twin(payment, amount, refuses_twin=refuses_twin):
