@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tests import databases
+from tests import databases, undertaker
 from tests.client import Http
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -90,9 +90,11 @@ class Running(Protocol):
 def begin(process: "Process") -> Running:
     """Start a process from nothing. Tests that do it a hundred times put something faster in its place."""
     with process.log.open("ab") as output:
-        return subprocess.Popen(
+        begun = subprocess.Popen(
             process.command, env=process.environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
+    undertaker.watch(begun.pid)
+    return begun
 
 
 class Process:
@@ -128,6 +130,7 @@ class Process:
         self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(STOPS_WITHIN_S)
+            undertaker.forget(self._process.pid)
 
     def stop(self) -> int:
         """Ask it to end, and return its exit status."""
@@ -144,10 +147,12 @@ class Process:
         if self._process is None:
             return 0
         try:
-            return self._process.wait(STOPS_WITHIN_S)
+            status = self._process.wait(STOPS_WITHIN_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+        undertaker.forget(self._process.pid)
+        return status
 
     def log_text(self, *, lines: int | None = None) -> str:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

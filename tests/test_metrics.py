@@ -73,7 +73,7 @@ def test_the_processes_of_a_service_count_together(make_stack: MakeStack, tmp_pa
     folder = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "counted")}
     stack = make_stack(settings={"payment_service": {**PREDICTABLE, **folder}}, without=["payment_service"])
     service = stack.services["payment_service"]
-    service.command[service.command.index("--workers") + 1] = "2"
+    service.environment["SERVER_WORKERS"] = "2"
     stack.restart("payment_service")
     stack.start_worker("payment_service")
     assert charge(stack, 1, "tok_charge_then_lose_reply") == 201

@@ -32,6 +32,8 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "DJANGO_SETTINGS_MODULE": "payment_service.settings",
         "LOG_LEVEL": "ERROR",
         "GATEWAY_DELAY_MS": "1-5",
+        # All of them are answered, however long that takes here.
+        "REQUEST_WAIT_S": "60",
     }
     subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
     port = free_port()
@@ -124,6 +126,8 @@ def test_fifty_refunds_at_once_never_pay_out_too_much(base_url: str) -> None:
     refund = {"transaction_id": record["transaction_id"], "amount": 60}
     with ThreadPoolExecutor(50) as clients:
         answers = list(clients.map(lambda _: call("POST", f"{base_url}/api/v1/payments/refund", refund), range(50)))
-    assert Counter(status for status, _ in answers) == {200: 1, 400: 49}
+    # 409: the same one is on its way at that moment.
+    assert Counter(200 if status == 200 else "refused" for status, _ in answers) == {200: 1, "refused": 49}
+    assert {status for status, _ in answers} <= {200, 400, 409}
     record = exactjson.decode(call("GET", f"{base_url}/api/v1/payments/order/{order_id}")[1])
     assert (record["status"], [each["amount"] for each in record["refunds"]]) == ("partially_refunded", [60])

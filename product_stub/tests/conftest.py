@@ -112,7 +112,8 @@ class Server:
         self.database = databases.at(folder / "db.sqlite3")
         self.database.create()
         self.environment = {**os.environ, **self.database.environment, "LOG_LEVEL": "WARNING"}
-        self.environment["SERVER_WORKERS"] = str(workers)
+        # Everybody is answered, however long that takes here.
+        self.environment |= {"SERVER_WORKERS": str(workers), "REQUEST_WAIT_S": "60"}
         # So that whatever is held is due when a worker looks.
         self.environment["RESERVATION_EXPIRES_AFTER_S"] = "0.001"
         self.port = _free_port()

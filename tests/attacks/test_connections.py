@@ -14,7 +14,7 @@ import pytest
 
 from tests.attacks import wire
 from tests.client import Http
-from tests.stack import SERVICES, Service, Stack, wait_until
+from tests.stack import SERVICES, Service, Stack, free_ports, wait_until
 
 # More than a service has threads, and more than it takes requests.
 MANY = 130
@@ -29,13 +29,15 @@ ORDER = {"customer_name": "Alice", "product_ids": [1, 2]}
 POST = wire.head("POST", "/", "Content-Type: application/json", "Content-Length: 100")
 # A script of half a megabyte and more, which the socket of a client that reads nothing has no room for.
 LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+(HEALTH_PORT,) = free_ports(1)
 
 
 @pytest.fixture(scope="module")
 def stack(make_module_stack: Callable[..., Stack]) -> Stack:
     """Two that wait for a body for a second, and the order service, which does for a minute."""
     impatient = {"BODY_TIMEOUT_S": str(BODY_TIMEOUT_S)}
-    settings = {"payment_service": impatient, "product_stub": impatient, "order_service": {"BODY_TIMEOUT_S": "60"}}
+    patient = {"BODY_TIMEOUT_S": "60", "HEALTH_PORT": str(HEALTH_PORT)}
+    settings = {"payment_service": impatient, "product_stub": impatient, "order_service": patient}
     return make_module_stack(settings=settings)
 
 
@@ -181,6 +183,13 @@ def test_a_head_is_bounded(service: Service) -> None:
             connection.sendall(wire.head("GET", "/health/live", f"X-Large: {'x' * 1_000_000}"))
         received = wire.rest_of(connection)
     assert received == b"" or wire.answer_in(received)[0] == 431
+
+
+def test_watchers_have_a_port_of_their_own(stack: Stack) -> None:
+    """On which nothing else is to be had."""
+    http = Http(f"http://127.0.0.1:{HEALTH_PORT}")
+    assert [http.get(path).status for path in ("/health", "/health/live", "/metrics")] == [200, 200, 200]
+    assert http.get("/api/orders/").status == http.post("/api/orders/", ORDER).status == 404
 
 
 def test_a_server_whose_main_process_is_killed_leaves_its_port(stack: Stack) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,8 @@ SHORTER: Final = {("servicekit.idempotency.keys", "LOCK_S"): "FAULTS_KEY_LOCK_S"
 
 def main() -> None:
     """Answer each line of standard input, a command as JSON, with one line. The end of the input ends all."""
-    _load(sys.argv[1])
+    with redirect_stdout(sys.stderr):  # for good, where a logger has taken it: our own output is the answers
+        _load(sys.argv[1])
     children: dict[int, int | None] = {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(json.dumps("ready"), flush=True)

@@ -176,7 +176,7 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def _give_threads(stack: Stack) -> None:
     """Enough that nobody waits because others do, so that every order meets its own fault and no other."""
     for service in stack.services.values():
-        service.command[service.command.index("--blocking-threads") + 1] = str(2 * AT_ONCE)
+        service.environment["SERVER_THREADS"] = str(2 * AT_ONCE)
 
 
 def run(stack: Stack, links: Mapping[str, Link]) -> Campaign:
