@@ -51,6 +51,10 @@ test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kaf
 test-openapi: venv $(BIN)/.installed-requirements-dev ## Hold the OpenAPI documents against tools of other families; needs Node.js 20 and npm
 	@scripts/openapi-tools run -- $(BIN)/python -m pytest tests/openapi_tools $(ARGS)
 
+.PHONY: nightly
+nightly: ## All that is longer than the gate: known vulnerabilities, whole suites on each engine, long faults; takes hours
+	@.ci/nightly
+
 .PHONY: chaos
 chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random faults; SEED=7 MINUTES=10 DB=postgres ARGS="--help"
 	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m tests.faults.chaos \
@@ -79,7 +83,7 @@ types: venv $(BIN)/.installed-requirements-dev ## Check types, once for each ser
 	    DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy --cache-dir .mypy_cache/$$service $$service; \
 	done
 	MYPYPATH=scripts $(BIN)/mypy --config-file= --strict --scripts-are-modules --cache-dir .mypy_cache/scripts \
-	    scripts/databases scripts/engines.py scripts/throwaway.py
+	    scripts/databases scripts/engines.py scripts/throwaway.py scripts/audit-packages
 
 .PHONY: fmt
 fmt: venv $(BIN)/.installed-requirements-dev ## Format, and mend what ruff can mend
