@@ -82,7 +82,6 @@ class Bridge:
             "SERVER_PORT": str(port),
             "SCRIPT_NAME": "",
             "SERVER_SOFTWARE": "servicekit",
-            "HTTP_HOST": "",
             "wsgi.url_scheme": "http",
             "wsgi.version": (1, 0),
             "wsgi.errors": sys.stderr,
@@ -138,12 +137,12 @@ class Bridge:
             if key is None:
                 key = self._key_of(name)
             if key:
-                environ[key] = f"{environ[key]}{_between(key)}{value}" if environ.get(key) else value
+                environ[key] = f"{environ[key]}{_between(key)}{value}" if key in environ else value
         if len(names) < len(sent):  # some have a value that is not ASCII
             for name in sent:
                 environ.setdefault(keys.get(name) or self._key_of(name), "")
-        if not environ["HTTP_HOST"] and scope.authority:
-            environ["HTTP_HOST"] = scope.authority
+        if not environ.get("HTTP_HOST"):
+            environ["HTTP_HOST"] = scope.authority or ""
         return environ
 
     def _key_of(self, name: str) -> str:

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from servicekit import errors
+
+SENTENCE: Final = "Must not have a card number in it."
 SHORTEST: Final = 13
 LONGEST: Final = 19
 
@@ -19,6 +22,21 @@ _GROUP: Final = re.compile(r"\d+")
 _MADE_BY_MACHINES: Final = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}", re.ASCII | re.IGNORECASE
 )
+
+
+class CardNumber(errors.Invalid):
+    """A text has a card number in it; a 400 that names the field."""
+
+    code = "invalid"
+
+    def __init__(self, *, field: str) -> None:
+        super().__init__(f"{field}: {SENTENCE}", fields={field: [SENTENCE]})
+
+
+def refuse(text: str, *, field: str) -> None:
+    """Let a text pass that has no card number in it. Raises CardNumber."""
+    if looks_like_a_card_number(text):
+        raise CardNumber(field=field)
 
 
 def looks_like_a_card_number(text: str) -> bool:

@@ -148,7 +148,9 @@ class LimitsMiddleware:
 def _refuse_method(request: HttpRequest) -> answers.Answer | None:
     """One in small letters is another one, though Django writes all of them in capitals."""
     sent = request.META["REQUEST_METHOD"]
-    return None if sent == request.method else answers.error(405, f'Method "{sent}" not allowed.', "method_not_allowed")
+    if sent == request.method:
+        return None
+    return answers.error(405, answers.short(f'Method "{sent}" not allowed.'), "method_not_allowed")
 
 
 def _refuse_coding(sent: Mapping[str, str]) -> answers.Answer:

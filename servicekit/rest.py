@@ -72,7 +72,7 @@ class StrictCharField(serializers.CharField):
 class FreeTextField(StrictCharField):
     """Text that is written freely, and kept: no card number may be in it (`servicekit.cards`)."""
 
-    default_error_messages = {"card_number": "Must not have a card number in it."}
+    default_error_messages = {"card_number": cards.SENTENCE}
 
     def run_validators(self, value: Any) -> None:
         super().run_validators(value)  # the length first

@@ -1,7 +1,7 @@
 """A small HTTP client for the tests: JSON with exact decimals, no redirects, no proxies, no retries."""
 
 import http.client
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import cycle
@@ -61,13 +61,21 @@ class Http:
         except requests.RequestException:
             return False
 
-    def raw(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes]:
-        """A request whose headers are exactly these, however wrong; returns status and body."""
+    def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        more: Sequence[tuple[str, str]] = (),
+    ) -> tuple[int, bytes]:
+        """A request whose headers are exactly these, and `more`, however wrong; returns status and body."""
         address = urlsplit(self.base_url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers.items():
+            for name, value in [*headers.items(), *more]:
                 connection.putheader(name, value)
             connection.endheaders()
             if body:

@@ -339,3 +339,14 @@ def test_nothing_sensitive_is_kept(client: APIClient) -> None:
     assert payment.token == ""
     assert "4242424242424242" not in str(vars(payment))
     assert b"tok_secret" not in client.get(f"{URL}/order/{ORDER}").content
+
+
+def test_a_record_has_the_newest_refunds_of_very_many(client: APIClient) -> None:
+    """Oldest first; it has no pages, and a cent at a time can be given back without end."""
+    process(client)
+    payment = Payment.objects.get()
+    Refund.objects.bulk_create(
+        Refund(payment=payment, amount=Decimal("0.01"), status="FAILED", reason=str(n)) for n in range(105)
+    )
+    shown = exact(client.get(f"{URL}/order/{ORDER}"))["refunds"]
+    assert [refund["reason"] for refund in shown] == [str(n) for n in range(5, 105)]

@@ -22,6 +22,7 @@ from payment_service.payments.states import Status
 from payment_service.tests.conftest import ORDER, asked, exact, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit import exactjson
+from servicekit.cards import CardNumber
 from servicekit.events.models import Event
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +133,13 @@ def test_without_a_reason_nothing_is_settled(blocked_refund: Payment, reason: st
     """The reason is what is kept."""
     with pytest.raises(errors.ReasonRequired):
         blocking.settle_by_hand(blocked_refund, reason=reason)
+    assert the_payment().blocked == "refund"
+
+
+def test_a_reason_is_no_card_number(blocked_refund: Payment) -> None:
+    """It would be kept for good."""
+    with pytest.raises(CardNumber):
+        blocking.settle_by_hand(blocked_refund, reason="Paid back to 4242 4242 4242 4242")
     assert the_payment().blocked == "refund"
 
 

@@ -18,6 +18,8 @@ from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit import env as environment
 from servicekit.events.models import Event
+from servicekit.idempotency.meaning import AMOUNTS
+from servicekit.tests.bodies import amounts_taken
 from servicekit.tests.looking import assert_every_list_is_a_read, assert_nothing_hidden_can_be_probed
 
 COMMITTED = HERE.parent / "docs" / "openapi" / "payment_service.yaml"
@@ -115,3 +117,9 @@ def test_every_list_has_places_of_its_own() -> None:
 def test_staff_cannot_probe_what_the_admin_hides(admin_client: Client) -> None:
     """Tokens, keys and whatever else is in a column: 400 for every filter that is not beside the list."""
     assert_nothing_hidden_can_be_probed(admin_client)
+
+
+def test_each_amount_in_a_body_is_known_as_one_to_the_idempotency_keys() -> None:
+    """By its name, so that a repeat may spell it in another way."""
+    assert amounts_taken() == {"amount"}
+    assert amounts_taken() <= AMOUNTS

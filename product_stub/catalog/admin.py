@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from product_stub.catalog.models import Product, Reservation, Restock
 from servicekit import cards
 from servicekit.readonly_admin import NeverByHand, ReadOnly
-from servicekit.rest import FreeTextField
 
 
 class ProductForm(forms.ModelForm[Product]):
@@ -16,7 +15,7 @@ class ProductForm(forms.ModelForm[Product]):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if cards.looks_like_a_card_number(name):
-            raise ValidationError(FreeTextField.default_error_messages["card_number"])
+            raise ValidationError(cards.SENTENCE)
         return name
 
 

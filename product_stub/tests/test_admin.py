@@ -51,6 +51,16 @@ def test_only_name_and_price_of_a_product_can_be_changed(browser: Client) -> Non
     assert counters(product) == (3, 0, 0)
 
 
+def test_a_products_name_is_no_card_number(browser: Client) -> None:
+    """As at the API: the form says so, and nothing is changed."""
+    product = make_product(3)
+    page = f"/admin/catalog/product/{product.pk}/change/"
+    refused = browser.post(page, {"name": "Lamp 4242-4242-4242-4242", "price": "9.00"})
+    assert b"Must not have a card number in it." in refused.content
+    product.refresh_from_db()
+    assert product.name == "Lamp"
+
+
 @pytest.mark.parametrize("model", ["product", "reservation", "restock"])
 def test_nothing_is_added_or_deleted_by_hand(browser: Client, model: str) -> None:
     """403, and the rows are still there."""

@@ -6,6 +6,8 @@ import pytest
 
 from product_stub.catalog.models import MAX_SUPPLIED, Product, Restock
 from product_stub.tests.conftest import Api, counters, make_product
+from servicekit.idempotency.meaning import AMOUNTS
+from servicekit.tests.bodies import amounts_taken
 
 NEW = {"name": "Webcam", "price": Decimal("59.90"), "stock": 25}
 
@@ -185,3 +187,9 @@ def test_a_product_never_gets_more_units_than_a_number_holds_exactly(api: Api) -
     assert not Restock.objects.exists()
     assert api.post(f"/api/products/{product.pk}/restock/", {"quantity": 2}).status == 200
     assert counters(product) == (5, 0, MAX_SUPPLIED - 5)
+
+
+def test_each_amount_in_a_body_is_known_as_one_to_the_idempotency_keys() -> None:
+    """By its name, so that a repeat may spell it in another way."""
+    assert amounts_taken() == {"price"}
+    assert amounts_taken() <= AMOUNTS

@@ -97,3 +97,13 @@ def test_no_facts_are_no_statement() -> None:
     """An empty batch is fine."""
     trail.keep("order.imported", aggregate_type="order", facts=[])
     assert Event.objects.count() == 0
+
+
+def test_of_a_long_trail_the_newest_part_can_be_had() -> None:
+    """Oldest first, as all of it."""
+    for sequence in range(1, 6):
+        Event.objects.create(
+            aggregatetype="order", aggregateid="o-long", type="order.seen", sequence=sequence, payload="{}"
+        )
+    assert [event["sequence"] for event in trail.of("order", "o-long", newest=2)] == [4, 5]
+    assert [event["sequence"] for event in trail.of("order", "o-long")] == [1, 2, 3, 4, 5]

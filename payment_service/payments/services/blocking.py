@@ -17,6 +17,7 @@ from payment_service.payments.errors import CaptureBlocked, NotBlocked, PaymentB
 from payment_service.payments.models import MAX_REASON_LENGTH, Payment, Refund
 from payment_service.payments.services import moves, refunds
 from payment_service.payments.states import Operation, RefundStatus, Status
+from servicekit import cards
 from servicekit.transactions import in_one_transaction
 
 # What an event says of who did it, where a program did.
@@ -63,12 +64,14 @@ def settle_by_hand(payment: Payment, *, reason: str, by: str = NOBODY) -> Paymen
 
     Raises:
         ReasonRequired: it says nothing.
+        CardNumber: it has a card number in it.
         NotBlocked: nothing was refused for good, or all of it is under way.
         PaymentBusy: it is being captured at this moment.
     """
     reason = reason.strip()[:MAX_REASON_LENGTH]
     if not reason:
         raise ReasonRequired
+    cards.refuse(reason, field="reason")
     payment = _blocked(payment)
     told = {"settled_by_hand": reason, **({"by": by} if by else {})}
     if payment.capture_asked is not None:
