@@ -18,7 +18,9 @@ class OnlyItsFilters:
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         column, _, how = lookup.partition("__")
-        return column in self.list_filter and how in _FILTERED_BY
+        # A filter of our own is a class, and known by its parameter's name.
+        known = {getattr(each, "parameter_name", each) for each in self.list_filter}
+        return column in known and how in _FILTERED_BY
 
 
 class NeverByHand(OnlyItsFilters):
