@@ -89,35 +89,11 @@ def test_a_file_that_is_not_there_is_named(new: Database, tmp_path: Path) -> Non
     assert not (tmp_path / "nothing").exists()
 
 
-LEFT_BEHIND = """
-import sys
-from pathlib import Path
-from django.conf import settings
-from django.core.management import execute_from_command_line
-settings.HERE = Path(sys.argv.pop())
-execute_from_command_line(sys.argv)
-"""
-
-
-def prepare(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """`manage.py prepare` of a service whose manage.py is in that folder."""
-    settings = {"DJANGO_SETTINGS_MODULE": "payment_service.settings"}
-    return subprocess.run(
-        [sys.executable, "-c", LEFT_BEHIND, "prepare", str(folder)],
-        env={**base_environment(), **settings, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_make_run_leaves_no_books_behind(file: Path, new: Database, tmp_path: Path) -> None:
     """It says what would stay where, and how to go on; nothing is made. Without such a file it just migrates."""
-    refused = prepare(new.environment, file.parent)
+    refused = manage(new.environment, "prepare", "--file", str(file))
     assert refused.returncode == 1
     assert f"{file} holds 150 rows of payments_payment, and the database" in refused.stderr
     assert f"manage.py copy_database {file}" in refused.stderr
-    (tmp_path / "empty").mkdir()
-    assert prepare(new.environment, tmp_path / "empty").returncode == 0
+    assert manage(new.environment, "prepare", "--file", str(tmp_path / "nothing")).returncode == 0
     assert new.rows("select count(*) from payments_payment") == [(0,)]

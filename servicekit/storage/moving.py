@@ -27,12 +27,11 @@ class CannotMove(Exception):
     """Nothing was copied, and why not, as a sentence."""
 
 
-def left_behind() -> str:
-    """What `DB_*` would leave in the file beside manage.py, as a sentence; empty where that is nothing.
+def left_behind(file: Path) -> str:
+    """What `DB_*` would leave in the file that was used until now, as a sentence; empty where that is nothing.
 
     A database that has been migrated is in use, and was chosen before.
     """
-    file = Path(settings.HERE / "db.sqlite3")
     count = _rows_of(file, settings.BOOKS)
     if not count or _is_its_own(file) or connection.introspection.table_names():
         return ""

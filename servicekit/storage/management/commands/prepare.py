@@ -1,7 +1,10 @@
 """`manage.py prepare`: what `make run` does with each database before it starts anything."""
 
+from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -9,9 +12,13 @@ from servicekit.storage import moving
 
 
 class Command(BaseCommand):
-    help = "Migrates, unless that would begin new books and leave those behind that are in the file beside manage.py."
+    help = "Migrates, unless that would begin new books and leave those behind that are in the file of before."
 
-    def handle(self, *_: Any, **__: Any) -> None:
-        if reason := moving.left_behind():
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        usual = settings.HERE / "db.sqlite3"
+        parser.add_argument("--file", type=Path, default=usual, help="where the books were until now (%(default)s)")
+
+    def handle(self, *_: Any, file: Path, **__: Any) -> None:
+        if reason := moving.left_behind(file):
             raise CommandError(reason)
         call_command("migrate", verbosity=0)
