@@ -5,12 +5,15 @@ A float never appears in between, so `50.10` on the wire is `Decimal("50.10")` i
 
 import json
 import re
+from codecs import BOM_UTF8
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 
+# Deep enough for any body of ours, shallow enough to stop a stack attack.
+MAX_DEPTH: Final = 20
 _KEY_ENDS: Final = re.compile(rb'"[ \t\r\n]*:')
 _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -45,12 +48,15 @@ def decode(body: bytes | str, *, max_depth: int | None = None) -> Any:
     return document
 
 
-def decode_once(body: bytes, *, max_depth: int) -> Any:
-    """Like `decode`, for what others send: an object that has the same key twice is malformed, too.
+def decode_once(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Like `decode`, for what others send and answer: an object that has the same key twice is malformed, too.
+
+    A byte order mark before the document says nothing.
 
     The decoder keeps the last of such keys. There can be none where the text has only as many colons as the document
     has keys, or as many quotation marks before colons; only otherwise is it read again, by a decoder that tells.
     """
+    body = body.removeprefix(BOM_UTF8)
     document = decode(body, max_depth=max_depth)
     colons = body.count(b":")
     if colons < 2:

@@ -214,7 +214,7 @@ def _reply(response: requests.Response, request: requests.PreparedRequest) -> Re
         return _unreadable(request, "the answer is too large", status=status)
     content = response.content
     try:
-        body = exactjson.decode(content) if content else None
+        body = exactjson.decode_once(content) if content else None
     except exactjson.MalformedJSON:
         if status < _FIRST_SERVER_ERROR:
             return _unreadable(request, "the answer is not JSON", status=status)

@@ -116,6 +116,17 @@ def test_a_price_that_is_none_is_no_product(
     assert errors() == [("GET", f"{PRODUCTS}1/", 200)]
 
 
+def test_a_key_that_comes_twice_is_not_believed(wire: responses.RequestsMock, errors: Callable[[], Any]) -> None:
+    """As in a request: of two prices, or two statuses of a payment, neither counts."""
+    lines = as_json({"items": [{**KEYBOARD, "unit_price": "<price>"}, MOUSE]}, price='10.0, "unit_price": 0.01')
+    wire.put(RESERVATION, body=lines, status=201)
+    wire.post(PAYMENTS, body=as_json({**PAYMENT, "status": "<s>"}, s='"FAILED", "status": "COMPLETED"'), status=201)
+    for ask in (reserve, lambda: payments().charge(CHARGE, time_left_s=5)):
+        with pytest.raises(Unusable):
+            ask()
+    assert errors() == [("PUT", RESERVATION, 201), ("POST", PAYMENTS, 201)]
+
+
 @pytest.mark.parametrize(
     ("price", "read"), [("30", "30.00"), ("30.1", "30.10"), ('"30.10"', "30.10"), ("3e1", "30.00"), ("-0.00", "0.00")]
 )

@@ -10,6 +10,8 @@ import responses
 import structlog
 from urllib3.exceptions import NewConnectionError
 
+from servicekit.breakers import BreakerPolicy, State
+from servicekit.downstream import Downstream
 from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, Unreadable, is_object, once
 from servicekit.retries import RetryPolicy
 
@@ -144,13 +146,17 @@ def test_once_is_once(peer: responses.RequestsMock, client: HttpClient, waits: l
     [
         {"body": b"<html>", "status": 200},
         {"body": b'{"a": NaN}', "status": 404},
+        {"body": b'{"a": 10.0, "a": 0.01}', "status": 200},
+        {"body": b'{"a": [{"b": 1, "\\u0062": 2}]}', "status": 200},
+        {"body": b"[" * 30 + b"]" * 30, "status": 200},
+        {"body": '{"a": "\u00e9"}'.encode("latin-1"), "status": 200},
         {"body": b"", "status": 200, "headers": {"Content-Length": "5000001"}},
     ],
 )
 def test_an_answer_that_cannot_be_read_is_no_answer(
     peer: responses.RequestsMock, client: HttpClient, answer: dict[str, Any], log_lines: Any
 ) -> None:
-    """No JSON, or too much: what the peer did is not known. Asked once, and said in the log with the address."""
+    """No JSON, too much, or a key twice: not known what was done. Asked once, told with the address."""
     peer.post(URL, auto_calculate_content_length=False, **answer)
     with pytest.raises(Unreadable) as refusal:
         client.call("POST", URL, retries=THREE, json={})
@@ -172,6 +178,12 @@ def test_decimals_are_exact_both_ways(peer: responses.RequestsMock, client: Http
     reply = client.call("POST", URL, retries=once(5.0), json={"amount": Decimal("50.10")})
     assert peer.calls[0].request.body == b'{"amount":50.10}'
     assert str(reply.body["amount"]) == "50.10"
+
+
+def test_a_byte_order_mark_before_an_answer_says_nothing(peer: responses.RequestsMock, client: HttpClient) -> None:
+    """As before a request's body."""
+    peer.get(URL, body=b'\xef\xbb\xbf{"a":1}')
+    assert client.call("GET", URL, retries=once(5.0)).body == {"a": 1}
 
 
 def test_an_empty_answer_has_no_body(peer: responses.RequestsMock, client: HttpClient) -> None:
@@ -212,3 +224,18 @@ def test_each_retry_is_a_line_in_the_log(peer: responses.RequestsMock, client: H
 def test_an_object_is_told_from_other_json(body: Any, is_one: bool) -> None:
     """A peer may answer anything."""
     assert is_object(body) is is_one
+
+
+def test_an_answer_that_cannot_be_read_is_no_outage(peer: responses.RequestsMock) -> None:
+    """Who answers works, so its circuit stays closed, however often; a 500 is counted."""
+    downstream = Downstream("somebody", BreakerPolicy(failures=2, within_s=60, open_s=60), calls=1, room_wait_s=0)
+    client = HttpClient(URL, connect_timeout_s=1, read_timeout_s=1, downstream=downstream)
+    for _ in range(4):
+        peer.get(URL, body=b'{"a":1,"a":2}')
+        with pytest.raises(Unreadable):
+            client.call("GET", URL, retries=once(5.0))
+    assert downstream.state is State.CLOSED
+    for _ in range(2):
+        peer.get(URL, status=500)
+        client.call("GET", URL, retries=once(5.0))
+    assert downstream.state is State.OPEN
