@@ -92,6 +92,8 @@ def _take_over(order: Folded, kind: str, data: Mapping[str, Any], *, pay_later: 
         order.paid = data.get("amount")
     if kind == "order.cancelled":
         order.reason = data.get("reason")
+    if kind == "order.refund_begun":
+        order.reason = data.get("reason", order.reason)
     if kind == "order.partially_refunded":
         order.refunded = data.get("refunded_amount", Decimal(0))
     if kind != "order.postponed":

@@ -182,7 +182,7 @@ def confirm_stock(order: Order, run: Run) -> Order:
     except Unreachable as outage:
         raise _later(outage) from outage
     if not sold:
-        return services.begin_refund(order, cause="reservation is gone")
+        return services.begin_refund(order, cause="reservation is gone", reason=states.STOCK_NOT_HELD)
     return services.close(order, outcome="stock sold")
 
 

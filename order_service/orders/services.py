@@ -125,12 +125,19 @@ def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFo
     )
 
 
-def begin_refund(order: Order, *, cause: str) -> Order:
-    """A paid order is not wanted any more: commit the intent to give the money back.
+def begin_refund(order: Order, *, cause: str, reason: str = "") -> Order:
+    """A paid order is not wanted any more, or cannot be had: commit the intent to give the money back.
 
     Has it tried again where the gateway has refused for good before.
+
+    Args:
+        reason: For the client, where it was not its own wish.
     """
-    return _move(order, "order.refund_begun", {"cause": cause}, step=Step.REFUNDING, refund_blocked="")
+    data: dict[str, Any] = {"cause": cause}
+    changes: dict[str, Any] = {"refund_blocked": ""}
+    if reason:
+        data["reason"] = changes["cancellation_reason"] = reason
+    return _move(order, "order.refund_begun", data, step=Step.REFUNDING, **changes)
 
 
 def record_refund(order: Order, *, payment_status: str) -> Order:

@@ -77,6 +77,7 @@ class FakeProducts(Peer):
     def __init__(self) -> None:
         super().__init__()
         self.refuse_with: str | None = None
+        self.forget_at_confirmation = False
         self.price = Decimal("10.00")
         self.reservations: dict[UUID, str] = {}
         self.sold_returned: Counter[UUID] = Counter()
@@ -103,7 +104,7 @@ class FakeProducts(Peer):
         return Reserved(found)
 
     def _confirm(self, order_id: UUID) -> bool:
-        if self.reservations.get(order_id) not in {"held", "sold"}:
+        if self.forget_at_confirmation or self.reservations.get(order_id) not in {"held", "sold"}:
             return False
         self.reservations[order_id] = "sold"
         return True

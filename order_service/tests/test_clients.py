@@ -119,10 +119,19 @@ def test_answer_that_makes_no_sense_is_an_outage(wire: responses.RequestsMock, b
         products().reserve(ORDER, ASKED)
 
 
-@pytest.mark.parametrize(("status", "sold"), [(200, True), (404, False), (409, False)])
-def test_confirming(wire: responses.RequestsMock, status: int, sold: bool) -> None:
-    """200 sells; 404 and 409 say that nothing is held."""
-    wire.post(f"{RESERVATION}confirm/", json={}, status=status)
+@pytest.mark.parametrize(
+    ("status", "code", "sold"),
+    [
+        (200, "", True),
+        (404, "reservation_not_found", False),
+        (409, "reservation_released", False),
+        (409, "out_of_stock", False),
+        (404, "product_not_found", False),
+    ],
+)
+def test_confirming(wire: responses.RequestsMock, status: int, code: str, sold: bool) -> None:
+    """200 sells; 404 and 409 say in the product service's own words that nothing is held."""
+    wire.post(f"{RESERVATION}confirm/", json={"error": "x", "code": code}, status=status)
     assert products().confirm(ORDER) is sold
 
 

@@ -212,6 +212,15 @@ def test_an_order_that_should_have_expired_is_found(healthy: Shop) -> None:
     assert check().broken == {("no_order_is_left_unfinished", f"order {order.uid}")}
 
 
+def test_an_order_whose_stock_was_gone_follows_from_its_events(healthy: Shop) -> None:
+    """Its reason, too."""
+    healthy.products.forget_at_confirmation = True
+    assert (order := healthy.place()).status == "REFUNDED"
+    assert order.cancellation_reason == states.STOCK_NOT_HELD
+    publish()
+    assert check().violations == []
+
+
 def test_trying_again_and_again_is_no_progress(healthy: Shop) -> None:
     """An order that is only postponed is unfinished since its last real move."""
     healthy.products.fail("confirm", Fault.OUTAGE_BEFORE)

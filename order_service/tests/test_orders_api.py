@@ -497,3 +497,26 @@ def test_malformed_body_is_refused_where_none_is_needed(
     response = api.post(f"/api/orders/{placed['id']}/{path}/", body, content_type=kind)
     assert response.status_code == status
     assert the_order().status == "PAID"
+
+
+def test_stock_that_is_gone_after_the_payment_is_no_order(shop: Shop, api: Client) -> None:
+    """400 with the order: REFUNDED, a reason, and a code as of any other that ended unsold; no invariant is broken."""
+    shop.products.forget_at_confirmation = True
+    response = post(api, ALICE)
+    body = response.json()
+    assert (response.status_code, body["status"], body["payment_status"]) == (400, "REFUNDED", "REFUNDED")
+    assert (body["error"], body["code"]) == (body["cancellation_reason"], "order_cancelled")
+    assert (body["error"], body["refunded_amount"]) == ("Stock could not be reserved", 20)
+    assert shop.payments.statuses[the_order().uid] == "REFUNDED"
+
+
+def test_money_on_its_way_back_is_not_told_as_a_sale(shop: Shop, api: Client) -> None:
+    """The stock is gone and the payment service cannot be reached: 202; a worker gives the money back."""
+    shop.products.forget_at_confirmation = True
+    shop.payments.fail("void", Fault.OUTAGE_BEFORE)
+    response = post(api, ALICE)
+    body = response.json()
+    assert (response.status_code, body["status"]) == (202, "PAID")
+    assert body["cancellation_reason"] == "Stock could not be reserved"
+    shop.work()
+    assert (the_order().status, the_order().cancellation_reason) == ("REFUNDED", "Stock could not be reserved")

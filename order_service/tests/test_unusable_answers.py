@@ -265,7 +265,21 @@ def test_a_name_is_kept_clean_and_as_long_as_its_column(wire: responses.Requests
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(404, None), (404, {"code": "not_found"}), (405, {}), (409, None), (302, None), (201, {})],
+    [
+        (404, None),
+        (404, {"code": "not_found"}),
+        (404, {"detail": "Not found."}),
+        (404, {"error": "Not found"}),
+        (404, {}),
+        (404, []),
+        (405, {}),
+        (409, None),
+        (409, {}),
+        (409, {"code": "order_needs_stock"}),
+        (400, {"code": "reservation_released"}),
+        (302, None),
+        (201, {}),
+    ],
 )
 def test_a_confirmation_by_nobody_refunds_nothing(
     wire: responses.RequestsMock, errors: Callable[[], Any], status: int, body: Any

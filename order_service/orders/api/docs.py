@@ -41,7 +41,8 @@ _PAID: Final[dict[str, Any]] = {
     "payment_status": "COMPLETED",
     "refunded_amount": 0.00,
 }
-_REFUNDED: Final = {**_PAID, "status": "REFUNDED", "payment_status": "REFUNDED", "refunded_amount": 50.00}
+_GIVEN_BACK: Final = {"status": "REFUNDED", "payment_status": "REFUNDED", "refunded_amount": 50.00}
+_REFUNDED: Final = {**_PAID, **_GIVEN_BACK}
 _UNPAID: Final = {"status": "PENDING", "paid_at": None, "payment_status": None}
 _PENDING: Final[dict[str, Any]] = {**_PAID, **_UNPAID, "expires_at": "2025-11-10T12:20:00Z"}
 
@@ -62,6 +63,7 @@ _BAD_ORDERS: Final = [
     OpenApiExample("Unknown product", value=_UNKNOWN_PRODUCT),
     OpenApiExample("Out of stock", value=_cancelled(states.PRODUCT_OUT_OF_STOCK.format(product_id=2))),
     OpenApiExample("Not paid", value=_cancelled(states.PAYMENT_FAILED, payment_status="FAILED")),
+    OpenApiExample("Stock gone", value={**_cancelled(states.STOCK_NOT_HELD), **_GIVEN_BACK}),
 ]
 # Not a polymorphic serializer: that would be a `oneOf`, and a cancelled order is a valid problem too.
 _CANCELLED_OR_PROBLEM: Final = {
@@ -101,10 +103,17 @@ PLACE_ORDER = extend_schema(
             description="Paid; or with `payment: later` waiting for its payment.",
             examples=[OpenApiExample("Paid", value=_PAID), OpenApiExample("Pay later", value=_PENDING)],
         ),
-        202: _order("Not decided yet: a worker has taken the order over. GET tells how it ends.", {**_PAID, **_UNPAID}),
+        202: _order(
+            "Not decided yet: a worker has taken the order over. GET tells how it ends. PAID: its stock is gone, and "
+            "the money is on its way back.",
+            {**_PAID, **_UNPAID},
+        ),
         400: OpenApiResponse(
             _CANCELLED_OR_PROBLEM,
-            description="Refused without a trace (invalid input), or stored and CANCELLED: then with the whole order.",
+            description=(
+                "Refused without a trace (invalid input), or stored and CANCELLED, or REFUNDED where the stock was "
+                "gone after the payment: then with the whole order."
+            ),
             examples=_BAD_ORDERS,
         ),
         503: OpenApiResponse(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from order_service.orders import states
 from order_service.orders.models import Order, OrderLine
-from order_service.orders.states import Status
+from order_service.orders.states import Status, Step
 from servicekit import money
 from servicekit.exactjson import utc_text
 from servicekit.paging import Listed, Place
@@ -54,10 +54,12 @@ def placed(order: Order) -> tuple[int, dict[str, Any], dict[str, str]]:
         code, retry_after_s = _PRODUCT_SERVICE_AT_FAULT[order.cancellation_reason]
         failure = {"error": order.cancellation_reason, "code": code}
         return 503, {**body, **failure}, {"Retry-After": str(retry_after_s)}
-    if order.status == Status.CANCELLED:
-        return 400, {**body, "error": order.cancellation_reason, "code": "order_cancelled"}, {}
-    if order.status == Status.PENDING and not order.pay_later:
-        return 202, body, {}  # a worker has it now; GET tells how it ends
+    if order.status in (Status.CANCELLED, Status.REFUNDED):
+        # Without a reason: somebody else has it refunded already.
+        reason = order.cancellation_reason or states.REFUNDED
+        return 400, {**body, "error": reason, "code": "order_cancelled"}, {}
+    if (order.status == Status.PENDING and not order.pay_later) or order.step == Step.REFUNDING or order.refund_blocked:
+        return 202, body, {}  # a worker or a person has it now; GET tells how it ends
     return 201, body, {}
 
 

@@ -41,8 +41,8 @@ class ReservingProducts:
 
     def confirm(self, order_id: UUID) -> bool:
         reply = call(self._http, "POST", f"{self._url(order_id)}confirm/", retries=once(FOLLOW_UP_DEADLINE_S))
-        # A bare 404 is anybody's; for this answer a paid order is refunded.
-        if reply.body is not None and (peers.is_missing(reply) or reply.status == 409):
+        # Any 404 may be a wrong address's; for this answer a paid order is refunded.
+        if reply.status in (404, 409) and peers.code_of(reply, otherwise="") in _NOTHING_IS_HELD:
             return False
         if reply.status != 200:
             raise unusable(reply)
@@ -125,6 +125,10 @@ def _refusal(reply: Reply, asked: Sequence[LineAsked]) -> NotReserved:
     raise peers.Unusable("no answer to this question")
 
 
+# The product service's own words for a reservation that cannot be sold.
+_NOTHING_IS_HELD: Final = frozenset(
+    {"reservation_not_found", "reservation_released", "out_of_stock", "product_not_found"}
+)
 _REASONS: Final = {"product_not_found": states.PRODUCT_NOT_FOUND, "out_of_stock": states.PRODUCT_OUT_OF_STOCK}
 
 
