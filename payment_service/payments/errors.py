@@ -91,6 +91,27 @@ class PaymentVoided(errors.Conflict):
         super().__init__("The payment of this order was voided")
 
 
+class PaymentNotCaptured(errors.Conflict):
+    """The order's money is only set aside: somebody else is to capture or release it."""
+
+    code = "payment_not_captured"
+
+    def __init__(self) -> None:
+        super().__init__("The payment of this order is set aside and not captured")
+
+
+class PaymentRefunded(errors.Conflict):
+    """What was paid for the order went back, or a part of it, or is on its way back."""
+
+    code = "payment_refunded"
+
+    def __init__(self, *, refunded: Decimal, captured: Decimal) -> None:
+        refunded, captured = money.two_decimals(refunded), money.two_decimals(captured)
+        super().__init__(
+            f"Of the payment of this order, {refunded} of {captured} was refunded", refunded=refunded, captured=captured
+        )
+
+
 class PaymentBusy(errors.Conflict):
     """Another operation on the payment has not got its answer yet."""
 

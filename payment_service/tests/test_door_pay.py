@@ -83,6 +83,88 @@ def test_a_request_that_died_once_it_had_charged_is_told_so_when_it_is_repeated(
     assert pay(client, {"order_id": 123, "amount": "199.99"}, HTTP_IDEMPOTENCY_KEY="k2").status_code == 400
 
 
+def set_aside(client: APIClient) -> str:
+    """Another client has the order's total set aside; its transaction."""
+    body = {"order_id": ORDER, "amount": "199.99", "currency": "EUR", "payment_method": "credit_card", "capture": False}
+    return str(exact(client.post("/api/v1/payments/process", body, format="json"))["transaction_id"])
+
+
+def move(client: APIClient, step: str, transaction_id: str, **more: Any) -> None:
+    body = {"transaction_id": transaction_id, **more}
+    assert exact(client.post(f"/api/v1/payments/{step}", body, format="json"))["success"] is True
+
+
+def refusal(client: APIClient) -> tuple[int, str]:
+    response = pay(client, {"order_id": 123, "amount": "199.99"})
+    return response.status_code, exact(response)["code"]
+
+
+def test_what_is_only_set_aside_pays_no_order(client: APIClient, gateway: FakeGateway, orders: FakeOrders) -> None:
+    """409 until it is captured, 200 then; nothing more is charged."""
+    transaction_id = set_aside(client)
+    assert refusal(client) == (409, "payment_not_captured")
+    assert orders.told == []
+    move(client, "capture", transaction_id)
+    assert pay(client, {"order_id": 123, "amount": "199.99"}).status_code == 200
+    assert (gateway.held, orders.told) == (Decimal("199.99"), [ORDER])
+
+
+def test_a_capture_whose_answer_is_not_known_yet_is_202(
+    client: APIClient, gateway: FakeGateway, work: Callable[[], int]
+) -> None:
+    """Until it is found out."""
+    transaction_id = set_aside(client)
+    gateway.script = ["timeout", "timeout"]
+    client.post("/api/v1/payments/capture", {"transaction_id": transaction_id}, format="json")
+    assert pay(client, {"order_id": 123, "amount": "199.99"}).status_code == 202
+    work()
+    assert pay(client, {"order_id": 123, "amount": "199.99"}).status_code == 200
+
+
+@pytest.mark.parametrize("captured", ["0.01", "199.98"])
+def test_a_part_that_was_captured_pays_no_order(
+    client: APIClient, gateway: FakeGateway, orders: FakeOrders, captured: str
+) -> None:
+    """409 that names what was captured, and once it went back, that; nothing more is charged and nobody told."""
+    transaction_id = set_aside(client)
+    move(client, "capture", transaction_id, amount=captured)
+    response = pay(client, {"order_id": 123, "amount": "199.99"})
+    assert response.status_code == 409
+    assert exact(response) == {
+        "error": f"The payment of this order is over {captured} EUR",
+        "code": "payment_amount_mismatch",
+        "amount": Decimal(captured),
+        "currency": "EUR",
+    }
+    assert (gateway.held, orders.told) == (Decimal(captured), [])
+    move(client, "refund", transaction_id)
+    assert refusal(client) == (409, "payment_refunded")
+    assert (gateway.held, orders.told) == (0, [])
+
+
+@pytest.mark.parametrize(("script", "refunded"), [("ok", "5.00"), ("lost", "5.00"), ("ok", "199.99")])
+def test_a_payment_that_went_back_pays_no_order(
+    client: APIClient, gateway: FakeGateway, orders: FakeOrders, script: str, refunded: str
+) -> None:
+    """409, also where a part of it is on its way; nothing more is charged."""
+    body = {"order_id": 123, "amount": "199.99", "method": "CARD"}
+    assert pay(client, body).status_code == 200
+    gateway.script = [script] if script != "ok" else []
+    refund = {"transaction_id": Payment.objects.get().transaction_id, "amount": refunded}
+    client.post("/api/v1/payments/refund", refund, format="json")
+    response = pay(client, body)
+    assert (response.status_code, exact(response)["code"]) == (409, "payment_refunded")
+    assert exact(response)["error"] == f"Of the payment of this order, {refunded} of 199.99 was refunded"
+    assert (gateway.held, orders.told) == (Decimal("199.99") - Decimal(refunded), [ORDER])
+
+
+def test_a_payment_that_was_voided_pays_no_order(client: APIClient, gateway: FakeGateway) -> None:
+    """409 as at every door."""
+    move(client, "void", set_aside(client))
+    assert refusal(client) == (409, "payment_voided")
+    assert gateway.held == 0
+
+
 @pytest.mark.parametrize("amount", ["199.98", "200", "0", "-199.99"])
 def test_another_amount(client: APIClient, amount: str) -> None:
     """400 with what the order costs, nothing charged."""

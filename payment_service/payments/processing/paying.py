@@ -6,7 +6,16 @@ from uuid import UUID
 from django.conf import settings
 
 from payment_service.payments import clients, selectors
-from payment_service.payments.errors import IncorrectAmount, IncorrectCurrency, OrderNotFound, OrderNotPayable
+from payment_service.payments.errors import (
+    AmountMismatch,
+    IncorrectAmount,
+    IncorrectCurrency,
+    OrderNotFound,
+    OrderNotPayable,
+    PaymentNotCaptured,
+    PaymentRefunded,
+    PaymentVoided,
+)
 from payment_service.payments.models import Payment
 from payment_service.payments.processing import charging, notices
 from payment_service.payments.services.attempts import Asked
@@ -19,7 +28,8 @@ PAYABLE = "PENDING"
 def pay_order(order_id: str, *, uid: UUID, amount: Decimal, currency: str | None, method: str, token: str) -> Payment:
     """Charge an order that waits for its payment. If only telling fails, the order service learns of it later.
 
-    With notices off it learns of it from Kafka. Safe to repeat with the same `uid`.
+    With notices off it learns of it from Kafka. Safe to repeat with the same `uid`. What comes back has taken exactly
+    what the order costs and still has it, or is PROCESSING, being captured, or FAILED.
 
     Args:
         order_id: The order's id or its number.
@@ -29,6 +39,7 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, currency: str | None
         OrderNotFound, OrderNotPayable, IncorrectCurrency, DoesNotFit, IncorrectAmount, OrderServiceUnavailable: nothing
             was charged.
         AmountMismatch, PaymentVoided: see `charging.charge_payment`.
+        AmountMismatch, PaymentNotCaptured, PaymentRefunded: the payment that is there does not hold the order's total.
     """
     order = clients.order_service().find(order_id)
     if order is None:
@@ -37,7 +48,7 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, currency: str | None
         paid = selectors.payment_opened_by(uid)
         if paid is None:
             raise OrderNotPayable(status=order.status.lower())
-        return paid
+        return _paying_in_full(paid, total=order.total)
     if currency not in (None, order.currency):
         raise IncorrectCurrency(expected=order.currency)
     money.check(amount, order.currency)
@@ -52,7 +63,20 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, currency: str | None
         token=token,
         notify_order=settings.ORDER_NOTICES,
     )
-    payment = charging.charge_payment(asked).payment
+    payment = _paying_in_full(charging.charge_payment(asked).payment, total=order.total)
     if payment.status == Status.CAPTURED and settings.ORDER_NOTICES:
         notices.tell_now(payment)
+    return payment
+
+
+def _paying_in_full(payment: Payment, *, total: Decimal) -> Payment:
+    """The payment, if it holds the order's total or still may: at another door less may be captured, or refunded."""
+    if payment.void_requested:
+        raise PaymentVoided
+    if payment.booked:
+        raise PaymentRefunded(refunded=payment.booked, captured=payment.captured)
+    if payment.status == Status.AUTHORIZED and payment.capture_asked is None:
+        raise PaymentNotCaptured
+    if payment.captured not in (0, total):
+        raise AmountMismatch(amount=payment.captured, currency=payment.currency)
     return payment

@@ -54,7 +54,9 @@ PAY = extend_schema(
         ),
         404: problem("No such order.", "Order not found", "order_not_found"),
         409: problem(
-            "The order's payment is over another amount, or was voided; or the key is in use.",
+            "The order's payment is over another amount, or less of it was captured; it is only set aside "
+            "(`payment_not_captured`), was refunded, in part or in full (`payment_refunded`), or voided; or the key "
+            "is in use.",
             "The payment of this order was voided",
             "payment_voided",
         ),
