@@ -185,6 +185,55 @@ def test_a_part_that_is_not_known_yet(client: APIClient, gateway: FakeGateway, w
     assert (gateway.held, Refund.objects.count()) == (558, 1)
 
 
+PROCESS = "/api/v1/payments"
+
+
+@pytest.mark.parametrize("declined_before", [False, True])
+def test_a_part_that_is_pending_from_another_door_is_not_refunded_a_second_time(
+    client: APIClient, gateway: FakeGateway, work: Callable[[], int], declined_before: bool
+) -> None:
+    """409 that names it, also where this door's own was refused before; another part, or a key, is another refund."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["decline"] * declined_before
+    assert not declined_before or refund(client, number, 20).status_code == 402
+    gateway.script = ["lost"]
+    body = {"transaction_id": Payment.objects.get().transaction_id, "amount": 20}
+    pending = client.post(f"{PROCESS}/refund", body, format="json")
+    again = [refund(client, number, "20.00"), client.post(f"{PROCESS}/refund", body, format="json")]
+    assert [(each.status_code, exact(each)["code"]) for each in again] == [(409, "refund_pending")] * 2
+    assert [exact(each)["refund_id"] for each in again] == [exact(pending)["refund_id"]] * 2
+    assert list(Refund.objects.filter(status="PENDING").values_list("amount", flat=True)) == [20]
+    work()
+    assert (gateway.held, Payment.objects.get().refunded) == (541, 20)
+    assert refund(client, number, 5).status_code == 200
+    assert refund(client, number, 20, HTTP_IDEMPOTENCY_KEY="k").status_code == 200
+    assert gateway.held == 516
+
+
+def test_a_part_that_is_pending_here_is_not_refunded_at_another_door(
+    client: APIClient, gateway: FakeGateway, work: Callable[[], int]
+) -> None:
+    """409 there, and the same 202 here; the money goes back once."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["lost"]
+    assert refund(client, number, 20).status_code == 202
+    body = {"transaction_id": Payment.objects.get().transaction_id, "amount": 20}
+    there = client.post(f"{PROCESS}/refund", body, format="json")
+    assert (there.status_code, exact(there)["code"]) == (409, "refund_pending")
+    assert refund(client, number, 20).status_code == 202
+    work()
+    assert (gateway.held, Refund.objects.count()) == (541, 1)
+
+
+def test_all_that_is_pending_asked_for_as_a_part_is_the_same(client: APIClient, gateway: FakeGateway) -> None:
+    """409: it is the same amount, however it was named."""
+    number = exact(charge(client))["payment_id"]
+    gateway.script = ["lost"]
+    assert refund(client, number).status_code == 202
+    again = refund(client, number, "561.00")
+    assert (again.status_code, exact(again)["code"], Refund.objects.count()) == (409, "refund_pending", 1)
+
+
 @pytest.mark.parametrize(
     ("amount", "code"),
     [("561.01", "refund_exceeds_captured"), (0, "invalid"), (-3, "invalid"), ("3.001", "invalid"), ("x", "invalid")],

@@ -86,14 +86,15 @@ def refund_charge(payment: Payment, *, uid: UUID | None, amount: Decimal | None)
 
     Raises:
         PaymentHadFailed, NotRefundable: see `refund_all`.
-        DoesNotFit, RefundExceedsCaptured: see `refund_payment`.
+        DoesNotFit, RefundPending, RefundExceedsCaptured: see `refund_payment`.
     """
     if amount is None:
         return refund_all(payment, uid=uid or uuid4())
     if payment.status == Status.FAILED:
         raise PaymentHadFailed
+    is_keyless = uid is None
     part = uid or _uid_of_part(payment, amount)
-    return _given_back(refund_payment(payment, uid=part, amount=amount, takes_up=uid is None))
+    return _given_back(refund_payment(payment, uid=part, amount=amount, refuses_twin=is_keyless, takes_up=is_keyless))
 
 
 def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:

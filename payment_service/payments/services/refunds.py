@@ -73,11 +73,12 @@ def book_refund(
     earlier = Refund.objects.select_related("payment").filter(uid=uid, payment=payment).first()
     if earlier is not None:
         was_promised = earlier.blocked_at is not None
+        if takes_up and earlier.status == RefundStatus.FAILED:
+            _require_no_twin(payment, amount, refuses_twin=refuses_twin)
         return Booking(earlier, is_new=takes_up and _taken_up(payment, earlier), is_promised=was_promised)
     if payment.status not in states.REFUNDABLE:
         raise NotRefundable(status=payment.status)
-    if twin := _twin(payment, amount, refuses_twin=refuses_twin):
-        raise RefundPending(refund_id=str(twin.uid), amount=twin.amount)
+    _require_no_twin(payment, amount, refuses_twin=refuses_twin)
     wanted = payment.refundable if amount is None else amount
     if not 0 < wanted <= payment.refundable:
         raise RefundExceedsCaptured(requested=wanted, refundable=payment.refundable)
@@ -172,12 +173,15 @@ def postpone_refund(refund: Refund) -> Refund:
     return _fresh(refund)
 
 
-def _twin(payment: Payment, amount: Decimal | None, *, refuses_twin: bool) -> Refund | None:
-    """The pending refund that a new one would be the same as, if there is one."""
+def _require_no_twin(payment: Payment, amount: Decimal | None, *, refuses_twin: bool) -> None:
+    """Refuse a refund that would be the same as one that is pending, whichever door that came through."""
     pending = Refund.objects.filter(payment=payment, status=RefundStatus.PENDING.value).order_by("number")
     if amount is None:
-        return pending.last() if payment.refundable == 0 else None
-    return pending.filter(amount=amount).last() if refuses_twin else None
+        twin = pending.last() if payment.refundable == 0 else None
+    else:
+        twin = pending.filter(amount=amount).last() if refuses_twin else None
+    if twin is not None:
+        raise RefundPending(refund_id=str(twin.uid), amount=twin.amount)
 
 
 def _taken_up(payment: Payment, earlier: Refund) -> bool:

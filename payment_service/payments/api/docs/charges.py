@@ -132,7 +132,8 @@ REFUND = extend_schema(
         402: problem("The gateway refused.", "The money could not be given back", "refund_failed", payment_id=123),
         404: NOT_FOUND,
         409: problem(
-            "Nothing was captured, or the key is in use.",
+            "Nothing was captured, or the key is in use; or the same part, asked for at another door, is pending "
+            "(`refund_pending`).",
             "Payment is AUTHORIZED, only a captured one can be refunded",
             "payment_not_refundable",
             status="AUTHORIZED",
