@@ -201,7 +201,7 @@ def test_a_pending_refund_asked_for_again_without_a_key_is_refused(
     client: APIClient, gateway: FakeGateway, work: Callable[[], int], amount: str | None
 ) -> None:
     """409 names the refund that is on its way; one row, and the money goes back once."""
-    body = {"transaction_id": transaction(client), "amount": amount}
+    body = {"transaction_id": transaction(client), **({} if amount is None else {"amount": amount})}
     gateway.script = ["lost"]
     refund_id = exact(post(client, "refund", body))["refund_id"]
     again = post(client, "refund", body)
@@ -242,6 +242,17 @@ def test_a_step_without_an_answer_is_no_refusal(client: APIClient, gateway: Fake
             "authorized",
             said["error"],
         )
+
+
+@pytest.mark.parametrize(("step", "is_taken"), [("capture", False), ("void", False), ("refund", True)])
+def test_null_is_no_amount(client: APIClient, gateway: FakeGateway, step: str, is_taken: bool) -> None:
+    """400 that names the field, and nothing moves: whoever means all of it leaves the field out."""
+    transaction_id = transaction(client, capture=is_taken)
+    asked_before = len(gateway.calls)
+    refusal = post(client, step, {"transaction_id": transaction_id, "amount": None})
+    assert (refusal.status_code, exact(refusal)["fields"]) == (400, {"amount": ["This field may not be null."]})
+    assert (len(gateway.calls), gateway.held) == (asked_before, 50)
+    assert exact(post(client, step, {"transaction_id": transaction_id}))["success"] is True
 
 
 @pytest.mark.parametrize("step", ["capture", "void", "refund"])

@@ -50,6 +50,14 @@ def test_a_part_of_what_is_held_is_not_voided(client: APIClient, gateway: FakeGa
     assert gateway.held == 0
 
 
+def test_null_is_no_amount(client: APIClient, gateway: FakeGateway) -> None:
+    """400 that names the field, and nothing goes back."""
+    charge(client)
+    refused = client.post(f"{URL}void/", {"amount": None}, format="json")
+    assert (refused.status_code, exact(refused)["fields"]) == (400, {"amount": ["This field may not be null."]})
+    assert (gateway.held, Payment.objects.get().void_requested) == (50, False)
+
+
 @pytest.mark.parametrize("order_id", ["x", "0", "9" * 40])
 def test_what_can_be_no_order_gets_none(client: APIClient, order_id: str) -> None:
     """A malformed id leaves no tombstone."""

@@ -64,7 +64,7 @@ class ChargeIn(ChargeAtOnceIn):
 class ChargeRefundIn(BodyIn):
     """What is to be given back; no amount means all that is left."""
 
-    amount = MoneyInField(min_value=money.CENT, required=False, allow_null=True)
+    amount = MoneyInField(min_value=money.CENT, required=False)
 
 
 @extend_schema_field(OpenApiTypes.STR)

@@ -70,7 +70,7 @@ class PaymentIn(ChargeAtOnceIn):
 class VoidIn(BodyIn):
     """What is to be voided is in the path."""
 
-    amount = MoneyInField(required=False, allow_null=True, help_text="Nothing but all that is held.")
+    amount = MoneyInField(required=False, help_text="Nothing but all that is held.")
 
 
 def payment_body(payment: Payment) -> dict[str, Any]:

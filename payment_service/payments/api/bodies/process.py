@@ -53,13 +53,13 @@ class TransactionIn(BodyIn):
 class TransactionVoidIn(TransactionIn):
     """What is to be voided."""
 
-    amount = MoneyInField(required=False, allow_null=True, help_text="Nothing but all that is set aside.")
+    amount = MoneyInField(required=False, help_text="Nothing but all that is set aside.")
 
 
 class CaptureIn(TransactionIn):
     """What is to be captured; no amount means all of it."""
 
-    amount = MoneyInField(min_value=money.CENT, required=False, allow_null=True)
+    amount = MoneyInField(min_value=money.CENT, required=False)
 
 
 class RefundIn(CaptureIn):
