@@ -142,6 +142,6 @@ def _take_note(order: Order, seen: PaymentSeen) -> Order:
     if seen.refund_blocked and seen.refund_blocked != order.refund_blocked:
         return services.block_refund(order, reason=seen.refund_blocked)
     if order.refund_blocked and order.status == Status.CANCELLED and seen.gave_all_back():
-        services.note_void(order, seen)
+        services.note_payment_status(order, seen.status, refunded=seen.refunded)
         return services.close(order, outcome="compensated")
     return order

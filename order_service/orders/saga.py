@@ -239,7 +239,7 @@ def void_payment(order: Order, run: Run) -> _Later | None:
         # A charge whose answer was lost may still arrive where nothing refuses it.
         is_too_early = order.attempt > 0 and order.postponed < LOOKS_WITHOUT_A_VOID
         return _Later("payments: there is no payment yet") if is_too_early else None
-    services.note_void(order, seen)
+    services.note_payment_status(order, seen.status, refunded=seen.refunded)
     order.refund_blocked = seen.refund_blocked  # written by the move that ends the step
     return None
 

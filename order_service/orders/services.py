@@ -18,7 +18,7 @@ from django.utils import timezone
 from order_service.orders import states
 from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order, OrderLine
-from order_service.orders.ports import LineAsked, LineFound, PaymentSeen
+from order_service.orders.ports import LineAsked, LineFound
 from order_service.orders.states import Status, Step
 from servicekit import clock, money, rows
 from servicekit.events import trail
@@ -203,20 +203,19 @@ def _postponement_s(times: int, longest_wait_s: float) -> float:
     return min(longest_wait_s, FIRST_POSTPONEMENT_S * 2.0 ** min(times, 10))
 
 
-def note_payment_status(order: Order, payment_status: str) -> Order:
-    """Remember what the payment service said last. Moves nothing: the order's own status decides, not this."""
-    if payment_status != order.payment_status:
-        Order.objects.filter(pk=order.pk).update(payment_status=payment_status)
-        order.payment_status = payment_status
+def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal | None = None) -> Order:
+    """Remember what the payment service said last. Moves nothing: the order's own status decides, not this.
+
+    Args:
+        refunded: How much went back of what an order that ended unsold had paid; None where that is not to be kept.
+    """
+    said: dict[str, Any] = {"payment_status": payment_status}
+    if refunded is not None:
+        said["refunded_amount"] = refunded
+    if any(getattr(order, name) != value for name, value in said.items()):
+        Order.objects.filter(pk=order.pk).update(**said)
+        vars(order).update(said)
     return order
-
-
-def note_void(order: Order, seen: PaymentSeen) -> Order:
-    """Remember what became of the payment of an order that ended unsold."""
-    if seen.refunded is not None and seen.refunded != order.refunded_amount:
-        Order.objects.filter(pk=order.pk).update(refunded_amount=seen.refunded)
-        order.refunded_amount = seen.refunded
-    return note_payment_status(order, seen.status)
 
 
 def claim(order: Order) -> bool:
