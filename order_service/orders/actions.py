@@ -83,6 +83,8 @@ def look_again(reference: str, run: saga.Run) -> Order:
             raise PaymentServiceUnavailable from outage
         if seen is None:
             return order
+        if order.status == Status.PAID and not seen.is_of(order.total_amount):
+            raise PaymentServiceUnavailable  # whosever payment that is, this order was not paid with it
         try:
             return _conclude(order, seen, run)
         except OrderMoved:

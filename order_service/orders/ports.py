@@ -140,6 +140,10 @@ class PaymentSeen:
         """Whether exactly this amount is captured and none of it was refunded."""
         return self.status == "COMPLETED" and (self.amount, self.currency) == (amount, currency)
 
+    def is_of(self, total: Decimal) -> bool:
+        """Whether it can be the payment of an order that was paid with `total`. A voided one may show 0."""
+        return self.amount == total or (self.status == "VOIDED" and self.amount == 0)
+
     def holds_money(self) -> bool:
         """Whether any of it is captured and not refunded."""
         return self.status in {"COMPLETED", "PARTIALLY_REFUNDED"}

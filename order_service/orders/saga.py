@@ -200,6 +200,9 @@ def refund_payment(order: Order, run: Run) -> Order:
     if seen.refund_blocked:
         services.note_payment_status(order, seen.status)
         return services.block_refund(order, reason=seen.refund_blocked)
+    if not seen.is_of(order.total_amount):
+        why = f"payment is over {seen.amount}, the order over {order.total_amount}"
+        raise _Later(why, longest_wait_s=services.LONGEST_WAIT_FOR_A_PERSON_S)
     if not seen.gave_all_back():
         raise _Later(f"payment is {seen.status}")
     return services.record_refund(order, payment_status=seen.status)

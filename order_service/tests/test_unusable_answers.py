@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from order_service.orders import actions
 from order_service.orders.clients.payments import RestPayments
 from order_service.orders.clients.products import CheckingProducts, ReservingProducts
+from order_service.orders.errors import PaymentServiceUnavailable
 from order_service.orders.ports import (
     NO_VOID,
     ChargeRequest,
@@ -314,6 +315,15 @@ BAD_PAYMENTS = [
     {**PAYMENT, "currency": None},
     {**PAYMENT, "currency": 840},
     {**PAYMENT, "currency": "XXX"},
+    {**PAYMENT, "refunded_amount": 50},
+    {**PAYMENT, "status": "PENDING", "refunded_amount": 1},
+    {**PAYMENT, "status": "FAILED", "refunded_amount": 50},
+    {**PAYMENT, "status": "REFUNDED", "refunded_amount": 1},
+    {**PAYMENT, "status": "REFUNDED", "refunded_amount": 0},
+    {**PAYMENT, "status": "REFUNDED", "refunded_amount": 99999},
+    {**PAYMENT, "status": "VOIDED", "refunded_amount": 1},
+    {**PAYMENT, "status": "PARTIALLY_REFUNDED", "refunded_amount": 50},
+    {**PAYMENT, "status": "PARTIALLY_REFUNDED", "refunded_amount": 0},
     [PAYMENT],
     "COMPLETED",
 ]
@@ -337,6 +347,36 @@ def test_another_payment_than_was_asked_for_is_not_known(
         with pytest.raises(Unusable):
             ask()
     assert len(errors()) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "refunded"),
+    [("COMPLETED", 0), ("REFUNDED", 50), ("VOIDED", 0), ("VOIDED", 50), ("PARTIALLY_REFUNDED", 49)],
+)
+def test_what_was_refunded_may_be_told(wire: responses.RequestsMock, status: str, refunded: int) -> None:
+    """Where it goes with the status and the amount."""
+    wire.get(f"{PAYMENTS}{ORDER}/", json={**PAYMENT, "status": status, "refunded_amount": refunded})
+    assert payments().find(ORDER) == PaymentSeen(status, Decimal(50), "USD", refunded=Decimal(refunded))
+
+
+@pytest.mark.parametrize("status", ["REFUNDED", "VOIDED"])
+def test_another_amount_than_was_paid_is_no_refund(shop: Shop, status: str) -> None:
+    """Of 20.00 a cent: the order stays PAID and is asked about again, and looking again takes nothing from it."""
+    order = shop.place()
+    right = shop.payments.amounts[order.uid]
+    shop.payments.statuses[order.uid], shop.payments.amounts[order.uid] = status, Decimal("0.01")
+    with pytest.raises(PaymentServiceUnavailable):
+        actions.look_again(str(order.uid), shop.run())
+    shop.payments.fail("void", Fault.OUTAGE_BEFORE)  # begins to refund; the lie comes to the worker
+    actions.cancel_order(str(order.uid), shop.run())
+    shop.payments.has_void = False
+    shop.work_once()
+    kept = the_order()
+    assert (kept.status, kept.step, kept.refunded_amount) == ("PAID", "refunding", 0)
+    assert shop.products.sold_returned == {}
+    shop.payments.amounts[order.uid] = right
+    shop.work_once()
+    assert the_order().status == "REFUNDED"
 
 
 def test_a_failed_payment_over_a_negative_amount_is_one(wire: responses.RequestsMock) -> None:

@@ -1,6 +1,8 @@
 """The payment service over REST, through its door A."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +31,15 @@ FIND_DEADLINE_S: Final = 3.0
 
 _MONEY_IS_TAKEN: Final = "COMPLETED"
 _NOT_DECIDED: Final = "PENDING"
-_STATUSES: Final = frozenset({"PENDING", "COMPLETED", "FAILED", "VOIDED", "REFUNDED", "PARTIALLY_REFUNDED"})
+# Status → whether so much of the amount can have been refunded.
+_GOES_WITH: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
+    "PENDING": lambda refunded, _: refunded == 0,
+    "COMPLETED": lambda refunded, _: refunded == 0,
+    "FAILED": lambda refunded, _: refunded == 0,
+    "VOIDED": lambda refunded, amount: refunded in (0, amount),
+    "REFUNDED": lambda refunded, amount: refunded == amount,
+    "PARTIALLY_REFUNDED": lambda refunded, amount: 0 < refunded < amount,
+}
 
 # With these a charge was refused by whoever is at the address, and that is hardly the payment service.
 _WRONG_ADDRESS: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
@@ -122,7 +132,7 @@ class RestPayments:
         """The payment in an answer; it must be this order's."""
         try:
             peers.expect(reply.body, "order_id", str(order_id))
-            status = peers.word(reply.body, "status", _STATUSES)
+            status = peers.word(reply.body, "status", _GOES_WITH)
             # A FAILED one may be over an amount that nobody can pay.
             amount = peers.amount(reply.body, "amount", may_be_negative=True)
             currency = peers.currency(reply.body, "currency", default=self._default_currency)
@@ -130,6 +140,8 @@ class RestPayments:
             blocked = peers.text(reply.body, "refund_blocked") if "refund_blocked" in reply.body else ""
         except peers.Unusable as problem:
             raise unusable(reply, problem.why) from problem
+        if refunded is not None and not _GOES_WITH[status](refunded, amount):
+            raise unusable(reply, "refunded_amount contradicts status or amount")
         return PaymentSeen(status, amount, currency, refunded=refunded, refund_blocked=blocked)
 
 
