@@ -458,6 +458,12 @@ def test_token_reaches_the_payment_service_and_is_forgotten(api: Client, shop: S
     assert b"tok_secret" not in api.get(f"/api/orders/{response.json()['id']}/events/").content
 
 
+def test_null_details_of_a_payment_method_are_none(api: Client, shop: Shop) -> None:
+    """As at the payment service's doors: the order is paid without a token."""
+    response = post(api, {**ALICE, "payment_method_details": None})
+    assert (response.status_code, response.json()["status"]) == (201, "PAID")
+
+
 @pytest.mark.parametrize(
     "named", [{"payment_method": "card"}, {"method": "Card"}, {"method": "CARD", "payment_method": "card"}]
 )

@@ -70,7 +70,7 @@ class PlaceOrderIn(BodyIn):
     payment = serializers.ChoiceField(["now", "later"], default="now")
     payment_method = PaymentMethodField(required=False)
     method = PaymentMethodField(required=False, help_text="Another name of `payment_method`.")
-    payment_method_details = PaymentMethodDetailsIn(required=False)
+    payment_method_details = PaymentMethodDetailsIn(required=False, allow_null=True)
     currency = CurrencyField(required=False, help_text="One of the catalogue's; its first where none is named.")
 
     def to_internal_value(self, data: Any) -> Any:
@@ -95,7 +95,7 @@ class PlaceOrderIn(BodyIn):
             "currency": attrs.get("currency", settings.ORDER_CURRENCIES[0]),
             "pay_later": attrs["payment"] == "later",
             "payment_method": _payment_method(attrs),
-            "payment_token": attrs.get("payment_method_details", {}).get("token", ""),
+            "payment_token": (attrs.get("payment_method_details") or {}).get("token", ""),
         }
 
 
