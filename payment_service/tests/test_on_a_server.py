@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -19,6 +20,9 @@ from servicekit import exactjson
 from tests import databases
 
 ROOT = HERE.parent
+# How often a request is sent again that found the server overloaded, and after how long: half a minute in all.
+TRIES = 60
+PAUSE_S = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +55,20 @@ def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, 
     names = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     request = urllib.request.Request(url, data=data, method=method, headers=names)
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=90) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read()
+
+
+def insist(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
+    """The answer to a request that is sent again while the server is overloaded: 503 says that nothing was done."""
+    for _ in range(TRIES):
+        status, answer = call(method, url, body, **headers)
+        if status != 503 or exactjson.decode(answer)["code"] != "overloaded":
+            break
+        time.sleep(PAUSE_S)
+    return status, answer
 
 
 @pytest.mark.parametrize("keyed", [False, True])
@@ -64,7 +78,7 @@ def test_thirty_payments_for_one_order_at_once(base_url: str, keyed: bool) -> No
 
     def pay(number: int) -> tuple[int, bytes]:
         key = {"Idempotency_Key": f"order-{order_id}-pay-{number}"} if keyed else {}
-        return call("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50}, **key)
+        return insist("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50}, **key)
 
     with ThreadPoolExecutor(30) as clients:
         answers = list(clients.map(pay, range(30)))
@@ -80,7 +94,7 @@ def test_thirty_requests_with_one_key_at_once(base_url: str) -> None:
     body = {"order_id": order_id, "amount": 50}
 
     def pay(_: int) -> tuple[int, bytes]:
-        return call("POST", f"{base_url}/api/payments/", body, Idempotency_Key=f"order-{order_id}-pay-1")
+        return insist("POST", f"{base_url}/api/payments/", body, Idempotency_Key=f"order-{order_id}-pay-1")
 
     with ThreadPoolExecutor(30) as clients:
         answers = list(clients.map(pay, range(30)))
@@ -97,7 +111,7 @@ def test_charges_and_voids_of_one_order_at_once(base_url: str) -> None:
     charge = ("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50})
     void = ("POST", f"{base_url}/api/payments/{order_id}/void/", None)
     with ThreadPoolExecutor(20) as clients:
-        answers = list(clients.map(lambda request: call(*request), [charge, void] * 10))
+        answers = list(clients.map(lambda request: insist(*request), [charge, void] * 10))
     # 202: another request is carrying the void out at this moment.
     assert {status for status, _ in answers} <= {200, 201, 202, 409}
     assert exactjson.decode(call(*void)[1])["status"] in ("VOIDED", "REFUNDED")
@@ -109,11 +123,11 @@ def test_eight_clients_pay_for_many_orders(base_url: str) -> None:
     orders = [str(uuid4()) for _ in range(200)]
 
     def pay(order_id: str) -> int:
-        return call("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50})[0]
+        return insist("POST", f"{base_url}/api/payments/", {"order_id": order_id, "amount": 50})[0]
 
     with ThreadPoolExecutor(8) as clients:
         assert set(clients.map(pay, orders)) == {201}
-        read = clients.map(lambda order_id: call("GET", f"{base_url}/api/payments/{order_id}/")[1], orders)
+        read = clients.map(lambda order_id: insist("GET", f"{base_url}/api/payments/{order_id}/")[1], orders)
         assert {exactjson.decode(body)["status"] for body in read} == {"COMPLETED"}
 
 
@@ -125,7 +139,7 @@ def test_fifty_refunds_at_once_never_pay_out_too_much(base_url: str) -> None:
     record = exactjson.decode(call("GET", f"{base_url}/api/v1/payments/order/{order_id}")[1])
     refund = {"transaction_id": record["transaction_id"], "amount": 60}
     with ThreadPoolExecutor(50) as clients:
-        answers = list(clients.map(lambda _: call("POST", f"{base_url}/api/v1/payments/refund", refund), range(50)))
+        answers = list(clients.map(lambda _: insist("POST", f"{base_url}/api/v1/payments/refund", refund), range(50)))
     # 409: the same one is on its way at that moment.
     assert Counter(200 if status == 200 else "refused" for status, _ in answers) == {200: 1, "refused": 49}
     assert {status for status, _ in answers} <= {200, 400, 409}
