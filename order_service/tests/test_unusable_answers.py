@@ -396,10 +396,12 @@ def test_a_code_that_is_none_is_not_kept(wire: responses.RequestsMock, code: Any
 def test_a_charge_at_a_wrong_address_is_refused_and_told(
     wire: responses.RequestsMock, errors: Callable[[], Any], status: int
 ) -> None:
-    """Nothing was charged there, so it is not asked again; and it stands in the log."""
+    """Nothing was charged there, so it is not asked again, in JSON or in HTML; and it stands in the log."""
     wire.post(PAYMENTS, json={"code": "not_found"}, status=status)
+    wire.post(PAYMENTS, body="<html>nobody here</html>", status=status)
     assert payments().charge(CHARGE, time_left_s=5) == Refused("not_found")
-    assert errors() == [("POST", PAYMENTS, status)]
+    assert payments().charge(CHARGE, time_left_s=5) == Refused(f"status_{status}")
+    assert errors() == [("POST", PAYMENTS, status)] * 2
 
 
 @pytest.mark.parametrize(

@@ -64,14 +64,19 @@ class RestPayments:
             body["method"] = request.method
         if request.token:
             body["payment_method_details"] = {"token": request.token}
-        reply = call(
-            self._http,
-            "POST",
-            self._http.base_url,
-            json=body,
-            idempotency_key=request.key,
-            retries=once(time_left_s),
-        )
+        try:
+            reply = call(
+                self._http,
+                "POST",
+                self._http.base_url,
+                json=body,
+                idempotency_key=request.key,
+                retries=once(time_left_s),
+            )
+        except Unusable as answer:
+            if answer.status not in _WRONG_ADDRESS:
+                raise
+            return Refused(f"status_{answer.status}")
         return self._outcome(reply, request)
 
     def find(self, order_id: UUID) -> PaymentSeen | None:
