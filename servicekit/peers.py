@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from servicekit import money
+from servicekit import cards, money
 from servicekit.http import UNUSABLE_ANSWER, Reply, is_object
 from servicekit.rest import MAX_ID
 
@@ -63,7 +63,8 @@ def code_of(reply: Reply, *, otherwise: str) -> str:
 
 def code(value: Any, *, otherwise: str) -> str:
     """A word for programs, fit to be kept."""
-    return value if isinstance(value, str) and _CODE.fullmatch(value) else otherwise
+    is_one = isinstance(value, str) and _CODE.fullmatch(value) and not cards.looks_like_a_card_number(value)
+    return value if is_one else otherwise
 
 
 def member(parent: Any, name: str) -> Any:
@@ -114,11 +115,14 @@ def amount(parent: Any, name: str, *, currency: str | None = None, may_be_negati
 
 
 def text(parent: Any, name: str) -> str:
-    """Text fit to be kept and shown: without control characters, and cut where it is too long for the column."""
+    """Text fit to be kept and shown: cut where it is too long for the column, without control characters, and with
+    stars for a card number.
+    """
     found = member(parent, name)
     if type(found) is not str:
         raise Unusable(f"{name} is no text")
-    return _CONTROL.sub(" ", found[:MAX_TEXT_LENGTH])
+    kept = _CONTROL.sub(" ", found[:MAX_TEXT_LENGTH])
+    return cards.masked(kept) if len(kept) >= cards.SHORTEST else kept
 
 
 def word(parent: Any, name: str, known: Collection[str]) -> str:

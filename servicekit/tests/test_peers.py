@@ -112,3 +112,11 @@ def test_ids_are_compared_as_text_in_any_capitals() -> None:
             peers.expect({"id": given}, "id", uid)
         with pytest.raises(Unusable):
             peers.uuid_text({"id": given}, "id")
+
+
+def test_a_card_number_in_a_text_is_not_kept() -> None:
+    """Stars for its digits, whatever stands between them; a code that is one is none."""
+    assert peers.text({"name": "Mouse 4242-4242-4242-4242 x"}, "name") == f"Mouse {'*' * 19} x"
+    assert peers.text({"name": "4242\u0000424242424242"}, "name") == "*" * 17
+    assert peers.text({"name": "Mouse 4242424242424241"}, "name") == "Mouse 4242424242424241"
+    assert peers.code("4242424242424242", otherwise="failed") == "failed"
