@@ -56,7 +56,8 @@ class Booker:
         return any(known.attempts([row.reference for row in rows]))
 
     def _sorted(self, rows: Sequence[Row]) -> Sorted:
-        sorter = Sorter(rows, ids=self._writer.ids, seen=self._seen, dry_run=self._dry_run)
+        writer = self._writer
+        sorter = Sorter(rows, ids=writer.ids, currency=writer.currency, seen=self._seen, dry_run=self._dry_run)
         return sorter.sort(rows, stop=self._stop)
 
     def _remember(self, found: Sorted) -> None:
@@ -68,8 +69,9 @@ class Booker:
         else:
             self._seen.put_off(found.later)
         paid = [each.row._replace(number=each.number) for each in found.paid]
+        given_back = [each.row for each in found.given_back]
         attempts = [row._replace(number=None) for row in found.attempts]
-        self._seen.remember([*found.present, *found.later, *paid, *attempts])
+        self._seen.remember([*found.present, *found.later, *paid, *given_back, *attempts])
 
     def _one_by_one(self, rows: Sequence[Row]) -> Sorted:
         """For a batch with a row that contradicts nothing we know of, and that the database still does not take."""
@@ -77,7 +79,7 @@ class Booker:
         for row in rows:
             found = self._sorted([row])
             try:
-                self._writer.write(found.new, paid=found.paid, attempts=found.attempts)
+                self._write_all(found)
             except IntegrityError as refusal:
                 found = Sorted(problems=[problem(row.line, "", "", f"The database refused it: {refusal}")])
             except Overtaken:
@@ -91,7 +93,10 @@ class Booker:
 
     def _write(self, found: Sorted) -> bool:
         try:
-            self._writer.write(found.new, paid=found.paid, attempts=found.attempts)
+            self._write_all(found)
         except (IntegrityError, Overtaken):
             return False
         return True
+
+    def _write_all(self, found: Sorted) -> None:
+        self._writer.write(found.new, paid=found.paid, given_back=found.given_back, attempts=found.attempts)

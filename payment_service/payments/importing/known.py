@@ -12,6 +12,8 @@ from payment_service.payments.states import Status
 
 # Every database takes that many parameters in one query.
 _ASKED_AT_ONCE: Final = 500
+# The money was taken elsewhere and no gateway here has heard of it: what happens to it from now on is only booked.
+GATEWAY: Final = "direct"
 _COLUMNS: Final = (
     "number",
     "uid",
@@ -24,6 +26,11 @@ _COLUMNS: Final = (
     "attempt",
     "version",
     "created_at",
+    "captured_at",
+    "currency",
+    "booked",
+    "gateway",
+    "transaction_id",
 )
 
 T = TypeVar("T")
@@ -43,6 +50,11 @@ class Known(NamedTuple):
     attempt: int
     version: int
     created_at: datetime
+    captured_at: datetime | None
+    currency: str
+    booked: Decimal
+    gateway: str
+    transaction_id: str | None
 
     @property
     def took_money(self) -> bool:
@@ -53,6 +65,22 @@ class Known(NamedTuple):
         """Whether an import has written it and nobody has touched it since. No other ids are of this version."""
         return self.version == 1 and self.uid.version == 7
 
+    @property
+    def was_taken_elsewhere(self) -> bool:
+        """Whether an import has booked its money: every gateway here gives a charge an id."""
+        return self.took_money and self.gateway == GATEWAY and self.transaction_id is None
+
+    @property
+    def can_be_refunded_elsewhere(self) -> bool:
+        """Whether none of its money is here, went back, or is about to."""
+        untouched = self.status is Status.CAPTURED and self.booked == 0 and not self.void_requested
+        return untouched and self.was_taken_elsewhere
+
+    @property
+    def was_charged_here_since(self) -> bool:
+        """Whether another attempt than the one that failed elsewhere decides what it says."""
+        return self.attempt > 1 and not self.was_taken_elsewhere
+
 
 class KnownAttempt(NamedTuple):
     """An attempt that failed, at a payment of the ledger."""
@@ -60,6 +88,8 @@ class KnownAttempt(NamedTuple):
     order_id: str
     reference: str
     amount: Decimal
+    method: str
+    created_at: datetime
 
 
 def payments(column: str, values: Sequence[str]) -> Iterator[Known]:
@@ -76,7 +106,9 @@ def attempts(references: Sequence[str]) -> Iterator[KnownAttempt]:
         return
     for some in portions(references):
         for attempt in FailedAttempt.objects.filter(reference__in=some):
-            yield KnownAttempt(attempt.payment_id, attempt.reference, attempt.amount)
+            yield KnownAttempt(
+                attempt.payment_id, attempt.reference, attempt.amount, attempt.method, attempt.created_at
+            )
 
 
 def taken_numbers(numbers: Sequence[int]) -> set[int]:

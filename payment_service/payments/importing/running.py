@@ -21,6 +21,7 @@ class Summary:
 
     Attributes:
         attempts: How many of those imported are no payment of their own, but attempts at one.
+        given_back: How many of those imported are refunds of payments that were there already.
         renumbered: How many have another number in the ledger than in the file.
     """
 
@@ -28,6 +29,7 @@ class Summary:
     present: int = 0
     failed: int = 0
     attempts: int = 0
+    given_back: int = 0
     renumbered: int = 0
 
     @property
@@ -112,8 +114,9 @@ class Run:
             failed_lines = failed_lines[:1]
             problems = [problem for problem in problems if problem.line <= failed_lines[0]]
         attempts = len(found.attempts) + len(found.paid)
-        self.summary.imported += len(found.new) + attempts
+        self.summary.imported += len(found.new) + attempts + len(found.given_back)
         self.summary.attempts += attempts
+        self.summary.given_back += len(found.given_back)
         self.summary.present += len(found.present)
         self.summary.failed += len(failed_lines)
         self.summary.renumbered += found.renumbered

@@ -5,15 +5,16 @@ the first that took some; what failed before or after it is kept as an attempt, 
 refused, for a person to give back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from payment_service.payments.importing import known
 from payment_service.payments.importing.known import Known, KnownAttempt
 from payment_service.payments.importing.rows import Problem, Row, problem
 from payment_service.payments.importing.seen import Seen
-from payment_service.payments.importing.writing import Ids, Paid
+from payment_service.payments.importing.writing import GivenBack, Ids, Paid
 from payment_service.payments.states import Status
 from servicekit import money
 
@@ -24,6 +25,8 @@ _IN_THE_WAY: Final = {
     Status.AUTHORIZED: "has money set aside for it here: void that, or capture it and give back what the row took",
     Status.VOIDED: "was voided here, so no money may be held for this order: give back what the row took",
 }
+# Files often say no more than the second.
+_SAME_MOMENT: Final = timedelta(seconds=1)
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Sorted:
             written when the whole file is: the next free number may be that of a row to come.
         attempts: Failed, and the order has a payment, which they do not change.
         paid: Took the money for a payment of the ledger that had failed.
+        given_back: Say of a payment of the ledger that its money was given back elsewhere.
         present: Were in the ledger before this run.
         renumbered: How many of `paid` have another number in the file.
     """
@@ -44,6 +48,7 @@ class Sorted:
     later: list[Row] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     paid: list[Paid] = field(default_factory=list)
+    given_back: list[GivenBack] = field(default_factory=list)
     present: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     renumbered: int = 0
@@ -53,6 +58,7 @@ class Sorted:
         self.later += other.later
         self.attempts += other.attempts
         self.paid += other.paid
+        self.given_back += other.given_back
         self.present += other.present
         self.problems += other.problems
         self.renumbered += other.renumbered
@@ -77,11 +83,13 @@ class Sorter:
     """Sorts one batch, by what the ledger and the rows before say now.
 
     Args:
+        currency: ISO 4217; that of every row.
         dry_run: What was met counts as written.
     """
 
-    def __init__(self, rows: Sequence[Row], *, ids: Ids, seen: Seen, dry_run: bool) -> None:
+    def __init__(self, rows: Sequence[Row], *, ids: Ids, currency: str, seen: Seen, dry_run: bool) -> None:
         self._ids = ids
+        self._currency = currency
         self._dry_run = dry_run
         references, orders = [row.reference for row in rows], [row.order_id for row in rows]
         numbers = [row.number for row in rows if row.number is not None]
@@ -125,10 +133,12 @@ class Sorter:
         if line not in (None, row.line):
             return problem(row.line, "reference", row.reference, f"Line {line} has this reference already.")
         if same is not None:
-            difference = _difference(row, same)
+            difference = _difference(row, same, self._currency)
             if difference is not None:
                 return difference
-            if not row.took_money or (isinstance(same, Known) and same.status is not Status.FAILED):
+            if isinstance(same, Known) and row.status is Status.REFUNDED and same.took_money:
+                return self._add_refunded(row, same, found)
+            if not row.took_money or (isinstance(same, Known) and same.took_money):
                 self._add_present(row, same, found)
                 return None
         standing = self._standing(row)
@@ -162,6 +172,17 @@ class Sorter:
         found.present.append(row if isinstance(same, Known) else row._replace(number=None))
         if row.took_money:
             self._standings[row.order_id] = _Standing(True, row.line, self._by_order.get(row.order_id))
+
+    def _add_refunded(self, row: Row, same: Known, found: Sorted) -> Problem | None:
+        """A row that took the money and gave it back. The ledger must not give it back once more."""
+        if same.status is Status.REFUNDED:
+            self._add_present(row, same, found)
+            return None
+        if not same.can_be_refunded_elsewhere:
+            return problem(row.line, "refunded", "true", _not_given_back(same))
+        found.given_back.append(GivenBack(row, same))
+        self._standings[row.order_id] = _Standing(True, row.line, same)
+        return None
 
     def _add_new(self, row: Row, found: Sorted) -> None:
         if row.number in self._numbers:
@@ -230,12 +251,47 @@ def _second(row: Row, standing: _Standing) -> Problem:
     return problem(row.line, "order_id", row.order_id, message)
 
 
-def _difference(row: Row, same: Known | KnownAttempt) -> Problem | None:
-    """What has become of a payment since is its own affair, but its order and its amount must be the same."""
+def _not_given_back(payment: Known) -> str:
+    """Why a refund that was made elsewhere cannot be booked on a payment that is not refunded in full."""
+    if not payment.was_taken_elsewhere:
+        return "The ledger took this payment here, and has not refunded all of it; refund it here."
+    if payment.void_requested or payment.status is Status.CAPTURED:
+        return "The ledger has a refund of this payment on its way; see that the money does not go back twice."
+    return "The ledger has refunded a part of this payment; see that it does not go back twice, then refund the rest."
+
+
+def _difference(row: Row, same: Known | KnownAttempt, currency: str) -> Problem | None:
+    """What the ledger has otherwise under the row's reference; the first of it."""
+    found = next(_differences(row, same, currency), None)
+    return None if found is None else problem(row.line, *found)
+
+
+def _differences(row: Row, same: Known | KnownAttempt, currency: str) -> Iterator[tuple[str, str, str]]:
+    """Each as column, value and message.
+
+    What has become of a payment here since is its own affair, but its order and its amount must be the same.
+    """
     if row.order_id != same.order_id:
-        message = f"The ledger has this reference for another order, {same.order_id}."
-        return problem(row.line, "reference", row.reference, message)
+        yield "reference", row.reference, f"The ledger has this reference for another order, {same.order_id}."
     if row.amount != same.amount:
-        message = f"The ledger has this payment over {money.two_decimals(same.amount)}."
-        return problem(row.line, "amount", str(row.amount), message)
-    return None
+        yield "amount", str(row.amount), f"The ledger has this payment over {money.two_decimals(same.amount)}."
+    took_money = isinstance(same, Known) and same.took_money
+    if row.took_money and not took_money:
+        return  # a later attempt: all that it says is looked at where it is booked
+    moments = [same.created_at]
+    if isinstance(same, Known):
+        if not row.took_money and same.was_charged_here_since:
+            return
+        if took_money and not row.took_money:
+            yield "status", "FAILED", "The ledger has this payment as one that took the money; find out what is right."
+        if same.currency != currency:
+            yield "currency", currency, f"The ledger has this payment in {same.currency}."
+        moments += [same.captured_at] if same.captured_at is not None else []
+    if row.method != same.method:
+        yield "method", row.method, f"The ledger has this payment by {same.method}."
+    if all(abs(row.created_at - moment) >= _SAME_MOMENT for moment in moments):
+        yield "created_at", _shown(row.created_at), f"The ledger has this payment at {_shown(moments[-1])} (UTC)."
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"

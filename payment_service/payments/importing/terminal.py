@@ -66,6 +66,8 @@ def result(summary: Summary, *, seconds: float, dry_run: bool) -> str:
     )
     if summary.attempts:
         text += f" {summary.attempts:,} are further attempts at a payment, because an order has one."
+    if summary.given_back:
+        text += f" {summary.given_back:,} are refunds of payments that were there already."
     if summary.renumbered:
         text += f" {summary.renumbered:,} got another payment_id, because theirs was taken."
     return f"Dry run, nothing was written. {text}" if dry_run else text

@@ -15,7 +15,7 @@ from django.db import connection
 
 from payment_service.payments import states
 from payment_service.payments.errors import Overtaken
-from payment_service.payments.importing.known import Known, portions
+from payment_service.payments.importing.known import GATEWAY, Known, portions
 from payment_service.payments.importing.rows import Row
 from payment_service.payments.models import NOTHING, FailedAttempt, Payment, Refund
 from payment_service.payments.services import elsewhere
@@ -25,9 +25,8 @@ from servicekit.events import trail
 from servicekit.transactions import in_one_transaction
 
 EVENT: Final = "payment.imported"
-# The money was taken elsewhere and no gateway here has heard of it: what happens to it from now on is only booked.
-GATEWAY: Final = "direct"
 REFUND_REASON: Final = "Refunded before the import"
+REFUND_REASON_SINCE: Final = "Refunded elsewhere since the import"
 
 # Room for the lines of any file; the other random bits of the id keep runs apart.
 _LINE_BITS: Final = 36
@@ -42,6 +41,13 @@ class Paid(NamedTuple):
     row: Row
     payment: Known | None
     number: int | None
+
+
+class GivenBack(NamedTuple):
+    """A row that says of a payment whose money an import has booked that all of it was given back since."""
+
+    row: Row
+    payment: Known
 
 
 class Ids:
@@ -109,7 +115,7 @@ class Writer:
     def __init__(self, *, started: datetime, currency: str) -> None:
         self.ids = Ids(started)
         self._event_ids = Ids(started)
-        self._currency = currency
+        self.currency = currency
         self._started = started
         defaults = Payment(gateway=GATEWAY, currency=currency, updated_at=started)
         fields = [
@@ -121,7 +127,14 @@ class Writer:
         self._constants = tuple(field.get_db_prep_save(getattr(defaults, field.name), connection) for field in fields)
 
     @in_one_transaction(durable=True)
-    def write(self, rows: Sequence[Row], *, paid: Sequence[Paid] = (), attempts: Sequence[Row] = ()) -> None:
+    def write(
+        self,
+        rows: Sequence[Row],
+        *,
+        paid: Sequence[Paid] = (),
+        given_back: Sequence[GivenBack] = (),
+        attempts: Sequence[Row] = (),
+    ) -> None:
         """Book the rows, all or none.
 
         Args:
@@ -130,7 +143,7 @@ class Writer:
 
         Raises:
             IntegrityError: at least one of them is in the ledger, or its order or its number is.
-            Overtaken: a payment that was paid is no longer as it was read.
+            Overtaken: a payment that was paid or given back is no longer as it was read.
         """
         numbered = [row for row in rows if row.number is not None]
         unnumbered = [row for row in rows if row.number is None]
@@ -142,6 +155,8 @@ class Writer:
         self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
         for some in portions(paid):
             self._pay(some)
+        for _, payment in given_back:
+            elsewhere.record_refund(payment.number, version=payment.version, reason=REFUND_REASON_SINCE)
         _write_attempts(attempts)
 
     def _pay(self, paid: Sequence[Paid]) -> None:
@@ -155,7 +170,7 @@ class Writer:
                     payment.number,
                     version=payment.version,
                     amount=row.amount,
-                    currency=self._currency,
+                    currency=self.currency,
                     method=row.method,
                     gateway=GATEWAY,
                     reference=row.reference,
@@ -200,7 +215,7 @@ class Writer:
                 states.TAKEN[row.status],
                 row.reference,
                 moment(row.created_at),
-                self._currency,
+                self.currency,
                 payment.attempt + 1,
                 payment.version + 1,
                 now,
@@ -243,7 +258,7 @@ class Writer:
             "amount": row.amount,
             "captured": row.amount if states.TAKEN[row.status] else NOTHING,
             "refunded": row.amount if row.status is Status.REFUNDED else NOTHING,
-            "currency": self._currency,
+            "currency": self.currency,
             "method": row.method,
             "attempt": attempt,
             "reference": row.reference,

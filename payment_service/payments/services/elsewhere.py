@@ -1,7 +1,8 @@
-"""Recording that the money of a payment which had failed here was taken elsewhere. One transaction."""
+"""Recording what happened elsewhere to the money of a payment: it was taken, or given back. One transaction each."""
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -61,7 +62,25 @@ def record_capture(
     return payment if refund_reason is None else _record_refund(payment, refund_reason)
 
 
-def _record_refund(payment: Payment, reason: str) -> Payment:
+@in_one_transaction
+def record_refund(number: int, *, version: int, reason: str) -> Payment:
+    """All the money of a payment that was taken elsewhere went back there: no gateway is asked. Takes the row lock.
+
+    Args:
+        version: At which the payment was read.
+
+    Raises:
+        Overtaken: the payment is no longer as it was read, or a refund of it is booked.
+    """
+    payments = Payment.objects.select_for_update().filter(pk=number, version=version, void_requested=False)
+    payment = payments.filter(status=Status.CAPTURED.value, booked=0).first()
+    if payment is None:
+        raise Overtaken
+    notice_due_at = Now() if payment.notify_order else None
+    return _record_refund(payment, reason, notice_due_at=notice_due_at, notice_tries=0)
+
+
+def _record_refund(payment: Payment, reason: str, **changes: Any) -> Payment:
     now = timezone.now()
     refund = Refund(
         payment=payment,
@@ -73,4 +92,4 @@ def _record_refund(payment: Payment, reason: str) -> Payment:
     )
     refund.save(force_insert=True)
     told = {"refund_id": str(refund.uid), "refund_amount": money.two_decimals(refund.amount)}
-    return move(payment, to=Status.REFUNDED, told=told, booked=refund.amount, refunded=refund.amount)
+    return move(payment, to=Status.REFUNDED, told=told, booked=refund.amount, refunded=refund.amount, **changes)

@@ -52,9 +52,10 @@ one for an order that is being charged here, or was voided here.
 All amounts are in {settings.DEFAULT_CURRENCY}. What happens to an imported payment from then on, a refund for example,
 is booked here and asks no gateway.
 
-Running it again is safe, also after it was killed: a row whose reference is in the ledger is left alone. It is reported
-as failed where the ledger has another order or another amount for it. Rows are written in batches of {BATCH:,}, each
-all or none.
+Running it again is safe, also after it was killed: a row whose reference is in the ledger is left alone. One that was
+refunded since is booked as refunded, unless money of it was moved here. Any other difference, in order, amount, method,
+status, date or currency, is reported as failed; a failed attempt that took the money since pays the order. What has
+become of a payment here stays. Rows are written in batches of {BATCH:,}, each all or none.
 """
 EPILOG: Final = """\
 Exit status: 0 when every row is in the ledger now, 1 when any row failed or the file cannot be used, 2 for a wrong
