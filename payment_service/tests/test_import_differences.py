@@ -13,7 +13,7 @@ from payment_service.payments.importing import running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.payments.services import elsewhere
 from payment_service.tests.conftest import exact
-from payment_service.tests.importing import Done, Importer, counts, ledger, numbered, row
+from payment_service.tests.importing import HEADER, Done, Importer, counts, ledger, numbered, row
 from servicekit.events import trail
 from servicekit.events.models import Event
 from servicekit.tests.checking import check
@@ -206,6 +206,35 @@ def test_another_currency_is_reported(run: Importer, settings: Any) -> None:
     settings.DEFAULT_CURRENCY = "EUR"
     done = run.again()
     assert (done.status, done.err) == (1, "line 2, currency 'EUR': The ledger has this payment in USD.\n")
+
+
+@pytest.mark.parametrize("cell", ["USD", " usd ", "", "NULL"])
+def test_a_column_currency_of_the_ledgers_own(run: Importer, cell: str) -> None:
+    """Or with nothing in it; there, behind or in front of the other columns."""
+    assert run(f"{HEADER},currency\n{row()},{cell}\n").status == 0
+    assert run(f"Currency;{HEADER.replace(',', ';')}\n{cell};{row().replace(',', ';')}\n").err == ""
+    assert (Payment.objects.get().amount, Payment.objects.get().currency) == (ALL, "USD")
+
+
+@pytest.mark.parametrize("cell", ["JPY", "eur", "$", "US", "0"])
+def test_a_column_currency_of_another_fails_the_row(run: Importer, cell: str) -> None:
+    """Its number would be other money; the rest of the file is imported, and a short row has no currency."""
+    done = run(f"{HEADER},currency\n{row(amount='50.50')},{cell}\n{row(payment_id=8, order_id=8, reference='R')}\n")
+    assert (done.status, done.err) == (
+        1,
+        f"line 2, currency '{cell}': All amounts are in USD, the ledger's currency; must be that, or empty.\n",
+    )
+    assert [payment.order_id for payment in Payment.objects.all()] == ["8"]
+    wrong = run(f"{HEADER},currency\n{row(amount='x')},{cell}\n")
+    assert [line.split(" ")[2] for line in wrong.err.splitlines()] == ["amount", "currency"]
+
+
+def test_two_columns_currency(run: Importer) -> None:
+    """Which of them is meant nobody can tell."""
+    run([row()])
+    done = run(f"currency,{HEADER},currency\nUSD,{row(payment_id=8, order_id=8, reference='R')},JPY\n")
+    assert (done.status, Payment.objects.count()) == (1, 1)
+    assert "More than once: currency." in done.err
 
 
 def test_what_was_charged_here_since_is_no_difference(run: Importer, client: APIClient) -> None:

@@ -15,6 +15,8 @@ from payment_service.payments.states import Status
 from servicekit import money
 
 COLUMNS: Final = ("payment_id", "order_id", "amount", "method", "status", "reference", "created_at", "refunded")
+# A file may have it; all amounts are in the ledger's currency either way.
+CURRENCY: Final = "currency"
 # Without a value in these a row still says all there is to say.
 _MAY_BE_EMPTY: Final = ("payment_id", "refunded")
 # What the column of the ledger holds.
@@ -121,6 +123,8 @@ class Parser:
         self._dates = dates
         self._cells: Callable[[Sequence[str]], tuple[str, ...]] = itemgetter(*[header.index(name) for name in COLUMNS])
         self._methods = {method: method for method in methods}
+        self._currency = currency
+        self._currency_at = header.index(CURRENCY) if CURRENCY in header else None
         self._is_whole = not money.has_decimals(currency)
 
     def parse(self, record: Record) -> Row | list[Problem]:
@@ -143,6 +147,8 @@ class Parser:
                 self._moment(created_at),
             )
             was_refunded = _was_refunded(refunded)
+            if self._currency_at is not None:
+                self._check_currency(cells[self._currency_at])
         except WrongCell:
             return self._wrong_cells(record.line, cells)
         if row.status is Status.FAILED:
@@ -170,7 +176,9 @@ class Parser:
             self._moment,
             _was_refunded,
         ]
-        cells = zip(COLUMNS, readers, self._cells(row), strict=True)
+        cells = list(zip(COLUMNS, readers, self._cells(row), strict=True))
+        if self._currency_at is not None:
+            cells.append((CURRENCY, self._check_currency, row[self._currency_at]))
         found = [(column, text, _what_is_wrong(read, text)) for column, read, text in cells]
         return [problem(line, column, text, message) for column, text, message in found if message]
 
@@ -181,6 +189,10 @@ class Parser:
         if self._is_whole and amount % 1:
             raise WrongCell("The currency has no decimals.")
         return amount
+
+    def _check_currency(self, text: str) -> None:
+        if text != self._currency and text.strip().upper() not in (*_NULLS, self._currency):
+            raise WrongCell(f"All amounts are in {self._currency}, the ledger's currency; must be that, or empty.")
 
     def _method(self, text: str) -> str:
         method = self._methods.get(text) or self._methods.get(text.strip().upper())
@@ -226,7 +238,7 @@ def _check_header(header: Sequence[str]) -> None:
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise WrongHeader(f"Missing: {', '.join(missing)}. {wanted}")
-    twice = sorted({name for name in COLUMNS if header.count(name) > 1})
+    twice = sorted({name for name in (*COLUMNS, CURRENCY) if header.count(name) > 1})
     if twice:
         raise WrongHeader(f"More than once: {', '.join(twice)}. {wanted}")
 

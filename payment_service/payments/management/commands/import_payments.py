@@ -15,7 +15,7 @@ from django.utils import timezone
 from payment_service.payments.importing.booking import Booker
 from payment_service.payments.importing.reading import UnusableFile, open_table
 from payment_service.payments.importing.report import Report
-from payment_service.payments.importing.rows import COLUMNS, DATES, Parser, WrongHeader
+from payment_service.payments.importing.rows import COLUMNS, CURRENCY, DATES, Parser, WrongHeader
 from payment_service.payments.importing.running import BATCH, Run, Summary
 from payment_service.payments.importing.seen import open_seen
 from payment_service.payments.importing.terminal import FirstProblems, progress, result
@@ -42,6 +42,7 @@ the columns, in any order; others than these are ignored, and so are rows with n
   reference   up to 100 characters, unique; by it the ledger knows which payments it has already
   created_at  2025-11-10T12:05:00Z, 2025-11-10 12:05:00+01:00 or 2025-11-10 12:05:00 (UTC); see --dates for 10/11/2025
   refunded    true, yes or 1: all of it was given back; false, no, 0 or empty: it was not
+  currency    may be left out: {settings.DEFAULT_CURRENCY} or empty, a row in another one fails
 
 NULL and \\N are empty. Where a number or a date could mean two things, the row fails.
 
@@ -123,7 +124,7 @@ class Command(ExplainedCommand):
     def _import(self, file: str, *, dry_run: bool, stop: bool, report: str | None, dates: str) -> Summary:
         first = FirstProblems()
         with ExitStack() as opened:
-            table = opened.enter_context(open_table(_path(file), columns=COLUMNS))
+            table = opened.enter_context(open_table(_path(file), columns=(*COLUMNS, CURRENCY)))
             parser = Parser(
                 table.header,
                 delimiter=table.delimiter,
