@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from servicekit import exactjson, invariants
-from servicekit.invariants import Outcome, Pass
+from servicekit.invariants import Outcome, Pass, Waiting
 
 # After this long without a fault nothing may be left to do. Longer than the longest wait that is in order: a charge
 # that was to be voided is given up after PAYMENT_SETTLE_S (120 s), at a worker's next look (30 s), in its lease (30 s).
@@ -47,13 +47,17 @@ class CheckCommand(BaseCommand):
     def handle(self, *_: Any, json: bool, quiet_for: float, **__: Any) -> None:
         report = (invariants.JsonReport if json else invariants.TextReport)(settings.SERVICE_NAME, self.stdout.write)
         with readable_database():
-            outcome = invariants.check(self.passes(quiet_for), report)
+            outcome = invariants.check(self.passes(quiet_for), report, waiting=self.waiting)
         if outcome is not Outcome.HOLDS:
             sys.exit(outcome)
 
     def passes(self, quiet_for_s: float) -> Sequence[Pass]:
         """What is checked, in order."""
         raise NotImplementedError
+
+    def waiting(self) -> Iterable[Waiting]:
+        """What waits for a person, if anything does."""
+        return ()
 
 
 class BooksCommand(BaseCommand):

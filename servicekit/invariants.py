@@ -59,6 +59,15 @@ class Pass:
     is_needed: bool = False
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """How many rows wait for a person. It breaks no invariant, but only because that person looks."""
+
+    rows: str
+    count: int
+    advice: str
+
+
 class Outcome(IntEnum):
     """What a check came to; the number is its exit status."""
 
@@ -74,11 +83,13 @@ class Report(Protocol):
 
     def judged(self, invariant: Invariant, *, rows: str, looked_at: int, violations: int) -> None: ...
 
+    def waits(self, waiting: Waiting) -> None: ...
+
     def ended(self, outcome: Outcome, *, looked_at: dict[str, int], violations: int) -> None: ...
 
 
-def check(passes: Sequence[Pass], report: Report) -> Outcome:
-    """Go through all rows, and tell each violation as it is found and then how each invariant stands."""
+def check(passes: Sequence[Pass], report: Report, *, waiting: Callable[[], Iterable[Waiting]] = lambda: ()) -> Outcome:
+    """Go through all rows, and tell each violation as it is found, then how each invariant stands and what waits."""
     looked_at: Counter[str] = Counter()
     violations: Counter[str] = Counter()
     for each in passes:
@@ -92,6 +103,8 @@ def check(passes: Sequence[Pass], report: Report) -> Outcome:
         for invariant in each.invariants:
             count = violations[invariant.name]
             report.judged(invariant, rows=each.rows, looked_at=looked_at[each.rows], violations=count)
+    for some in waiting():
+        report.waits(some)
     is_empty = any(each.is_needed and not looked_at[each.rows] for each in passes)
     outcome = Outcome.VIOLATED if violations.total() else Outcome.UNPROVEN if is_empty else Outcome.HOLDS
     report.ended(outcome, looked_at=dict(looked_at), violations=violations.total())
@@ -117,13 +130,16 @@ class TextReport:
             self._write(f"           Must be true: {invariant.promise}")
             self._write(f"           What to do:   {invariant.advice}")
 
+    def waits(self, waiting: Waiting) -> None:
+        self._write(f"WAIT  {waiting.count:,} {waiting.rows} for a person: {waiting.advice}")
+
     def ended(self, outcome: Outcome, *, looked_at: dict[str, int], violations: int) -> None:
         seen = ", ".join(f"{count:,} {rows}" for rows, count in looked_at.items())
         self._write(f"{self._who}: {_SENTENCES[outcome].format(count=violations)} Looked at {seen}.")
 
 
 class JsonReport:
-    """For programs: one JSON object a line, `kind` is "violation", "invariant" or "result"."""
+    """For programs: one JSON object a line, `kind` is "violation", "invariant", "waiting" or "result"."""
 
     def __init__(self, who: str, write: Callable[[str], object]) -> None:
         self._who = who
@@ -147,6 +163,9 @@ class JsonReport:
             looked_at=looked_at,
             violations=violations,
         )
+
+    def waits(self, waiting: Waiting) -> None:
+        self._line("waiting", rows=waiting.rows, count=waiting.count, advice=waiting.advice)
 
     def ended(self, outcome: Outcome, *, looked_at: dict[str, int], violations: int) -> None:
         self._line("result", outcome=outcome.name.lower(), looked_at=looked_at, violations=violations)

@@ -71,6 +71,19 @@ def hold(payment: Payment, **changes: object) -> None:
     assert Hold.objects.filter(transaction_id=payment.transaction_id).update(**changes) == 1
 
 
+def test_what_waits_for_a_person_is_counted(healthy: None) -> None:
+    """Beside the invariants, which hold; nothing is said where nothing waits."""
+    output = StringIO()
+    call_command("check_invariants", stdout=output)
+    said = output.getvalue().splitlines()
+    assert said[-2] == "WAIT  3 blocked payments for a person: manage.py blocked_payments lists them"
+    assert "payment_service: every invariant holds." in said[-1]
+    Payment.objects.filter(blocked_at__isnull=False).update(blocked_at=None)
+    output = StringIO()
+    call_command("check_invariants", stdout=output)
+    assert "WAIT" not in output.getvalue()
+
+
 def test_a_healthy_ledger_passes(healthy: None) -> None:
     """Every invariant holds, and it says how many rows it looked at. An answer that was lost is under way."""
     checked = check()

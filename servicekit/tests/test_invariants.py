@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from servicekit.invariants import Finding, Invariant, JsonReport, Look, Outcome, Pass, TextReport, check
+from servicekit.invariants import Finding, Invariant, JsonReport, Look, Outcome, Pass, TextReport, Waiting, check
 
 TRUE = Invariant("I1", "always_true", "It is true.", "Nothing to do.")
 FALSE = Invariant("I2", "never_true", "It is false.", "Run.")
@@ -60,3 +60,20 @@ def test_where_nothing_was_looked_at_nothing_is_proven(is_needed: bool, outcome:
     assert check([empty], TextReport("shop", lines.append)) is outcome
     assert lines[0].startswith("NONE  I1   always_true")
     assert ("NOTHING PROVEN" in lines[-1]) is is_needed
+
+
+def test_what_waits_for_a_person_is_told_and_breaks_nothing() -> None:
+    """A line of its own before the last, in words and for programs."""
+    words: list[str] = []
+    lines: list[str] = []
+    for report in (TextReport("shop", words.append), JsonReport("shop", lines.append)):
+        passes = [Pass("rows", (TRUE,), lambda: [Look(2, ())])]
+        assert check(passes, report, waiting=lambda: [Waiting("things", 2, "look")]) is Outcome.HOLDS
+    assert words[-2] == "WAIT  2 things for a person: look"
+    assert json.loads(lines[-2]) == {
+        "kind": "waiting",
+        "service": "shop",
+        "rows": "things",
+        "count": 2,
+        "advice": "look",
+    }

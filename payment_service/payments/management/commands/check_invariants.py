@@ -1,12 +1,18 @@
 """`manage.py check_invariants`: whether every payment agrees with its refunds, its events and the gateway's books."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from payment_service.payments.auditing.passes import passes
+from payment_service.payments.models import Payment
 from servicekit.auditing import CheckCommand
-from servicekit.invariants import Pass
+from servicekit.invariants import Pass, Waiting
 
 
 class Command(CheckCommand):
     def passes(self, quiet_for_s: float) -> Sequence[Pass]:
         return passes(quiet_for_s)
+
+    def waiting(self) -> Iterable[Waiting]:
+        """What a gateway refuses for good; it may be money of an order that is cancelled."""
+        if count := Payment.objects.filter(blocked_at__isnull=False).count():
+            yield Waiting("blocked payments", count, "manage.py blocked_payments lists them")
