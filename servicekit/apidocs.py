@@ -88,6 +88,11 @@ _ANY: Final = {
 # What an operation that changes something may answer on top of that.
 _UNSAFE: Final = {
     "403": _common("A web page of another origin asked for it.", ("cross_site", "Cross-site requests are not allowed")),
+    "408": _common("The body did not come in time.", ("request_timeout", "The request body did not arrive in time")),
+    "411": _common(
+        "A body in chunks, where another server than its own runs the service.",
+        ("length_required", "Content-Length is required"),
+    ),
     "413": _common("The body is too large.", ("request_too_large", "Request body is too large")),
     "415": _common(
         "The body is not JSON, or encoded.",

@@ -155,9 +155,11 @@ def _refuse_method(request: HttpRequest) -> answers.Answer | None:
 
 def _refuse_coding(sent: Mapping[str, str]) -> answers.Answer:
     """For a body in a coding that nobody has undone: what the server has read is like any other here (`bridge.py`)."""
-    if "CONTENT_LENGTH" in sent:
+    if sent.get("CONTENT_LENGTH"):
         return answers.error(400, "Content-Length and Transfer-Encoding exclude each other", "bad_request")
-    if sent["HTTP_TRANSFER_ENCODING"].strip().lower() == "chunked":  # another server, which reads none
+    if (
+        sent["HTTP_TRANSFER_ENCODING"].strip().lower() == "chunked"
+    ):  # another server, such as runserver, which reads none
         return answers.error(411, "Content-Length is required", "length_required")
     return answers.error(400, "Transfer-Encoding must be chunked", "bad_request")
 

@@ -51,8 +51,19 @@ def by_ourselves(files: Sequence[str], variables: Mapping[str, str]) -> dict[str
     return found
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Takes no key twice, as Docker Compose 2 does not; PyYAML, and the docker-compose before it, keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"more than once: {twice}", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 def _read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    read = yaml.safe_load(path.read_text())
+    read = yaml.load(path.read_text(), Loader=_StrictLoader)
     kept = {name: _filled(read[name], variables) for name in _PARTS if name in read}
     for name, service in kept["services"].items():
         for variable, value in service.get("environment", {}).items():

@@ -95,12 +95,17 @@ def idempotent(handler: View) -> View:
         except BaseException:
             _unanswered(claimed).update(locked_until=Now())
             raise
-        if response.status_code == _COME_AGAIN:
-            _unanswered(claimed).delete()
-            return response
-        return response if _store(claimed, response) else _answered_meanwhile(claimed) or response
+        return _kept(claimed, response)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _kept(claimed: Claim, response: Response) -> Response:
+    """What the client is told: the answer, or that of whoever was faster. A 503 gives the key back instead."""
+    if response.status_code == _COME_AGAIN:
+        _unanswered(claimed).delete()
+        return response
+    return response if _store(claimed, response) else _answered_meanwhile(claimed) or response
 
 
 def idempotent_at_once(prepare: Callable[[Request], Callable[[], Response] | None]) -> Callable[[View], View]:

@@ -56,7 +56,7 @@ SETTINGS: Final = {
     },
     "product_stub": COMMON,
 }
-# What every kind of process must have died at; the stub calls nobody, and only workers have jobs.
+# What every kind of process must have died at; only workers have jobs.
 MUST_DIE_AT: Final = {
     "product_stub": {"commit", "call", "sent", "answer"},
     "payment_service": {"commit", "gateway", "call", "sent", "answer"},

@@ -1,8 +1,9 @@
 """Recording what happened elsewhere to the money of a payment: it was taken, or given back. One transaction each."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -37,9 +38,7 @@ def record_capture(
     Raises:
         Overtaken: the payment is no longer as it was read.
     """
-    payment = Payment.objects.filter(pk=number, version=version, void_requested=False).first()
-    if payment is None:
-        raise Overtaken
+    payment = _as_read(number, version)
     notice_due_at = Now() if payment.notify_order else None
     payment = move(
         payment,
@@ -51,10 +50,7 @@ def record_capture(
         gateway=gateway,
         reference=reference,
         auto_capture=True,
-        failure_code="",
-        error_message="",
-        retryable=None,
-        provider_response=None,
+        **_NO_FAILURE,
     )
     payment = move(
         payment, to=Status.CAPTURED, captured=amount, captured_at=captured_at, notice_due_at=notice_due_at, due_at=None
@@ -78,6 +74,22 @@ def record_refund(number: int, *, version: int, reason: str) -> Payment:
         raise Overtaken
     notice_due_at = Now() if payment.notify_order else None
     return _record_refund(payment, reason, notice_due_at=notice_due_at, notice_tries=0)
+
+
+# What the attempt before left behind.
+_NO_FAILURE: Final[Mapping[str, Any]] = {
+    "failure_code": "",
+    "error_message": "",
+    "retryable": None,
+    "provider_response": None,
+}
+
+
+def _as_read(number: int, version: int) -> Payment:
+    payment = Payment.objects.filter(pk=number, version=version, void_requested=False).first()
+    if payment is None:
+        raise Overtaken
+    return payment
 
 
 def _record_refund(payment: Payment, reason: str, **changes: Any) -> Payment:
