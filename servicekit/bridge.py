@@ -34,6 +34,9 @@ _NAMES_KEPT: Final = 256
 _IGNORED: Final = ("range",)
 # The server would name itself, and cannot be asked to leave the header out.
 _FURTHER: Final = (("Server", ""),)
+# What stands for a value that is not ASCII, which the server does not show: a header is not absent for that. None that
+# decides something may have this value.
+_UNREADABLE: Final = "\xff"
 _LAST: Final = (*_FURTHER, ("Connection", "close"))
 _CRASHED: Final = exactjson.encode({"error": "Internal server error", "code": "internal_error"})
 
@@ -140,7 +143,7 @@ class Bridge:
                 environ[key] = f"{environ[key]}{_between(key)}{value}" if key in environ else value
         if len(names) < len(sent):  # some have a value that is not ASCII
             for name in sent:
-                environ.setdefault(keys.get(name) or self._key_of(name), "")
+                environ.setdefault(keys.get(name) or self._key_of(name), _UNREADABLE)
         if not environ.get("HTTP_HOST"):
             environ["HTTP_HOST"] = scope.authority or ""
         return environ

@@ -108,6 +108,25 @@ def test_a_header_with_an_underscore_is_not_the_one_with_a_dash(service: Service
     assert wire.asked(service, both)[1]["x-request-id"] == "open"
 
 
+@pytest.mark.parametrize(
+    ("header", "refusal"),
+    [
+        (b"Content-Encoding: gzip\xff", (415, "unsupported_media_type")),
+        (b"Origin: http://evil.example\xff", (403, "cross_site")),
+        (b"Idempotency-Key: key\xff", (400, "idempotency_key_invalid")),
+    ],
+)
+def test_a_header_that_is_not_ascii_is_not_absent(orders: Service, header: bytes, refusal: tuple[int, str]) -> None:
+    """The server shows it to nobody; what would have been refused in ASCII is refused."""
+    before = count(orders)
+    request = post(f"Content-Length: {len(ORDER)}", "Connection: close").replace(
+        b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n"
+    )
+    status, _, body = wire.asked(orders, request, ORDER)
+    assert (status, body["code"]) == refusal
+    assert count(orders) == before
+
+
 def test_a_key_with_an_underscore_is_none(orders: Service) -> None:
     """Two orders."""
     request = post(f"Idempotency_Key: {uuid4()}", f"Content-Length: {len(ORDER)}", "Connection: close")

@@ -273,13 +273,32 @@ ATTACKS: Final[Sequence[Attack]] = (
     ),
     Attack(
         "Another site's page that posts into a service on the reader's own network",
-        "403 `cross_site` before the body is read",
-        (f"{_KIT}/test_headers.py",),
+        "403 `cross_site` before the body is read; nothing moves",
+        (
+            f"{_KIT}/test_headers.py",
+            f"{_ATTACKS}/test_the_edge.py::test_another_sites_page_moves_no_money_and_no_stock",
+        ),
     ),
     Attack(
         "Card numbers where text goes",
         "refused before anything is stored or logged, and repeated in no error",
-        (f"{_KIT}/test_cards.py",),
+        (
+            f"{_KIT}/test_cards.py",
+            f"{_ATTACKS}/test_the_edge.py::test_a_card_number_in_a_name_or_a_reason_is_refused",
+            f"{_ATTACKS}/test_the_edge.py::test_a_card_number_in_the_place_of_a_token_is_refused",
+            f"{_ATTACKS}/test_the_edge.py::test_a_card_number_is_no_payment_method",
+        ),
+    ),
+    Attack(
+        "Lists of 320,000 elements, ids of 5,000 digits, headers that come twice or lie",
+        "a short 4xx that costs little; nothing is executed",
+        (
+            f"{_ATTACKS}/test_the_edge.py::test_a_list_without_end_costs_nothing_and_is_answered_shortly",
+            f"{_ATTACKS}/test_the_edge.py::test_ids_of_thousands_of_digits_are_no_ids",
+            f"{_ATTACKS}/test_the_edge.py::test_a_header_that_comes_twice_is_refused",
+            f"{_ATTACKS}/test_the_edge.py::test_a_key_that_comes_twice_charges_neither_amount",
+            f"{_ATTACKS}/test_the_edge.py::test_a_lying_header_charges_nothing",
+        ),
     ),
     Attack(
         "A product or payment service that lies: prices, quantities, lines, orders, statuses, pages of HTML, no end",
