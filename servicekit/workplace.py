@@ -6,7 +6,9 @@ from anything, but only as many connections as places. `elsewhere` is for the ti
 
 import threading
 import time
+import weakref
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -16,6 +18,9 @@ from servicekit.gate import Gate
 from servicekit.sqlite import base as sqlite
 
 _here = threading.local()
+
+# All there are in this process.
+_stocks: "weakref.WeakSet[Connections]" = weakref.WeakSet()
 
 
 class Connections:
@@ -30,6 +35,7 @@ class Connections:
         self._keep = keep
         self._limit_s = limit_s
         self._idle: deque[BaseDatabaseWrapper] = deque()
+        _stocks.add(self)
 
     def lend(self) -> BaseDatabaseWrapper | None:
         """Give this thread a connection; None when it has one of its own, as in tests and commands."""
@@ -45,6 +51,12 @@ class Connections:
         connections[DEFAULT_DB_ALIAS] = connection
         return connection
 
+    def close_idle(self) -> None:
+        """Close those that nobody uses; they open again when they are lent."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
     def take_back(self, connection: BaseDatabaseWrapper | None) -> None:
         """Take back what `lend` gave."""
         if connection is None:
@@ -57,9 +69,17 @@ class Connections:
 
 
 def look_after(connection: BaseDatabaseWrapper | None) -> None:
-    """What Django does at the beginning and the end of a request, when the thread has no connection yet or any more."""
-    if connection is not None:
-        connection.close_if_unusable_or_obsolete()
+    """What Django does at the beginning and the end of a request, when the thread has no connection yet or any more.
+
+    Where it leaves none open, the idle ones go as well on SQLite: those of one process share what they know of the
+    file, so that one which was opened while that could only be read would keep all others from writing.
+    """
+    if connection is None:
+        return
+    connection.close_if_unusable_or_obsolete()
+    if connection.connection is None and connection.vendor == "sqlite":
+        for stock in list(_stocks):
+            stock.close_idle()
 
 
 class Workplace:
