@@ -27,6 +27,7 @@ REASONS: Final[Mapping[str, str]] = {
     states.STOCK_NOT_HELD: "stock_not_held",
     states.TOTAL_TOO_LARGE: "total_too_large",
     states.NOT_PAID_IN_TIME: "not_paid_in_time",
+    states.REFUNDED: "refunded",
     states.CANCELLED_ON_REQUEST: "cancelled_on_request",
 }
 

@@ -110,6 +110,8 @@ class Model:
         self.settle(resend=False)
         if self.status not in TAKEN:
             return "payment_not_refundable"
+        if amount is None and self.left == 0 and self.pending_refunds:
+            return "refund_pending"
         wanted = self.left if amount is None else amount
         if not 0 < wanted <= self.left:
             return "refund_exceeds_captured"
