@@ -70,6 +70,8 @@ class Memory:
         with self._lock:
             if asked.reply is None or asked.body is None or not is_kept(asked.reply):
                 asked.reply = reply
+            elif is_given_back(reply):  # of a copy that came before the one that was carried out
+                return
             elif (asked.reply.status, asked.reply.text) != (reply.status, reply.text):
                 first = asked.reply
                 self.changed.append(
@@ -88,7 +90,13 @@ def is_final(reply: Reply) -> bool:
 
 def is_kept(reply: Reply) -> bool:
     """Whether the service keeps this answer for those who ask again: what was carried out, not what was refused."""
-    return reply.status < 300 or (isinstance(reply.json, dict) and "number" in reply.json)
+    has_order = isinstance(reply.json, dict) and "number" in reply.json
+    return reply.status < 300 or (has_order and not is_given_back(reply))
+
+
+def is_given_back(reply: Reply) -> bool:
+    """Whether the key may be used anew: the same request places another order then."""
+    return reply.status == 503
 
 
 class Shop:
