@@ -114,7 +114,8 @@ def test_workers_neither_die_nor_spin_nor_forget(
         assert worker.is_running
     assert 1 <= failures <= MOST_FAILURES
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    assert sound.orders.get(f"/api/orders/{placed.json['id']}/").json["status"] == "CANCELLED"
+    expired = f"/api/orders/{placed.json['id']}/"
+    wait_until(lambda: sound.orders.get(expired).json["status"] == "CANCELLED", what="what was due is done")
     evidence(
         "storage fault under a worker",
         injected="lock held" if fault is storage.locked else "disk full",
