@@ -241,7 +241,7 @@ def test_what_was_charged_here_since_is_no_difference(run: Importer, client: API
     """Its failure elsewhere was true, and the file that says so can be imported again."""
     failed = row(status="FAILED", method="UPI")
     run([failed])
-    body = {"order_id": 342, "amount": 561, "method": "CARD"}
+    body = {"order_id": 342, "amount": 561, "method": "CARD", "payment_method_details": {"token": "tok_ok"}}
     assert exact(client.post("/api/payments/", body))["status"] == "COMPLETED"
     assert is_present(run([failed]))
 
