@@ -107,8 +107,8 @@ class Workplace:
             self._stand_up()
 
     def leave(self) -> bool:
-        """Let others have it, unless there is work of ours half-done in it; whether it was left."""
-        if connections[DEFAULT_DB_ALIAS].in_atomic_block:
+        """Let others have it, unless it is left already or has work of ours half-done in it; whether it was left."""
+        if not self._is_taken or connections[DEFAULT_DB_ALIAS].in_atomic_block:
             return False
         self._stand_up()
         return True
@@ -144,7 +144,8 @@ class _Elsewhere:
 def elsewhere() -> _Elsewhere:
     """Around waiting for somebody else: others may work here in the meantime. The database is out of reach inside.
 
-    Nothing changes where there is no workplace (in a worker), or in a transaction, which needs its connection.
+    Nothing changes where there is no workplace (in a worker), inside another one of these, or in a transaction, which
+    needs its connection.
     """
     return _Elsewhere()
 

@@ -15,7 +15,8 @@ from django.test import RequestFactory
 
 from servicekit import answers
 from servicekit.admission import AdmissionMiddleware
-from servicekit.workplace import Connections
+from servicekit.gate import Gate
+from servicekit.workplace import Connections, Workplace, elsewhere
 
 pytestmark = pytest.mark.django_db
 # Longer than any thread here works.
@@ -232,3 +233,25 @@ def test_a_read_that_took_too_long_asks_for_patience(method: str, code: str) -> 
     """And is no outage. A write that took too long may be one: what it has done is not said to be nothing."""
     answer = answers.answer_to(RequestFactory().generic(method, "/things"), OperationalError("interrupted"))
     assert (answer.status, answer.body["code"], answer.headers) == (503, code, {"Retry-After": "1"})
+
+
+def free_places(gate: Gate) -> list[int]:
+    """How many there are while somebody works, waits, waits within that, waits still, and works again."""
+    found = []
+    with Workplace(gate, Connections(keep=1), wait_s=PATIENCE_S):
+        found.append(gate._free)
+        with elsewhere():
+            found.append(gate._free)
+            with elsewhere():
+                found.append(gate._free)
+            found.append(gate._free)
+        found.append(gate._free)
+    return found
+
+
+def test_a_place_is_given_back_once() -> None:
+    """Who waits within a wait, as a gateway does that asks by `servicekit.http`, gives back no second place."""
+    gate = Gate(places=1, in_flight=1)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(free_places, gate).result() == [0, 1, 1, 1, 0]
+    assert gate._free == 1

@@ -45,6 +45,8 @@ _MAKERS: Final[Mapping[str, Callable[[], Gateway]]] = {
     "simulated": _simulated,
     "stripe": _stripe,
 }
+# Its books are in our own database, so it keeps the caller's place; `sleep` gives that back while it waits.
+_KEEPS_PLACE: Final = frozenset({"simulated"})
 
 
 def names() -> frozenset[str]:
@@ -62,7 +64,9 @@ def name_for(method: str) -> str:
 def gateway(name: str) -> Gateway:
     """The gateway of that name; one per process, safe to share between threads."""
     made = _MAKERS[name]()
-    return MeteredGateway(name, GuardedGateway(made, _downstream(name)) if made.has_outside_effect else made)
+    if made.has_outside_effect:
+        made = GuardedGateway(made, _downstream(name), keeps_place=name in _KEEPS_PLACE)
+    return MeteredGateway(name, made)
 
 
 def is_refused(name: str) -> bool:

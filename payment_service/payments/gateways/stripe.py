@@ -25,7 +25,6 @@ from payment_service.payments.gateways.base import (
     Request,
     VoidRequest,
 )
-from servicekit import workplace
 from servicekit.http import never_connected
 
 log = structlog.get_logger()
@@ -197,8 +196,7 @@ def _errors_as_values() -> Iterator[list[Declined]]:
     """Puts what Stripe refuses into the list; raises the port's exceptions for everything that is no answer."""
     refused: list[Declined] = []
     try:
-        with workplace.elsewhere():
-            yield refused
+        yield refused
     except stripe.CardError as error:
         decline_code = getattr(error.error, "decline_code", None) if error.error else None
         refused.append(_declined(decline_code or error.code or "card_declined", error.user_message))
