@@ -102,7 +102,7 @@ def test_the_trail_of_a_payment_that_was_paid_later(run: Importer) -> None:
         (1, "payment.imported", "FAILED"),
         (2, "payment.imported", "CAPTURED"),
     ]
-    assert events[1]["data"]["attempt"] == Payment.objects.get().attempt == 2
+    assert events[1]["data"]["attempt"] == Payment.objects.get().attempt == 1
     assert Event.objects.filter(published_at=None).count() == 0
 
 

@@ -232,8 +232,8 @@ class Sorter:
         found.attempts.append(failed)
         if failed.number is not None:
             self._numbers.discard(failed.number)
-        if row.number in self._numbers:
-            found.renumbered += 1
+        if row.number is None or row.number in self._numbers:
+            found.renumbered += row.number is not None
             row = row._replace(number=failed.number)
         self._numbers.update([row.number] if row.number is not None else [])
         found.new.append(row)

@@ -90,7 +90,8 @@ _VARYING: Final = (
     "captured_at",
     "failed_at",
 )
-# What an attempt that took the money changes about a payment that an import has written.
+# What an attempt that took the money changes about a payment that an import has written: it reads like one that nothing
+# went before from then on, so that neither batches nor files show. `attempt` counts what was asked here, and stays.
 _PAID: Final = (
     "number",
     "amount",
@@ -101,9 +102,10 @@ _PAID: Final = (
     "status",
     "taken",
     "reference",
+    "created_at",
     "captured_at",
+    "failed_at",
     "currency",
-    "attempt",
     "version",
     "updated_at",
 )
@@ -189,9 +191,7 @@ class Writer:
         if paid:
             _go_on_behind(max(number for _, _, number in paid))
         facts = [
-            self._fact(row, attempt=payment.attempt + 1)._replace(
-                aggregate_id=str(payment.uid), sequence=payment.version + 1
-            )
+            self._fact(row)._replace(aggregate_id=str(payment.uid), sequence=payment.version + 1)
             for row, payment, _ in paid
         ]
         trail.keep(EVENT, aggregate_type="payment", facts=facts)
@@ -203,7 +203,8 @@ class Writer:
         moment: Callable[[datetime], Any] = connection.ops.adapt_datetimefield_value
         nothing, now = str(NOTHING), moment(self._started)
         for row, payment, number in paid:
-            amount, refunded = str(row.amount), str(row.amount) if row.status is Status.REFUNDED else nothing
+            amount, created_at = str(row.amount), moment(row.created_at)
+            refunded = amount if row.status is Status.REFUNDED else nothing
             yield (
                 number,
                 amount,
@@ -214,9 +215,10 @@ class Writer:
                 row.status.value,
                 states.TAKEN[row.status],
                 row.reference,
-                moment(row.created_at),
+                created_at,
+                created_at,
+                None,
                 self.currency,
-                payment.attempt + 1,
                 payment.version + 1,
                 now,
                 payment.number,
@@ -251,7 +253,7 @@ class Writer:
                 *self._constants,
             )
 
-    def _fact(self, row: Row, *, attempt: int = 1) -> trail.Fact:
+    def _fact(self, row: Row) -> trail.Fact:
         data = {
             "order_id": row.order_id,
             "status": row.status.value,
@@ -260,7 +262,7 @@ class Writer:
             "refunded": row.amount if row.status is Status.REFUNDED else NOTHING,
             "currency": self.currency,
             "method": row.method,
-            "attempt": attempt,
+            "attempt": 1,
             "reference": row.reference,
         }
         return trail.Fact(self._event_ids.of_line(row.line), self.ids.of_line(row.line), sequence=1, data=data)
