@@ -4,14 +4,18 @@ from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from payment_service.payments.errors import Overtaken, PaymentNotFound
 from payment_service.payments.importing import running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.payments.processing import repair
+from payment_service.payments.services import attempts, closing, refunds
+from payment_service.payments.services.attempts import Asked
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import Importer, counts, numbered, row
 from servicekit.events import trail
@@ -319,3 +323,36 @@ def test_a_reference_of_an_attempt_is_taken(run: Importer) -> None:
         "line 3, amount '1.00': The ledger has this payment over 561.00.",
     ]
     assert Payment.objects.count() == 1
+
+
+def test_a_void_in_the_moment_of_a_new_number(run: Importer, client: APIClient) -> None:
+    """It was read under a number that another payment has by now: its own money goes back, and not the other's."""
+    run([FAILED])
+    read = Payment.objects.get()
+    run([SUCCESS])
+    run([row(payment_id=7, order_id=343, reference="OTHER", status="FAILED")])
+    assert closing.request_void(read).number == 9
+    assert list(Payment.objects.order_by("number").values_list("number", "void_requested")) == [(7, False), (9, True)]
+    repair.payments_once()
+    assert list(Payment.objects.order_by("number").values_list("status", flat=True)) == ["FAILED", "REFUNDED"]
+
+
+def test_a_charge_in_the_moment_of_a_new_number(run: Importer) -> None:
+    """It was read under a number that another payment has by now, which is not charged in its place."""
+    run([FAILED])
+    read = Payment.objects.get()
+    run([SUCCESS])
+    run([row(payment_id=7, order_id=343, reference="OTHER", status="FAILED")])
+    before = list(Payment.objects.order_by("number").values())
+    asked = Asked(uuid4(), "342", Decimal("561.00"), "USD", "CARD")
+    with pytest.raises(Overtaken):
+        attempts.start_attempt(read, asked, gateway="sim")
+    assert list(Payment.objects.order_by("number").values()) == before
+
+
+def test_a_refund_under_a_number_that_nobody_has_any_more(run: Importer) -> None:
+    """404, like any other unknown number."""
+    run([FAILED])
+    run([SUCCESS])
+    with pytest.raises(PaymentNotFound):
+        refunds.book_refund(7, uid=uuid4(), amount=None, reason="")

@@ -32,14 +32,16 @@ def request_void(payment: Payment) -> Payment:
     Leaves the version alone where somebody may be waiting for a gateway: their answer is recorded first, and the void
     is due right after it. A FAILED payment is closed by a new version, so that no new attempt can start from the old.
     """
-    Payment.objects.filter(pk=payment.pk, status=Status.FAILED.value, void_requested=False).update(
+    # By its id: an import may give a payment that failed elsewhere another number, and its own to another payment.
+    same = Payment.objects.filter(uid=payment.uid)
+    same.filter(status=Status.FAILED.value, void_requested=False).update(
         void_requested=True, version=F("version") + 1, updated_at=timezone.now()
     )
     open_statuses = [status.value for status in states.VOIDABLE]
-    Payment.objects.filter(pk=payment.pk, status__in=open_statuses, void_requested=False).update(
+    same.filter(status__in=open_statuses, void_requested=False).update(
         void_requested=True, due_at=Coalesce("due_at", Now())
     )
-    return Payment.objects.get(pk=payment.pk)
+    return same.get()
 
 
 @in_one_transaction

@@ -44,7 +44,10 @@ def move(payment: Payment, *, to: Status, told: Mapping[str, Any] | None = None,
     """
     changes.setdefault("due_at", due_when_void_requested() if to in states.VOIDABLE else None)
     rows = Payment.objects.filter(
-        pk=payment.pk, version=payment.version, status__in=[source.value for source in states.sources_of(to)]
+        pk=payment.pk,
+        uid=payment.uid,  # an import may have given the number to another payment since
+        version=payment.version,
+        status__in=[source.value for source in states.sources_of(to)],
     )
     changes = {
         **UNBLOCKED,

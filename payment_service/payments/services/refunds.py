@@ -12,7 +12,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from payment_service.payments import states
-from payment_service.payments.errors import NotRefundable, Overtaken, RefundExceedsCaptured, RefundPending
+from payment_service.payments.errors import (
+    NotRefundable,
+    Overtaken,
+    PaymentNotFound,
+    RefundExceedsCaptured,
+    RefundPending,
+)
 from payment_service.payments.gateways.base import Approved, Declined, Outcome
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment, Refund
 from payment_service.payments.services.moves import (
@@ -65,11 +71,12 @@ def book_refund(
         takes_up: Whether a refund with this id that was refused is booked again, if it still can be.
 
     Raises:
+        PaymentNotFound: no payment has this number, or none has it any more.
         NotRefundable: no money was taken, or all of it is back.
         RefundPending: the same is on its way, or all that is left is.
         RefundExceedsCaptured: more than is left, refunds without an answer included.
     """
-    payment = Payment.objects.select_for_update().get(pk=payment_number)
+    payment = _locked(payment_number)
     earlier = Refund.objects.select_related("payment").filter(uid=uid, payment=payment).first()
     if earlier is not None:
         was_promised = earlier.blocked_at is not None
@@ -91,7 +98,7 @@ def book_rest(payment_number: int) -> Refund | None:
 
     However often that is tried, it is one row: a refund that was refused goes on where it was.
     """
-    payment = Payment.objects.select_for_update().get(pk=payment_number)
+    payment = _locked(payment_number)
     if payment.status not in states.REFUNDABLE or payment.refundable == 0:
         return None
     refused = Refund.objects.filter(payment=payment, for_void=True, status=RefundStatus.FAILED.value)
@@ -136,7 +143,7 @@ def finish_refund(refund: Refund, outcome: Outcome, *, is_promised: bool) -> Ref
     Raises:
         Overtaken: the lease ran out and somebody else has the refund.
     """
-    payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
+    payment = _locked(refund.payment_id)
     if isinstance(outcome, Approved):
         _succeed(payment, refund, transaction_id=outcome.transaction_id)
     elif is_promised and outcome.retryable:
@@ -171,6 +178,13 @@ def postpone_refund(refund: Refund) -> Refund:
         due_at=clock.seconds_from_now(wait_s(refund.tries, longest_s=LONGEST_WAIT_S)), tries=F("tries") + 1
     )
     return _fresh(refund)
+
+
+def _locked(payment_number: int) -> Payment:
+    payment = Payment.objects.select_for_update().filter(pk=payment_number).first()
+    if payment is None:
+        raise PaymentNotFound
+    return payment
 
 
 def _require_no_twin(payment: Payment, amount: Decimal | None, *, refuses_twin: bool) -> None:
