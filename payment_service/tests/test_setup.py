@@ -1,5 +1,6 @@
 """What is around the doors: settings checks, OpenAPI, admin, migrations and the worker's command."""
 
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from payment_service import settings as ours
 from payment_service.payments import checks
+from payment_service.payments.gateways import registry
 from payment_service.payments.processing import charging
 from payment_service.settings import HERE
 from payment_service.tests.conftest import asked, trail
@@ -53,6 +55,13 @@ def test_a_wrong_gateway_table_is_a_system_check_error(settings: Any, table: dic
     """Said at the start, not at the first payment."""
     settings.PAYMENT_GATEWAYS = table
     assert [error.id for error in checks.gateways_are_known()] == ids
+
+
+def test_every_gateway_is_in_the_guide() -> None:
+    """One row of its table for each, and no row for one that does not exist."""
+    guide = (HERE.parent / "docs" / "gateways.md").read_text()
+    table = guide.partition("| Gateway | What it is |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(registry.names())
 
 
 @pytest.mark.django_db

@@ -211,6 +211,9 @@ def _errors_as_values() -> Iterator[list[Declined]]:
         raise (GatewayUnavailable if never_connected(error.__cause__) else OutcomeUnknown) from error
     except stripe.StripeError as error:
         raise OutcomeUnknown from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        log.exception("stripe.unreadable_answer")  # not what was agreed on, so it says nothing of what was done
+        raise OutcomeUnknown from error
 
 
 def _end_of(intent: stripe.PaymentIntent, request: CaptureRequest | VoidRequest) -> Outcome | None:

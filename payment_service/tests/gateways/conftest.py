@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from payment_service.tests.gateways.network import Network
 from payment_service.tests.servers import free_port, wait_for
 
 
@@ -19,3 +20,10 @@ def localstripe_url() -> Iterator[str]:
         wait_for(f"{url}/js.stripe.com/v3/")
         yield url
         server.terminate()
+
+
+@pytest.fixture(scope="session")
+def stripe_network(localstripe_url: str) -> Iterator[Network]:
+    """localstripe, behind a network that can fail."""
+    with Network(localstripe_url).serving() as network:
+        yield network
