@@ -22,6 +22,7 @@ from servicekit.middleware import REQUEST_ID_HEADER
 from servicekit.retries import RetryPolicy
 from servicekit.transport import (
     MAX_ANSWER_BYTES,
+    MAX_ANSWER_VALUES,
     AnswerTooLarge,
     EndlessAnswer,
     Headers,
@@ -214,7 +215,7 @@ def _reply(response: requests.Response, request: requests.PreparedRequest) -> Re
         return _unreadable(request, "the answer is too large", status=status)
     content = response.content
     try:
-        body = exactjson.decode_once(content) if content else None
+        body = exactjson.decode_once(content, max_values=MAX_ANSWER_VALUES) if content else None
     except exactjson.MalformedJSON:
         if status < _FIRST_SERVER_ERROR:
             return _unreadable(request, "the answer is not JSON", status=status)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -30,9 +30,13 @@ class ExactJSONParser(BaseParser):
 
 
 def document_in(body: bytes) -> Any:
-    """What a request's body says. Raises DRF's ParseError."""
+    """What a request's body says. Raises DRF's ParseError, or ValidationError for a field with too many values."""
     try:
-        return exactjson.decode_once(body)
+        return exactjson.decode_once(body, max_values=exactjson.MAX_VALUES)
+    except exactjson.TooManyValues as problem:
+        if problem.member is None:
+            raise ParseError(f"Malformed JSON: {problem}") from problem
+        raise ValidationError({problem.member: [f"Must not have {problem}."]}) from problem
     except exactjson.MalformedJSON as problem:
         raise ParseError(f"Malformed JSON: {problem}") from problem
 

@@ -20,8 +20,12 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import wait_for_read
 
+from servicekit import exactjson
+
 # A larger answer than this is not from a service of ours.
 MAX_ANSWER_BYTES: Final = 5_000_000
+# Ten times what a request may have.
+MAX_ANSWER_VALUES: Final = 10 * exactjson.MAX_VALUES
 # What one read may bring: most answers come in one.
 _READ_BYTES: Final = 65_536
 # Below it are those that announce another answer, such as 103 Early Hints.

@@ -137,3 +137,50 @@ def test_no_other_document_is_taken_for_one(document: object, separators: tuple[
     """Whatever looks like a key within its texts."""
     text = json.dumps(document, separators=separators).encode()
     assert exactjson.decode_once(text, max_depth=20) == document
+
+
+MANY = [
+    b"[" + b"1e5," * 15_000 + b"1]",
+    b'{"a":[' + b"1e5," * 15_000 + b'1],"b":1}',
+    b"{" + b",".join(b'"%d":1' % n for n in range(6_000)) + b"}",
+    b'{"a":{"b":[' + b"[]," * 15_000 + b"{}]}}",
+    b'{"a":"' + b'\\"' * 9 + b'","b":[' + b'"",' * 15_000 + b'""]}',
+    b"[" * 5_000 + b"]" * 5_000,
+    b"[" + b"1e5," * 15_000,
+    b"[" + b"1e5," * 15_000 + b'"\\"',
+]
+
+
+@pytest.mark.parametrize("body", MANY)
+def test_more_values_than_are_read_are_counted_before_any_is_built(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers, keys, lists and texts, at any depth, in what is no JSON too."""
+    monkeypatch.setattr(exactjson, "decode", None)
+    with pytest.raises(exactjson.TooManyValues, match="more than 2000 values"):
+        exactjson.decode_once(body, max_values=2_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        (b'{"b":[1,2],"a":[' + b"1," * 3_000 + b"1]}", "a"),
+        (b'{"b":"' + b"," * 3_000 + b'","a":{"c":[' + b"1," * 3_000 + b"1]}}", "a"),
+        (b'{"a":[' + b"1," * 1_500 + b'1],"b":[' + b"1," * 1_500 + b"1]}", None),
+        (b"[" + b"1," * 3_000 + b"1]", None),
+        (b'{"a":[' + b"1," * 3_000, None),
+    ],
+)
+def test_the_member_that_has_too_many_values_is_named(body: bytes, member: str | None) -> None:
+    with pytest.raises(exactjson.TooManyValues) as problem:
+        exactjson.decode_once(body, max_values=2_000)
+    assert problem.value.member == member
+
+
+def test_as_many_values_as_are_read_are_read() -> None:
+    """The list is one of them; commas and brackets in a text are none."""
+    assert len(exactjson.decode_once(b"[" + b"1.5," * 1_997 + b"1]", max_values=2_000)) == 1_998
+    text = ',[{\\"' * 5_000
+    assert exactjson.decode_once(b'["%s"]' % text.encode(), max_values=2_000) == [text.replace("\\", "")]
+    order = {"items": [{f"field{n}": 1 for n in range(18)} for _ in range(100)]}
+    assert exactjson.decode_once(exactjson.encode(order), max_values=exactjson.MAX_VALUES) == order

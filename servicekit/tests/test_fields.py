@@ -128,6 +128,23 @@ def test_a_list_is_measured_before_its_elements_are_looked_at(api: Any, monkeypa
     assert len(looked_at) == 50
 
 
+@pytest.mark.parametrize("field", ["parts", "nobodys"])
+@pytest.mark.parametrize("value", ["1e5", "{}", '"a"', '{"count": 1}'])
+def test_a_field_with_more_values_than_are_read_is_named(api: Any, field: str, value: str) -> None:
+    """400, for a field that nobody knows too, and before anything is built of it."""
+    body = f'{{"name": "x", "{field}": [{", ".join([value] * 4_000)}]}}'
+    with override_settings(MAX_BODY_BYTES=100_000):
+        answer = api.post("/fields", body)
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {
+            "error": f"{field}: Must not have more than 2000 values.",
+            "code": "invalid",
+            "fields": {field: ["Must not have more than 2000 values."]},
+        },
+    )
+
+
 def test_at_most_twenty_errors_are_listed(api: Any) -> None:
     """The first of them."""
     answer = api.post("/fields", json.dumps({"name": "x", "parts": [{}] * 50}))

@@ -68,6 +68,30 @@ def test_a_list_without_end_costs_nothing_and_is_answered_shortly(
     assert refused.json["code"] == "request_too_large"
 
 
+@pytest.mark.parametrize("value", [b"1e5", b'{"a":[]}'])
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [
+        ("order_service", "POST", "/api/orders/"),
+        ("product_stub", "POST", "/api/products/"),
+        ("product_stub", "PUT", "/api/reservations/attack/"),
+        ("payment_service", "POST", "/api/payments/"),
+        ("payment_service", "POST", "/pay"),
+        ("payment_service", "POST", "/v1/payments/charge"),
+        ("payment_service", "POST", "/api/v1/payments/process"),
+    ],
+)
+def test_a_field_that_nobody_reads_is_not_built_when_it_has_thousands_of_values(
+    stack: Stack, name: str, method: str, path: str, value: bytes
+) -> None:
+    """Each would take many times the memory of its text: 400 that names the field, and nothing is kept."""
+    before = said_and_kept(stack)
+    body = b'{"order_id":1,"amount":1,"extra":{"deep":[' + b",".join([value] * 6_000) + b"]}}"
+    refused = Http(stack.services[name].url).request(method, path, data=body, headers=JSON_HEADERS)
+    assert (refused.status, refused.json["fields"]) == (400, {"extra": ["Must not have more than 2000 values."]})
+    assert said_and_kept(stack) == before
+
+
 def test_ids_of_thousands_of_digits_are_no_ids(stack: Stack) -> None:
     """404 in a path, 400 in a query and a body, each in a few words."""
     long = "9" * 5_000
