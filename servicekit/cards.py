@@ -1,12 +1,14 @@
 """Card numbers, which must not be kept: found in what a client sent, so that it is refused before anything is stored.
 
 A card number here is 13 to 19 digits of any script that pass Luhn, alone or within a longer text, solid or in groups
-with blanks, dashes or dots between them. One number in ten passes by chance: ids and references are not for this.
+with blanks, dashes, dots, slashes or other signs between them. One number in ten passes by chance: ids and references
+are not for this. Nor are dates and times, and numbers in a list, with a blank behind each comma.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
 from servicekit import errors
 
@@ -14,14 +16,27 @@ SENTENCE: Final = "Must not have a card number in it."
 SHORTEST: Final = 13
 LONGEST: Final = 19
 
-# Also what is not seen (soft hyphen, zero width), and the dashes and the minus of other keyboards.
-_BETWEEN: Final = r"[\s.\-\u00ad\u200b-\u200f\u2010-\u2015\u2060\u2212\ufe58\ufe63\uff0d\ufeff]{0,5}"
+# Whatever is neither letter nor digit, also what is not seen (soft hyphen, zero width), but for what encloses a value
+# or begins the next one.
+_BETWEEN: Final = r"""(?:[^\w,;&=?@#%<>{}()\[\]"'`]|_|[,;](?!\s)){0,5}"""
 _CHAIN: Final = re.compile(rf"\d(?:{_BETWEEN}\d){{{SHORTEST - 1},}}")
 _GROUP: Final = re.compile(r"\d+")
-# UUIDs and digests, in which so many digits may stand in a row by chance.
+# UUIDs and digests, in which so many digits may stand in a row by chance; dates and times.
 _MADE_BY_MACHINES: Final = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}", re.ASCII | re.IGNORECASE
+    r"""
+    [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} | [0-9a-f]{32,}
+    | (?<![\d./-]) (?:19|20)\d\d ([./-]) (?:0[1-9]|1[0-2]) \1 (?:0[1-9]|[12]\d|3[01]) (?![./-]?\d)
+    | (?<![\d./-]) (?:0?[1-9]|[12]\d|3[01]) ([./-]) (?:0?[1-9]|[12]\d|3[01]) \2 (?:19|20)\d\d (?![./-]?\d)
+    | (?<![\d:]) (?:[01]\d|2[0-3]) : [0-5]\d (?: : [0-5]\d (?:[.,]\d{1,9})? )? (?![:\d])
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
+
+# Words, and one id at most, in which no card number can stand: nearly every path, and twenty times cheaper to see.
+_IS_PLAIN_PATH: Final = re.compile(
+    r"(?:/(?:v1|[a-z_-]*)){0,5}(?:/(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,12}))?(?:/[a-z_-]*){0,3}",
+    re.ASCII | re.IGNORECASE,
+).fullmatch
 
 
 class CardNumber(errors.Invalid):
@@ -49,6 +64,14 @@ def masked(text: str) -> str:
     for first, last in list(_found_in(text)):
         text = text[:first] + "*" * (last - first) + text[last:]
     return text
+
+
+def masked_path(path: str) -> str:
+    """`masked` for the path of a request, which mostly has nothing but words and an id. It may be encoded twice."""
+    if _IS_PLAIN_PATH(path):
+        return path
+    written = unquote(path)
+    return masked(written) if looks_like_a_card_number(written) else path
 
 
 def _found_in(text: str) -> Iterator[tuple[int, int]]:

@@ -30,7 +30,7 @@ _HOSTS_KEPT: Final = 64
 # Orders and payments are nobody's but who asked for them: not a cache's, and not a frame's around a page.
 _NOT_STORED: Final = "Cache-Control", "no-store"
 _NOT_FRAMED: Final = ("X-Frame-Options", "DENY"), ("Content-Security-Policy", "frame-ancestors 'none'")
-# Characters of a path that is none of ours, in the log.
+# Characters of a path in the log: more than the longest of ours has.
 _MAX_LOGGED: Final = 200
 # In the environment of a request whose body has not come as it should (`bridge.py`): one of those below.
 BODY_PROBLEM: Final = "servicekit.body_problem"
@@ -165,10 +165,9 @@ def _refuse_coding(sent: Mapping[str, str]) -> answers.Answer:
 
 
 def _logged_path(request: HttpRequest) -> str:
-    """Whole where it leads somewhere: what stands in it is an id then."""
-    if request.resolver_match is not None and request.resolver_match.route:
-        return request.path
-    return cards.masked(request.path[:_MAX_LOGGED])
+    """Without card numbers, also where an id is looked for: that is where a person may write one."""
+    # More than is logged is looked at, so that none is cut in two.
+    return cards.masked_path(request.path[: 2 * _MAX_LOGGED])[:_MAX_LOGGED]
 
 
 def _request_id(request: HttpRequest) -> str:

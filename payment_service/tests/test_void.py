@@ -13,6 +13,7 @@ from payment_service.payments.processing import capturing, charging, repair
 from payment_service.payments.states import Status
 from payment_service.tests.conftest import ORDER, asked, exact, make_due, trail
 from payment_service.tests.fakes import FakeGateway
+from servicekit.idempotency.models import IdempotencyKey
 
 pytestmark = pytest.mark.django_db
 URL = f"/api/payments/{ORDER}/"
@@ -35,6 +36,14 @@ def test_an_order_without_a_payment_gets_a_tombstone(client: APIClient) -> None:
     late = charge(client, "DIRECT")
     assert (late.status_code, exact(late)["code"]) == (409, "payment_voided")
     assert trail() == ["payment.voided"]
+
+
+def test_what_is_kept_of_a_path_has_no_card_number(client: APIClient) -> None:
+    """With the key, whatever the path named."""
+    path = "/api/payments/4929%203327%204444%200014/void/"
+    assert client.post(path, HTTP_IDEMPOTENCY_KEY="k").status_code == 404
+    kept = IdempotencyKey.objects.values_list("scope", flat=True)
+    assert list(kept) == ["POST /api/payments/*******************/void"]
 
 
 @pytest.mark.parametrize("amount", ["49.99", "3.00", 0, "50.01"])

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
-from servicekit import clock, errors, exactjson, rows
+from servicekit import cards, clock, errors, exactjson, rows
 from servicekit.answers import handle_exception
 from servicekit.idempotency.meaning import spelled_alike
 from servicekit.idempotency.models import IdempotencyKey
@@ -203,8 +203,8 @@ def _key_of(request: Request) -> str | None:
 
 
 def _scope_of(request: Request) -> str:
-    """The same below any prefix that the service is reached under."""
-    return f"{request.method} {request.path_info.rstrip('/')}"[:255]
+    """The same below any prefix that the service is reached under. It is kept, so no card number may be in it."""
+    return f"{request.method} {cards.masked_path(request.path_info.rstrip('/'))}"[:255]
 
 
 def _fingerprint(body: object) -> str:

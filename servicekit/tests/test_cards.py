@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -25,9 +26,26 @@ CARDS = [
     "tok_4242424242424242",
     "x4242424242424242y",
     "no 1234 4242 4242 4242 4242 12/28",
+    "4929/0137/1830/5629",
+    "4929 / 0137 / 1830 / 5629",
+    "4929_0137_1830_5629",
+    "4929,0137,1830,5629",
+    "4929;0137;1830;5629",
+    "4929:0137:1830:5629",
+    "4929|0137|1830|5629",
+    "4929\\0137\\1830\\5629",
+    "4929*0137+1830~5629",
+    "4929\u00b70137\u20221830\u20445629",
+    "4929\t0137\r\n1830\n5629",
+    "4929\u20090137\u202f1830\u30005629",
+    "4929\ufe0f0137\u034f1830\u180e5629",
+    "3782/822463/10005",
+    "4/9/2/9/0/1/3/7/1/8/3/0/5/6/2/9",
+    "paid with 4929/0137/1830/5629 on 2026-11-30 at 10:11:12",
     "\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12\uff14\uff12",
     "\u0664\u0662\u0664\u0662 \u0664\u0662\u0664\u0662 \u0664\u0662\u0664\u0662 \u0664\u0662\u0664\u0662",
 ]
+FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 OTHERS = [
     "",
     "Alice",
@@ -36,7 +54,9 @@ OTHERS = [
     "424242424242",
     "42424242424242424242",
     "4242 4242 x 4242 4242",
-    "4242,4242,4242,4242",
+    "4929, 0137, 1830, 5629",
+    "(4929) (0137) (1830) (5629)",
+    "a=4929&b=0137&c=1830&d=5629",
     "+49 170 1234567",
     "42424242-4242-4242-4242-424242424242",
     "tok_5cf4e2d4-4242-4242-8242-424242424242",
@@ -58,6 +78,14 @@ def test_what_is_no_card_number_is_left_alone(text: str) -> None:
     """Too short, too long, a wrong check digit; and what machines make ids of."""
     assert not cards.looks_like_a_card_number(text)
     assert cards.masked(text) == text
+
+
+def test_no_moment_is_taken_for_a_card_number() -> None:
+    """However it is written, alone or as the first or last of a time span: one in ten would be one by its digits."""
+    moments = [FIRST + timedelta(days=n, seconds=n * 7919, microseconds=n * 104_729) for n in range(700)]
+    forms = ["%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f+00:00", "%Y/%m/%d %H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%Y"]
+    texts = [f"{one:{form}} - {one + timedelta(hours=9):{form}}" for one in moments for form in forms]
+    assert [text for text in texts if cards.looks_like_a_card_number(text)] == []
 
 
 def test_the_text_around_a_card_number_stays() -> None:
@@ -99,13 +127,27 @@ def test_what_an_error_repeats_has_no_card_number_in_it(api: Any) -> None:
     }
 
 
-def test_a_card_number_in_a_path_that_is_none_is_not_logged(api: Any, log_lines: Any) -> None:
-    """Nor one in a query; an id in a path that there is, is one."""
+def test_a_card_number_in_a_path_is_not_logged(api: Any, log_lines: Any) -> None:
+    """Whether there is such a path or not, nor one in a query; another id is."""
     api.get("/nothing/4242424242424242?card=4242424242424242")
     api.get("/list?name=4242424242424242")
     api.get("/raise/4242424242424242")
+    api.get("/raise/4929%203327%204444%200014%20")
+    api.get("/raise/x4929-3327_4444.0014")
+    api.get("/raise/4929%25203327%25204444%25200014")
+    api.get("/raise/4242424242424243")
+    api.get("/raise/42424242-4242-4242-4242-424242424242")
+    api.get("/nothing/" + "x" * 180 + "/4242424242424242")
+    api.get("/nothing/123456789012/x/4242424242424242")
     assert [line["path"] for line in log_lines() if line["event"] == "request"] == [
         "/nothing/****************",
         "/list",
-        "/raise/4242424242424242",
+        "/raise/****************",
+        "/raise/******************* ",
+        "/raise/x*******************",
+        "/raise/*******************",
+        "/raise/4242424242424243",
+        "/raise/42424242-4242-4242-4242-424242424242",
+        "/nothing/" + "x" * 180 + "/" + "*" * 10,
+        "/nothing/123456789012/x/****************",
     ]
