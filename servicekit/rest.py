@@ -15,6 +15,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from servicekit import cards, exactjson, money
+from servicekit.texts import is_blank
 
 # The largest key that a BIGINT column holds; a larger one would be an error in the database instead of a 4xx.
 MAX_ID: Final = 2**63 - 1
@@ -62,7 +63,10 @@ class AlwaysTheFirst(BaseContentNegotiation):
 
 
 class StrictCharField(serializers.CharField):
-    """Text only: a number is not quietly turned into its digits."""
+    """Text only: a number is not quietly turned into its digits, and what has nothing to be seen in it is none."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation("" if isinstance(data, str) and is_blank(data) else data)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

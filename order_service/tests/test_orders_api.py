@@ -67,6 +67,8 @@ def test_items_with_quantities_are_an_order_too(api: Client) -> None:
         {"customer_name": "", "product_ids": [1]},
         {"customer_name": "   ", "product_ids": [1]},
         {"customer_name": None, "product_ids": [1]},
+        {"customer_name": "\u200b", "product_ids": [1]},
+        {"customer_name": " \ufeff\u00ad", "product_ids": [1]},
         {"customer_name": "Alice", "product_ids": []},
         {"customer_name": "Alice", "product_ids": None},
         {"customer_name": "Alice", "items": []},

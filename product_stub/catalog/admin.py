@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from product_stub.catalog.models import Product, Reservation, Restock
 from servicekit import cards
 from servicekit.readonly_admin import NeverByHand, ReadOnly
+from servicekit.texts import is_blank
 
 
 class ProductForm(forms.ModelForm[Product]):
@@ -14,6 +15,8 @@ class ProductForm(forms.ModelForm[Product]):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
+        if is_blank(name):
+            raise ValidationError("This field may not be blank.")
         if cards.looks_like_a_card_number(name):
             raise ValidationError(cards.SENTENCE)
         return name

@@ -89,6 +89,24 @@ def test_anything_else_is_a_400_that_names_the_field(api: Any, field: str, value
     assert list(answer.json()["fields"]) == [field]
 
 
+UNSEEN = "\u200b \u200c \u200d \u2060 \ufeff \u00ad \u200e \u202e \u2028 \x01 \x7f \x85 \u2800 \u3164 \ufe0f \U000e0041"
+
+
+@pytest.mark.parametrize("text", [*UNSEEN.split(" "), UNSEEN[:5], " \u200b ", "\t\u00a0\ufeff\n"])
+def test_a_text_of_which_nothing_is_to_be_seen_is_blank(api: Any, text: str) -> None:
+    """Refused where there must be one, and none where there may be none."""
+    answer = post(api, "name", json.dumps(text))
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"name": ["This field may not be blank."]})
+    answer = post(api, "note", json.dumps(text))
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"note": ["This field may not be blank."]})
+
+
+@pytest.mark.parametrize("text", ["\u200ba", "\u0645\u200c", "\u2764\ufe0f", "\u65e5", "."])
+def test_a_text_with_something_to_be_seen_is_taken_as_it_is(api: Any, text: str) -> None:
+    """What joins letters, and what says how one is drawn, belong to it."""
+    assert post(api, "name", json.dumps(text)).json() == {"name": text}
+
+
 @pytest.mark.parametrize("body", ["[]", "1", '"x"', "null", "true", "[{}]"])
 def test_a_body_that_is_no_object_is_refused(api: Any, body: str) -> None:
     """400, whatever JSON it is."""

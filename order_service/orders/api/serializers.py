@@ -23,6 +23,7 @@ from servicekit.rest import (
     StrictIntegerField,
     ascii_upper,
 )
+from servicekit.texts import is_blank
 
 MAX_LINES: Final = 100
 MAX_QUANTITY: Final = 1000
@@ -192,7 +193,7 @@ EVENTS_OUT: Final = inline_serializer("OrderTrail", {"items": EVENT_OUT})
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and is_blank(value))
 
 
 def _names_no_product(data: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from payment_service.payments.models import MAX_REASON_LENGTH, Payment, Refund
 from payment_service.payments.services import moves, refunds
 from payment_service.payments.states import Operation, RefundStatus, Status
 from servicekit import cards
+from servicekit.texts import is_blank
 from servicekit.transactions import in_one_transaction
 
 # What an event says of who did it, where a program did.
@@ -69,7 +70,7 @@ def settle_by_hand(payment: Payment, *, reason: str, by: str = NOBODY) -> Paymen
         PaymentBusy: it is being captured at this moment.
     """
     reason = reason.strip()[:MAX_REASON_LENGTH]
-    if not reason:
+    if is_blank(reason):
         raise ReasonRequired
     cards.refuse(reason, field="reason")
     payment = _blocked(payment)
