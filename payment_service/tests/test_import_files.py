@@ -200,9 +200,14 @@ def test_what_is_above_or_between_the_cells_is_named(run: Importer, content: str
     [
         (b"", "is empty"),
         (b"\n\n\n", "is empty"),
-        (HEADER.encode("utf-16"), "is not UTF-8 text"),
-        (b"\xe9" + HEADER.encode(), "is not UTF-8 text"),
-        (b"PK\x03\x04\0\0\0", "is not UTF-8 text"),
+        *[
+            (content, "payments.csv, line 1: not UTF-8 text; save the file again as CSV in UTF-8.")
+            for content in [
+                *[HEADER.encode(code) for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")],
+                b"\xe9" + HEADER.encode(),
+                b"PK\x03\x04\0\0\0",
+            ]
+        ],
         (ROW.encode(), "Missing: payment_id"),
         (b"x" * (MAX_LINE_LENGTH + 1), "longer than"),
     ],
@@ -223,12 +228,24 @@ def test_a_line_without_end(run: Importer) -> None:
     assert counts() == (3, 3, 0)
 
 
-def test_a_cell_that_is_no_utf_8(run: Importer) -> None:
-    """Only its row is wrong, and only where the cell matters."""
-    text = text_of([row(reference="REF\xe9"), *numbered(1)]).encode("latin-1")
-    done = run(text)
+@pytest.mark.parametrize(
+    ("column", "value", "code"),
+    [("reference", "RÉF", "latin-1"), ("method", "é", "latin-1"), ("reference", "5€", "cp1252")],
+)
+def test_a_cell_that_is_no_utf_8(run: Importer, column: str, value: str, code: str) -> None:
+    """Only its row is wrong, and says how to save the file, without half a character in it."""
+    text = text_of([row(**{column: value}), *numbered(1)]).encode(code)
+    done = run(text, "--report", str(run.report))
+    shown = value.encode(code).decode(errors="replace")
     assert (done.status, counts()) == (1, (1, 1, 0))
-    assert done.err.startswith("line 2, reference 'REF\\udce9'")
+    assert done.err == f"line 2, {column} {shown!r}: Is not UTF-8 text; save the file again as CSV in UTF-8.\n"
+    assert f'"{shown}"' in run.report.read_text()
+
+
+def test_a_cell_that_is_no_utf_8_and_does_not_matter(run: Importer) -> None:
+    """In a column that nobody reads it is no problem."""
+    text = f"{HEADER},note\n{row()},caf\xe9\n".encode("latin-1")
+    assert (run(text).status, counts()) == (0, (1, 1, 0))
 
 
 def test_no_file(tmp_path: Path) -> None:

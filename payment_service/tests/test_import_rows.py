@@ -219,7 +219,16 @@ def test_months_first_where_that_is_said(run: Importer) -> None:
     assert Payment.objects.get(number=8).created_at == datetime(2025, 1, 9, tzinfo=timezone.utc)
 
 
-@pytest.mark.parametrize("written", ["11/25/2025 12:05", "31/02/2025", "10/11/25 12:05", "10/11.2025", "0/1/2025"])
+@pytest.mark.parametrize("dates", ["dmy", "mdy"])
+def test_the_year_first_is_always_read(run: Importer, dates: str) -> None:
+    """Without a time like any other date then."""
+    assert run([row(created_at="2025-11-10")], "--dates", dates).status == 0
+    assert Payment.objects.get().created_at == datetime(2025, 11, 10, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "written", ["2025-13-10", "11/25/2025 12:05", "31/02/2025", "10/11/25 12:05", "10/11.2025", "0/1/2025"]
+)
 def test_dates_that_are_none_the_said_way_are_refused(run: Importer, written: str) -> None:
     """Nobody turns them round."""
     done = run([row(created_at=written)], "--dates", "dmy")

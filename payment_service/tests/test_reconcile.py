@@ -453,6 +453,19 @@ def test_one_quotation_mark_spoils_one_row(reconciler: Reconciler) -> None:
     assert said.report[1]["transaction_id"] == payments[2].transaction_id
 
 
+def test_a_cell_that_is_no_utf_8_says_how_to_save_the_file(reconciler: Reconciler) -> None:
+    """Its row is unreadable, with its line; the others are compared."""
+    payments = ledger(2)
+    reconciler.write([settled(payment) for payment in payments])
+    lines = reconciler.file.read_bytes().splitlines()
+    lines[1] = lines[1].replace(b"CAPTURED", b"captur\xe9")
+    reconciler.file.write_bytes(b"\n".join(lines))
+    said = reconciler.run()
+    (found,) = said.report
+    assert (found["kind"], found["line"]) == ("unreadable", "2")
+    assert found["message"].startswith("status is not UTF-8 text; save the file again as CSV in UTF-8. ")
+
+
 def test_memory_does_not_grow_with_the_file(reconciler: Reconciler) -> None:
     """Fifty thousand rows that the ledger does not know take no more than a few batches of them."""
     ledger(1)

@@ -26,6 +26,12 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _TITLE_LINES: Final = 20
 
 
+# What bytes that are no UTF-8, and NUL, are read as (`open_table`); of both, what bytes are.
+_UNREADABLE: Final = re.compile("[\udc00-\udcff]")
+_NO_UTF_8: Final = re.compile("[\udc80-\udcff]")
+SAVE_AS_UTF_8: Final = "not UTF-8 text; save the file again as CSV in UTF-8"
+
+
 class UnusableFile(Exception):
     """Nothing, or nothing more, can be read from this file; the message says why."""
 
@@ -149,6 +155,16 @@ class Table:
         return self.bytes.tell() if self.size_bytes is not None else 0
 
 
+def is_utf_8(cell: str) -> bool:
+    """Whether the cell's bytes were UTF-8."""
+    return cell.isascii() or not _NO_UTF_8.search(cell)
+
+
+def shown(cell: str) -> str:
+    """The cell with U+FFFD for what could not be read."""
+    return _UNREADABLE.sub("\ufffd", cell)
+
+
 @contextmanager
 def open_table(path: Path, *, columns: Collection[str] = ()) -> Iterator[Table]:
     """Open a CSV file in UTF-8, with or without BOM, and read its header, the first line with anything in it.
@@ -203,8 +219,8 @@ def _header(lines: _Lines, path: Path, columns: Collection[str]) -> tuple[list[s
         line, number = _next_line(lines), lines.number
     if not line:
         raise UnusableFile(f"{path} is empty; its first line must name the columns.")
-    if any("\udc00" <= character <= "\udcff" for character in line):
-        raise UnusableFile(f"{path} is not UTF-8 text; save it again as CSV in UTF-8.")
+    if _UNREADABLE.search(line):
+        raise UnusableFile(f"{path}, line {number}: {SAVE_AS_UTF_8}.")
     cells, delimiter = _split(line, DELIMITERS, columns)
     if columns and _named(cells, columns) < 2:
         _explain(line, number, lines, path, columns)

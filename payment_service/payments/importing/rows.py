@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from django.utils.dateparse import parse_datetime
 
-from payment_service.payments.importing import amounts
+from payment_service.payments.importing import amounts, reading
 from payment_service.payments.importing.reading import DELIMITERS, Record
 from payment_service.payments.states import Status
 from servicekit import money
@@ -31,6 +31,7 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _TIME: Final = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 _MOMENT: Final = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_TIME}", re.ASCII)
+_YEAR_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # The same signs in between, or it is no date.
 _SHORT_DATE: Final = re.compile(rf"([0-9]{{1,2}})([./-])([0-9]{{1,2}})\2([0-9]{{4}})(?:[T ]+({_TIME}))?", re.ASCII)
 # A TIMESTAMP column, as the file's table has it, begins there; what is older is a mistake.
@@ -82,7 +83,7 @@ class Problem(NamedTuple):
 
 
 def problem(line: int, column: str, value: str, message: str) -> Problem:
-    return Problem(line, column, value[:SHOWN], message)
+    return Problem(line, column, reading.shown(value[:SHOWN]), message)
 
 
 class WrongCell(Exception):
@@ -218,6 +219,8 @@ class Parser:
         """The same moment with its date as 2025-11-10, and a time."""
         if _MOMENT.fullmatch(text):
             return text
+        if _YEAR_FIRST.fullmatch(text) and self._dates != "iso":
+            return f"{text} 00:00"
         found = _SHORT_DATE.fullmatch(text)
         if found and self._dates != "iso":
             day, month = (found[1], found[3]) if self._dates == "dmy" else (found[3], found[1])
@@ -244,6 +247,8 @@ def _check_header(header: Sequence[str]) -> None:
 
 
 def _what_is_wrong(read: Callable[[str], Any], text: str) -> str:
+    if not reading.is_utf_8(text):
+        return f"Is {reading.SAVE_AS_UTF_8}."
     try:
         read(text)
     except WrongCell as wrong:

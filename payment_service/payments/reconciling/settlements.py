@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from payment_service.payments.importing import amounts
-from payment_service.payments.importing.reading import Record
+from payment_service.payments.importing.reading import SAVE_AS_UTF_8, Record, is_utf_8
 from payment_service.payments.importing.rows import wrong_width
 from payment_service.payments.states import Status
 from servicekit import money
@@ -104,7 +104,8 @@ class Parser:
             )
         except _Wrong as wrong:
             found = cells["transaction_id"]
-            return Unreadable(record.line, found if _is_id(found) else "", str(wrong))
+            message = next((f"{name} is {SAVE_AS_UTF_8}." for name, text in cells.items() if not is_utf_8(text)), "")
+            return Unreadable(record.line, found if _is_id(found) else "", message or str(wrong))
 
     def _amount(self, text: str, column: str) -> Decimal:
         has_comma = self._delimiter == ";"

@@ -93,7 +93,7 @@ class Command(ExplainedCommand):
             choices=list(DATES),
             default="iso",
             help="; ".join(f"{name}: read {meaning}" for name, meaning in DATES.items())
-            + " (a time may be missing then); dates with the year first are always read",
+            + "; dates with the year first are always read; a time may be missing with dmy and mdy",
         )
         parser.add_argument("--if-empty", action="store_true", help="say and do nothing when the ledger has a payment")
 
