@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
-from servicekit import exactjson
+from servicekit import exactjson, headers
 
 # Not a class, because a serializer's own `fields` are something else.
 PROBLEM: Final = inline_serializer(
@@ -91,7 +91,7 @@ _UNSAFE: Final = {
     "408": _common("The body did not come in time.", ("request_timeout", "The request body did not arrive in time")),
     "411": _common(
         "A body in chunks, where another server than its own runs the service.",
-        ("length_required", "Content-Length is required"),
+        ("length_required", headers.LENGTH_REQUIRED.body["error"]),
     ),
     "413": _common("The body is too large.", ("request_too_large", "Request body is too large")),
     "415": _common(

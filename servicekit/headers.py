@@ -32,6 +32,17 @@ _PACKED: Final = answers.Answer(
     {"error": "Content-Encoding must be identity", "code": "unsupported_media_type"},
     {"Accept-Encoding": "identity"},
 )
+# RFC 9110 8.3.2: names in any case, bare or quoted. ASCII is UTF-8 too.
+_CHARSETS: Final = re.compile(r'("?)(utf-?8|us-ascii)\1', re.ASCII | re.IGNORECASE)
+_OTHER_CHARSET: Final = answers.error(
+    415, "Content-Type must have no other charset than utf-8", "unsupported_media_type"
+)
+# For a server that has read no body in chunks, as ours does (`servicekit.bridge`).
+LENGTH_REQUIRED: Final = answers.error(
+    411,
+    "Content-Length is required: this server reads no chunked body; manage.py runserver is for development only",
+    "length_required",
+)
 
 
 def refuse_repeated(meta: Mapping[str, Any]) -> answers.Answer | None:
@@ -53,6 +64,18 @@ def refuse_packed(method: str | None, meta: Mapping[str, Any]) -> answers.Answer
     ):
         return None
     return _PACKED
+
+
+def refuse_charset(method: str | None, meta: Mapping[str, Any]) -> answers.Answer | None:
+    """415 for a body in another charset than UTF-8, and for one that is only said to be; each is read as UTF-8."""
+    content_type = meta.get("CONTENT_TYPE")
+    if not content_type or ";" not in content_type or method in _SAFE:
+        return None
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and not _CHARSETS.fullmatch(value.strip()):
+            return _OTHER_CHARSET
+    return None
 
 
 def refuse_cross_site(

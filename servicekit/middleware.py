@@ -105,6 +105,7 @@ class LimitsMiddleware:
             or _refuse_method(request)
             or self._refuse_size(request)
             or headers.refuse_packed(request.method, meta)
+            or headers.refuse_charset(request.method, meta)
         )
 
     def _refuse_cross_site(self, request: HttpRequest) -> answers.Answer | None:
@@ -157,10 +158,8 @@ def _refuse_coding(sent: Mapping[str, str]) -> answers.Answer:
     """For a body in a coding that nobody has undone: what the server has read is like any other here (`bridge.py`)."""
     if sent.get("CONTENT_LENGTH"):
         return answers.error(400, "Content-Length and Transfer-Encoding exclude each other", "bad_request")
-    if (
-        sent["HTTP_TRANSFER_ENCODING"].strip().lower() == "chunked"
-    ):  # another server, such as runserver, which reads none
-        return answers.error(411, "Content-Length is required", "length_required")
+    if sent["HTTP_TRANSFER_ENCODING"].strip().lower() == "chunked":
+        return headers.LENGTH_REQUIRED
     return answers.error(400, "Transfer-Encoding must be chunked", "bad_request")
 
 

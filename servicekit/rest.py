@@ -155,10 +155,30 @@ class MoneyOutField(serializers.DecimalField):
         )
 
 
+# A `+` in a query string is a blank.
+_BLANK_OF_A_PLUS: Final = re.compile(r".*:[0-9]{2}(\.[0-9]+)? [0-9]{2}(:?[0-9]{2})?", re.ASCII)
+PLUS: Final = "In a query string + is a blank; write it as %2B."
+
+
+def has_lost_its_plus(text: str) -> bool:
+    """Whether a time in a query string ends like one whose offset had a `+`."""
+    return _BLANK_OF_A_PLUS.fullmatch(text) is not None
+
+
 class QueryMomentField(serializers.DateTimeField):
     """A date and time in a query string, in ASCII digits: Python's own patterns take those of any script."""
 
+    default_error_messages = {"plus": PLUS}
+
     def to_internal_value(self, data: Any) -> datetime:
+        try:
+            return self._moment(data)
+        except serializers.ValidationError:
+            if has_lost_its_plus(data):
+                self.fail("plus")
+            raise
+
+    def _moment(self, data: Any) -> datetime:
         if not data.isascii():
             self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]")
         return super().to_internal_value(data)

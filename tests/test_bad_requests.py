@@ -63,7 +63,16 @@ def test_a_method_that_is_not_there_is_refused(service: tuple[Http, str], method
 
 @pytest.mark.parametrize(
     "kind",
-    ["text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None],
+    [
+        *[
+            "text/plain",
+            "application/xml",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            None,
+        ],
+        *["application/json; charset=foo", 'application/json; charset="utf-16"'],
+    ],
 )
 def test_a_body_that_is_not_json_is_refused(service: tuple[Http, str], kind: str | None) -> None:
     """415, whatever else it is."""

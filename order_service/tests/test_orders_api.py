@@ -370,6 +370,16 @@ def test_bad_filter_is_refused(api: Client, query: str, field: str) -> None:
     assert field in response.json()["fields"]
 
 
+@pytest.mark.parametrize("name", ["created_after", "created_before"])
+@pytest.mark.parametrize("moment", ["2025-11-10T12:05:00+01:00", "2025-11-10 12:05+0530", "2025-11-10T12:05:00.5+02"])
+def test_a_plus_that_became_a_blank_says_how_to_write_it(api: Client, name: str, moment: str) -> None:
+    """400 that names the field; written as %2B it is taken."""
+    answer = api.get(f"/api/orders/?{name}={moment}")
+    sentence = "In a query string + is a blank; write it as %2B."
+    assert (answer.status_code, answer.json()["fields"]) == (400, {name: [sentence]})
+    assert api.get("/api/orders/", {name: moment}).status_code == 200
+
+
 def test_trail_tells_what_happened(api: Client, shop: Shop) -> None:
     """Oldest first, with reason and attempt."""
     shop.payments.answers = [HARD_DECLINE]

@@ -617,3 +617,13 @@ def test_the_total_is_counted_within_an_index(many: list[Payment], filters: dict
         list_payments(filters, ascending=True, place=Place(1, 1, None, ""))
     plan = plan_of(queries.captured_queries[0]["sql"], index)
     assert ALONE[connection.vendor] in plan
+
+
+@pytest.mark.parametrize("name", ["start_date", "end_date"])
+@pytest.mark.parametrize("moment", ["2025-11-10T12:05:00+01:00", "2025-11-10 12:05+0530", "2025-11-10T12:05:00.5+02"])
+def test_a_plus_that_became_a_blank_says_how_to_write_it(client: APIClient, name: str, moment: str) -> None:
+    """400 that names the field; written as %2B it is taken."""
+    answer = client.get(f"/v1/payments?{name}={moment}")
+    sentence = "In a query string + is a blank; write it as %2B."
+    assert (answer.status_code, exact(answer)["fields"]) == (400, {name: [sentence]})
+    assert client.get("/v1/payments", {name: moment}).status_code == 200

@@ -136,3 +136,37 @@ def test_a_packed_body_is_refused_and_so_is_one_that_only_says_so(api: Any, codi
 @pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
 def test_a_body_that_is_as_it_is_may_say_so(api: Any, coding: str) -> None:
     assert api.post("/echo", b"{}", Content_Encoding=coding).status_code == 201
+
+
+CHARSETS = [
+    "foo",
+    "latin-1",
+    "iso-8859-1",
+    "utf-16",
+    "UTF-16LE",
+    "utf-7",
+    '"utf-16"',
+    '"utf-8',
+    "",
+    "utf-8x",
+    "windows-1252",
+]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_in_another_charset_is_refused(api: Any, kind: str, charset: str) -> None:
+    """415 that names the header, whatever the type and whatever stands before it; nothing is guessed at."""
+    for parameters in (f"charset={charset}", f"a=b; Charset = {charset} ;c=d"):
+        answer = api.post("/echo", b"{}", content_type=f"{kind};{parameters}")
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+        assert answer.json()["error"] == "Content-Type must have no other charset than utf-8"
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-8", "UTF-8", '"utf-8"', '"UTF-8"', "utf8", "us-ascii", "US-ASCII", '"us-ascii"']
+)
+def test_a_body_may_say_that_it_is_utf_8(api: Any, charset: str) -> None:
+    """In any case, with or without quotation marks; ASCII is UTF-8 too."""
+    for parameters in (f"charset={charset}", f" CHARSET={charset} ; a=b"):
+        assert api.post("/echo", b"{}", content_type=f"application/json;{parameters}").status_code == 201

@@ -94,6 +94,7 @@ def test_a_body_without_a_length_is_refused(api: Any) -> None:
     """411: how much a chunked body will be is not known before it is read."""
     answer = api.request("POST", "/echo", HTTP_TRANSFER_ENCODING="Chunked", content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+    assert "runserver is for development" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(("length", "status"), [(8_000, 404), (8_001, 414)])

@@ -26,7 +26,16 @@ from payment_service.payments.processing.refunding import GivenBack
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
 from servicekit.paging import Listed, PagedIn, Place
-from servicekit.rest import BodyIn, CurrencyField, MoneyInField, QueryIntegerField, StrictCharField, ascii_upper
+from servicekit.rest import (
+    PLUS,
+    BodyIn,
+    CurrencyField,
+    MoneyInField,
+    QueryIntegerField,
+    StrictCharField,
+    ascii_upper,
+    has_lost_its_plus,
+)
 
 METHODS: Final = ("UPI", "CARD", "COD")
 DEFAULT_METHOD: Final = "CARD"
@@ -71,7 +80,7 @@ class ChargeRefundIn(BodyIn):
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
     """A date, or a date and time (UTC where it does not say), as the moment at which it begins, or ends."""
 
-    default_error_messages = {"invalid": "Must be a date, or a date and time, in ISO 8601."}
+    default_error_messages = {"invalid": "Must be a date, or a date and time, in ISO 8601.", "plus": PLUS}
 
     def __init__(self, *, is_end: bool, **options: Any) -> None:
         super().__init__(**options)
@@ -83,7 +92,7 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         try:
             return self._moment(data).astimezone(timezone.utc)
         except (ValueError, OverflowError):  # a day that does not exist, or one before the first or after the last
-            self.fail("invalid")
+            self.fail("plus" if has_lost_its_plus(data) else "invalid")
 
     def _moment(self, text: str) -> datetime:
         day = parse_date(text)
@@ -91,7 +100,7 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
             return datetime.combine(day, time.max if self.is_end else time.min, timezone.utc)
         moment = parse_datetime(text)
         if moment is None:
-            self.fail("invalid")
+            raise ValueError(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
