@@ -16,14 +16,17 @@ from prometheus_client import Counter, Histogram
 
 from servicekit import answers, errors
 from servicekit.admin_middleware import ADMIN_PATH
-from servicekit.gate import FOR_EVER, Full, Gate
+from servicekit.gate import Full, Gate
 from servicekit.metrics import BUCKETS_S
 from servicekit.workplace import Connections, Workplace, look_after
 
-# Who watches the service is never refused, but too many of them take turns: as many of each are answered at once. The
-# first path that fits says. Finding out how the database is may take a while, being alive asks nobody.
+# Who watches the service is let in however full it is, but too many of them take turns: as many of each are answered at
+# once. The first path that fits says. Finding out how the database is may take a while, being alive asks nobody.
 _WATCHING: Final[Mapping[str, int]] = {"/health/live": 1, "/health": 4, "/metrics": 2}
 ALWAYS_ADMITTED: Final = tuple(_WATCHING)
+# Seconds that one of them waits for its turn. Where that does not do, a database that says nothing keeps those before
+# it: whoever asks has mostly gone, and more threads waiting for it help nobody.
+_WATCHERS_WAIT_S: Final = 10.0
 # What costs most of all reads, made once in each process: 130 clients that ask for it first would all make it.
 _READS_EVERYWHERE: Final = (r"/openapi\.json", "/docs", "/redoc")
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -77,10 +80,10 @@ class AdmissionMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         path = request.path_info
-        if path.startswith(ALWAYS_ADMITTED):
-            return self._answer_watcher(request, path)
-        part = self._part_for(request, path)
         try:
+            if path.startswith(ALWAYS_ADMITTED):
+                return self._answer_watcher(request, path)
+            part = self._part_for(request, path)
             return self._admit(request) if part is self._work else self._admit_beside(request, part)
         except Full as full:
             _REFUSED.labels(full.reason).inc()
@@ -121,7 +124,7 @@ class AdmissionMiddleware:
 
     def _answer_watcher(self, request: HttpRequest, path: str) -> HttpResponse:
         gate = next(gate for prefix, gate in self._watching.items() if path.startswith(prefix))
-        gate.take(wait_s=FOR_EVER)
+        gate.take(wait_s=_WATCHERS_WAIT_S)
         try:
             connection = self._watchers_connections.lend()
             look_after(connection)

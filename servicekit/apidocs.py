@@ -34,8 +34,9 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     And say "or null" as validators of every kind read it: OpenAPI 3.0 knows `nullable` only beside a `type`.
     """
     for path, operations in result["paths"].items():
-        for method, operation in operations.items() if not path.startswith("/health") else ():
-            for status, answer in _answers_of_any(method).items():
+        for method, operation in operations.items():
+            answers = _OF_WATCHERS if path.startswith("/health") else _answers_of_any(method)
+            for status, answer in answers.items():
                 _add_answer(operation["responses"], status, answer)
     _say_null_beside_a_type(result, result["components"]["schemas"])
     for name, schema in result["components"]["schemas"].items():
@@ -85,6 +86,8 @@ _ANY: Final = {
         headers=_RETRY_AFTER,
     ),
 }
+# What whoever watches the service may be told instead of what was asked: too many ask the same.
+_OF_WATCHERS: Final = {"503": _ANY["503"]}
 # What an operation that changes something may answer on top of that.
 _UNSAFE: Final = {
     "403": _common("A web page of another origin asked for it.", ("cross_site", "Cross-site requests are not allowed")),

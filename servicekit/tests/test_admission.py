@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from servicekit import answers
+from servicekit import admission, answers
 from servicekit.admission import AdmissionMiddleware
 from servicekit.gate import Gate
 from servicekit.workplace import Connections, Workplace, elsewhere
@@ -71,8 +71,8 @@ class House:
 
 @contextmanager
 def house(**changed: Any) -> Iterator[House]:
-    admission = {"at_once": 1, "in_flight": 40, "wait_s": PATIENCE_S, "reads": ("/things", "/things/[^/]+/trail")}
-    settings.ADMISSION = replace(settings.ADMISSION, **{**admission, **changed})
+    asked = {"at_once": 1, "in_flight": 40, "wait_s": PATIENCE_S, "reads": ("/things", "/things/[^/]+/trail")}
+    settings.ADMISSION = replace(settings.ADMISSION, **{**asked, **changed})
     with ThreadPoolExecutor(40) as pool:
         visited = House(pool)
         try:
@@ -82,8 +82,9 @@ def house(**changed: Any) -> Iterator[House]:
 
 
 @pytest.fixture(autouse=True)
-def _admission_as_it_was(settings: Any) -> None:
-    """pytest-django's fixture puts it back."""
+def _admission_as_it_was(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest-django's fixture puts it back. Nobody is refused for a slow machine."""
+    monkeypatch.setattr(admission, "_WATCHERS_WAIT_S", PATIENCE_S)
     settings.ADMISSION = settings.ADMISSION
 
 
@@ -190,6 +191,21 @@ def test_many_watchers_take_turns() -> None:
         visited.wait_for(*[METRICS] * 2, *[HEALTH] * 4, LIVE)
         visited.let_go()
         assert [each.result().status_code for each in watching] == [204] * 31
+
+
+def test_a_watcher_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind four that the database keeps, the fifth is told to come again; being alive is another gate."""
+    monkeypatch.setattr(admission, "_WATCHERS_WAIT_S", 0.05)
+    with house() as visited:
+        kept = [visited.send(HEALTH) for _ in range(4)]
+        visited.wait_for(*[HEALTH] * 4)
+        refused = visited.ask(HEALTH)
+        assert (refused.status_code, refused["Retry-After"]) == (503, "1")
+        kept.append(visited.send(LIVE))
+        visited.wait_for(*[HEALTH] * 4, LIVE)
+        visited.let_go()
+        assert [each.result().status_code for each in kept] == [204] * 5
+        assert visited.ask(HEALTH).status_code == 204
 
 
 def endless() -> None:
