@@ -50,19 +50,17 @@ def refuse_repeated(meta: Mapping[str, Any]) -> answers.Answer | None:
     for name, header in _READ_ONCE:
         value = meta.get(name)
         if value is not None and "," in value and _JOINED.search(value):
-            return answers.error(400, f"{header} must not be given more than once", "header_repeated")
+            return _repeated(header)
     return None
 
 
 def refuse_packed(method: str | None, meta: Mapping[str, Any]) -> answers.Answer | None:
-    """415 for a packed body, and for one that is only said to be."""
+    """415 for a packed body, and for one that is only said to be; 400 where it is said twice that it is none."""
     codings = meta.get("HTTP_CONTENT_ENCODING")
-    if (
-        codings is None
-        or method in _SAFE
-        or all(coding.strip().lower() in ("", "identity") for coding in codings.split(","))
-    ):
+    if codings is None or method in _SAFE:
         return None
+    if all(coding.strip().lower() in ("", "identity") for coding in codings.split(",")):
+        return _repeated("Content-Encoding") if _JOINED.search(codings) else None
     return _PACKED
 
 
@@ -92,6 +90,10 @@ def refuse_cross_site(
     if origin is not None and not _is_own(origin, meta.get("HTTP_HOST", "")):
         return CROSS_SITE
     return CROSS_SITE if site is not None and site.strip().lower() == "cross-site" else None
+
+
+def _repeated(header: str) -> answers.Answer:
+    return answers.error(400, f"{header} must not be given more than once", "header_repeated")
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -133,6 +133,13 @@ def test_a_packed_body_is_refused_and_so_is_one_that_only_says_so(api: Any, codi
     assert answer["Accept-Encoding"] == "identity"
 
 
+@pytest.mark.parametrize("coding", ["identity,identity", "identity,", ",Identity"])
+def test_two_content_encodings_are_not_taken_for_one(api: Any, coding: str) -> None:
+    """400, though each of them alone would do."""
+    answer = api.post("/echo", b"{}", Content_Encoding=coding)
+    assert (answer.status_code, answer.json()["code"]) == (400, "header_repeated")
+
+
 @pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
 def test_a_body_that_is_as_it_is_may_say_so(api: Any, coding: str) -> None:
     assert api.post("/echo", b"{}", Content_Encoding=coding).status_code == 201
