@@ -5,7 +5,7 @@ import time
 import urllib.request
 
 # Longer than any machine needs to start one.
-START_S = 30
+START_S = 180
 
 
 def free_port() -> int:
@@ -24,7 +24,7 @@ def wait_for(url: str) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(url, timeout=1).close()
+        urllib.request.urlopen(url, timeout=START_S).close()
     except OSError:
         return False
     return True

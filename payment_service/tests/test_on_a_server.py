@@ -20,8 +20,8 @@ from servicekit import exactjson
 from tests import databases
 
 ROOT = HERE.parent
-# How often a request is sent again that found the server overloaded, and after how long: half a minute in all.
-TRIES = 60
+# How often a request is sent again that found the server overloaded, and after how long: three minutes in all.
+TRIES = 360
 PAUSE_S = 0.5
 
 
@@ -55,7 +55,7 @@ def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, 
     names = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     request = urllib.request.Request(url, data=data, method=method, headers=names)
     try:
-        with urllib.request.urlopen(request, timeout=90) as response:
+        with urllib.request.urlopen(request, timeout=180) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read()
