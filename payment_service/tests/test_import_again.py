@@ -124,6 +124,12 @@ FAILED_FIRST = [
     row(payment_id="", order_id=1, amount="1.00", status="FAILED", reference="A"),
     row(payment_id="", order_id=1, amount="2.50", reference="B", method="UPI", created_at="2025-11-10 12:09:00"),
 ]
+# The first one's number may be taken; then it comes last, and has taken the money all the same.
+PUT_OFF = [
+    row(payment_id=2, order_id=2, reference="A"),
+    row(payment_id="", order_id=2, status="FAILED", reference="B"),
+    row(payment_id="", order_id=2, reference="C"),
+]
 
 
 @pytest.mark.django_db
@@ -134,6 +140,7 @@ FAILED_FIRST = [
 @example(before=[], rows=FAILED_FIRST[::-1], size=1)
 @example(before=[], rows=[*FAILED_FIRST, row(payment_id="", order_id=1, status="FAILED", reference="C")], size=2)
 @example(before=[], rows=[FAILED_FIRST[0], row(payment_id="", order_id=1, reference="B", refunded=1)], size=1)
+@example(before=[row(payment_id=2, order_id=5, reference="D")], rows=PUT_OFF, size=1)
 @example(before=FAILED_FIRST[:1], rows=[FAILED_FIRST[1], row(payment_id="", order_id=1, reference="B")], size=1)
 def test_batches_do_not_show(run: Importer, before: list[str], rows: list[str], size: int) -> None:
     """Whatever was there, however many rows a transaction has, dry or not: the same rows are found wrong, in order, and

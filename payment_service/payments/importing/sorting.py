@@ -148,6 +148,8 @@ class Sorter:
             return self._add_success(row, standing, found)
         elif standing.payment is None and standing.row is None and not self._dry_run:
             self._add_new(row, found)  # the other one is put off, and finds this one there
+            added = self._standings[row.order_id].row
+            self._standings[row.order_id] = standing._replace(row=added)
         else:
             found.attempts.append(row)
         return None
