@@ -38,6 +38,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             answers = _OF_WATCHERS if path.startswith("/health") else _answers_of_any(method)
             for status, answer in answers.items():
                 _add_answer(operation["responses"], status, answer)
+            _say_null_is_no_body(operation.get("requestBody"), result["components"]["schemas"])
     _say_null_beside_a_type(result, result["components"]["schemas"])
     for name, schema in result["components"]["schemas"].items():
         for field in schema.get("properties", {}).values() if name.endswith("Request") else ():
@@ -109,6 +110,12 @@ def _say_default_in_words(field: dict[str, Any]) -> None:
     if "default" in field:
         default = exactjson.encode(field.pop("default")).decode()
         field["description"] = f"{field.get('description', '')} By default {default}.".strip()
+
+
+def _say_null_is_no_body(body: dict[str, Any] | None, schemas: dict[str, Any]) -> None:
+    """Where a body may be left out (`rest.OptionalBodyIn`), `null` is none as well."""
+    if body is not None and not body.get("required"):
+        schemas[body["content"][_JSON]["schema"]["$ref"].rpartition("/")[2]]["nullable"] = True
 
 
 def _say_null_beside_a_type(node: Any, schemas: dict[str, Any]) -> None:

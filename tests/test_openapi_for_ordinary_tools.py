@@ -94,3 +94,15 @@ def test_amounts_are_looked_at_in_two_documents() -> None:
         if path.endswith("Request") and set(AMOUNTS) & set(node.get("properties", {}))
     }
     assert with_amounts == {"payment_service", "product_stub"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_body_that_may_be_left_out_may_be_null_and_no_other(name: str) -> None:
+    """As the services have it."""
+    components = DOCUMENTS[name]["components"]["schemas"]
+    for method, path, operation in operations(name):
+        body = operation.get("requestBody")
+        if body is not None:
+            component = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            may_be_null = components[component].get("nullable", False)
+            assert may_be_null is not body.get("required", False), f"{method} {path}"

@@ -16,6 +16,7 @@ from servicekit.rest import (
     CurrencyField,
     FreeTextField,
     MoneyOutField,
+    OptionalBodyIn,
     QueryIn,
     QueryIntegerField,
     QueryMomentField,
@@ -100,7 +101,7 @@ class PlaceOrderIn(BodyIn):
         }
 
 
-class CancelIn(BodyIn):
+class CancelIn(OptionalBodyIn):
     # An order is cancelled as a whole: what was meant to be a part of it must not become all of it.
 
     def to_internal_value(self, data: Any) -> Any:

@@ -44,7 +44,7 @@ class CancelOrderView(View):
     @docs.CANCEL_ORDER
     @idempotent
     def post(self, request: Request, reference: str) -> Response:
-        parsed(CancelIn, {} if request.data is None else request.data)
+        parsed(CancelIn, request.data)
         order = actions.cancel_order(reference, wiring.a_run(), again=is_taken_over(request))
         status, body = representation.cancelled(order)
         return Response(body, status=status)

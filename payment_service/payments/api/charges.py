@@ -49,7 +49,7 @@ class RefundView(View):
     @docs.REFUND
     @idempotent
     def post(self, request: Request, number: str) -> Response:
-        asked = parsed(ChargeRefundIn, {} if request.data is None else request.data)
+        asked = parsed(ChargeRefundIn, request.data)
         payment = repair.look_at(selectors.payment_by_number(number_in_path(number)))
         refunded = refunding.refund_charge(payment, uid=id_of_key(request), amount=asked.get("amount"))
         return Response(refund_body(refunded), status=REFUND_STATUSES[refunded.is_done])

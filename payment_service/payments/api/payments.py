@@ -45,6 +45,6 @@ class VoidView(View):
     @docs.VOID_PAYMENT
     @idempotent
     def post(self, request: Request, order_id: str) -> Response:
-        asked = parsed(VoidIn, {} if request.data is None else request.data)
+        asked = parsed(VoidIn, request.data)
         voided = repair.void_payment(order_in_path(order_id), amount=asked.get("amount"))
         return Response(payment_body(voided.payment), status=200 if voided.is_done else 202)

@@ -28,9 +28,9 @@ from servicekit import exactjson, money
 from servicekit.paging import Listed, PagedIn, Place
 from servicekit.rest import (
     PLUS,
-    BodyIn,
     CurrencyField,
     MoneyInField,
+    OptionalBodyIn,
     QueryIntegerField,
     StrictCharField,
     ascii_upper,
@@ -70,7 +70,7 @@ class ChargeIn(ChargeAtOnceIn):
         return refuse_fractions({**attrs, "method": method_in(attrs, default=DEFAULT_METHOD)})
 
 
-class ChargeRefundIn(BodyIn):
+class ChargeRefundIn(OptionalBodyIn):
     """What is to be given back; no amount means all that is left."""
 
     amount = MoneyInField(min_value=money.CENT, required=False)

@@ -23,7 +23,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.services.attempts import Asked
 from payment_service.payments.states import Status
 from servicekit import exactjson, money
-from servicekit.rest import BodyIn, CurrencyField, MoneyInField, parsed
+from servicekit.rest import CurrencyField, MoneyInField, OptionalBodyIn, parsed
 
 _REQUIRED: Final = "order_id and amount required"
 
@@ -67,7 +67,7 @@ class PaymentIn(ChargeAtOnceIn):
         )
 
 
-class VoidIn(BodyIn):
+class VoidIn(OptionalBodyIn):
     """What is to be voided is in the path."""
 
     amount = MoneyInField(required=False, help_text="Nothing but all that is held.")
