@@ -64,12 +64,6 @@ def test_every_gateway_is_in_the_guide() -> None:
     assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(registry.names())
 
 
-@pytest.mark.django_db
-def test_models_and_migrations_agree() -> None:
-    """No migration is missing."""
-    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
-
-
 def test_the_first_clients_variables_name_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """`MYSQL_*`, with that service's own values where one is not set; a `DB_*` says more."""
     for name in (*environment._ADDRESS.values(), "DB_ENGINE", "DB_PASSWORD_FILE"):

@@ -117,7 +117,7 @@ def test_the_migrations_of_a_later_version_run_under_load(stack: Stack, evidence
         wait_until(load.goes_on(), what="some orders")
         for service, table in ADDED.items():
             database = stack.services[service].db
-            database.run(f"alter table {table} add column of_a_later_version varchar(20) null")
+            database.run(f"alter table {table} add column of_a_later_version varchar(20) not null default ''")
             database.run(f"create index {table}_of_a_later_version on {table} (of_a_later_version)")
             wait_until(load.goes_on(), what="some orders")
     assert (set(load.answers), load.unanswered) == ({PAID}, 0)
