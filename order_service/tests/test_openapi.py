@@ -1,10 +1,19 @@
 """The committed OpenAPI document is the one that the code makes."""
 
+import inspect
 from pathlib import Path
+from typing import Any
 
+import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
+from order_service.orders import services
+from order_service.orders.api import docs
+from order_service.orders.api.representation import order_json
+from order_service.orders.api.serializers import OrderOut, PlaceOrderIn
+from order_service.tests.conftest import Shop
+from servicekit.rest import parsed
 from servicekit.tests.looking import assert_every_list_is_a_read
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi" / "order_service.yaml"
@@ -19,3 +28,17 @@ def test_committed_document_is_current() -> None:
 def test_every_list_has_places_of_its_own() -> None:
     """A read never takes a place from what moves something."""
     assert_every_list_is_a_read()
+
+
+@pytest.mark.django_db
+def test_what_is_shown_of_an_order_is_what_the_document_says(shop: Shop) -> None:
+    """No field more and none less; nor has the example."""
+    fields = {name for name, field in OrderOut().fields.items() if field.required}
+    assert set(order_json(shop.place())) == set(docs._PAID) == fields
+
+
+def test_what_a_client_sends_is_what_is_stored() -> None:
+    """What the request's shape makes of a body is what the service takes: nothing is left on the way."""
+    asked: dict[str, Any] = parsed(PlaceOrderIn, {"customer_name": "Alice", "product_ids": [1]})
+    takes = inspect.signature(services.place_order).parameters.values()
+    assert sorted(asked) == sorted(each.name for each in takes if each.kind == each.KEYWORD_ONLY)
