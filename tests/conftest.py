@@ -30,7 +30,12 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stack(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The three services as they are delivered, without workers. Shared, so nothing in it is stopped or starved."""
-    with _running(migrated, tmp_path_factory.mktemp("stack")) as running:
+
+    def from_nothing(stack: Stack) -> None:
+        for service in stack.services.values():
+            service.begin = stacks.begin_from_nothing
+
+    with _running(migrated, tmp_path_factory.mktemp("stack"), prepare=from_nothing) as running:
         yield running
 
 

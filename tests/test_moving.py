@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases
+from tests import databases, forks
 from tests.databases import Database
 from tests.stack import ROOT, base_environment
 
@@ -20,14 +20,7 @@ EVENTS = "select position, type, created_at from events_event order by position"
 
 
 def manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SERVICE / "manage.py"), *arguments],
-        env={**base_environment(), **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forks.run([sys.executable, str(SERVICE / "manage.py"), *arguments], {**base_environment(), **environment})
 
 
 @pytest.fixture(scope="module")

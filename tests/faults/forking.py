@@ -1,16 +1,13 @@
 """Starts the processes of a stack from nurseries, and arms them to die at their points."""
 
 import json
-import subprocess
 import threading
-import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.faults.dialog import Dialog
+from tests.forks import Forked
 from tests.stack import Process, Service, Stack
-
-LOOK_EVERY_S: Final = 0.005
 
 
 class Nursery:
@@ -35,30 +32,6 @@ class Nursery:
             if not self._is_ready:
                 self._is_ready = self._dialog.hear() == "ready"
         return self._dialog.ask(command)
-
-
-class Forked:
-    """A process that a nursery has started; asked as `subprocess.Popen` is."""
-
-    def __init__(self, nursery: Nursery, pid: int) -> None:
-        self.pid = pid
-        self._nursery = nursery
-
-    def poll(self) -> int | None:
-        status: int | None = self._nursery.ask({"do": "poll", "pid": self.pid})
-        return status
-
-    def wait(self, timeout: float | None = None) -> int:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-            time.sleep(LOOK_EVERY_S)
-        return status
-
-    def terminate(self) -> None:
-        if self.poll() is None:
-            self._nursery.ask({"do": "terminate", "pid": self.pid})
 
 
 class Nurseries:

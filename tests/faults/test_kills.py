@@ -19,10 +19,11 @@ from tests import stack as stacks
 from tests.faults import outcomes, shoppers
 from tests.faults.checking import checking
 from tests.faults.evidence import Told
-from tests.faults.forking import LOOK_EVERY_S, Nurseries
+from tests.faults.forking import Nurseries
 from tests.faults.points import KINDS
 from tests.faults.shoppers import Kind, Shopper
 from tests.faults.writers import writing_functions
+from tests.forks import LOOK_EVERY_S
 from tests.stack import SERVICES, Stack, wait_until
 
 # With it a point is another one for each kind of customer, and a service may die again while it recovers.
