@@ -9,19 +9,21 @@ from tests.books import problems_in
 from tests.stack import Stack, wait_until
 
 
-@pytest.fixture
-def card_stack(make_stack: Callable[..., Stack]) -> Stack:
-    """Both workers run, and what nobody answered in time is looked up soon."""
-    stack = make_stack(
+@pytest.fixture(scope="module")
+def card_stack(make_module_stack: Callable[..., Stack]) -> Stack:
+    """Both workers run, and what nobody answered in time is looked up soon. No circuit opens over all this."""
+    stack = make_module_stack(
         settings={
             "payment_service": {
+                "BREAKER_FAILURES": "100000",
                 "PAYMENT_LEASE_S": "2",
                 "GATEWAY_TIMEOUT_S": "0.5",
                 "GATEWAY_SLOW_S": "1",
                 "PAYMENT_SETTLE_S": "3",
                 "GATEWAY_DELAY_MS": "1-2",
                 "GATEWAY_SUCCESS_RATE": "1",
-            }
+            },
+            "order_service": {"BREAKER_FAILURES": "100000"},
         }
     )
     stack.start_workers()

@@ -3,7 +3,9 @@
 A scripted peer stands in its place, so that what the order service asked, and how often, can be counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,8 +15,38 @@ from tests.peers import Answer, Call, Script, ScriptedPeer, scripted_peer
 from tests.stack import Stack, wait_until
 
 MakeStack = Callable[..., Stack]
-# Short time-outs, so that giving up takes a fraction of a second.
-IMPATIENT = {"order_service": {"HTTP_READ_TIMEOUT_S": "0.4", "LOG_LEVEL": "INFO"}}
+Outage = tuple[Stack, ScriptedPeer]
+
+
+@pytest.fixture(scope="module")
+def with_peer(make_module_stack: MakeStack) -> Iterator[Callable[[str], Outage]]:
+    """A function that starts a stack with a scripted payment service once for each time-out of the order service."""
+    with ExitStack() as opened:
+
+        @cache
+        def begin(timeout_s: str) -> Outage:
+            peer = opened.enter_context(scripted_peer(charges(paid)))
+            # No circuit opens over all these failures.
+            settings = {"BREAKER_FAILURES": "100000", "HTTP_READ_TIMEOUT_S": timeout_s}
+            return make_module_stack(peers={"payment_service": peer.url}, settings={"order_service": settings}), peer
+
+        yield begin
+
+
+@pytest.fixture
+def outage(with_peer: Callable[[str], Outage]) -> Outage:
+    """A stack, and its peer that nobody has asked anything yet."""
+    stack, peer = with_peer("3.5")
+    peer.calls.clear()
+    return stack, peer
+
+
+@pytest.fixture
+def impatient(with_peer: Callable[[str], Outage]) -> Outage:
+    """The same with short time-outs, so that giving up takes a fraction of a second."""
+    stack, peer = with_peer("0.4")
+    peer.calls.clear()
+    return stack, peer
 
 
 def paid(call: Call, status: str = "COMPLETED", **more: Any) -> Answer:
@@ -56,27 +88,28 @@ def place(stack: Stack, **more: Any) -> Reply:
     return stack.orders.post("/api/orders/", {"customer_name": "Alice", "product_ids": [1, 2], **more})
 
 
-def keyboards_held(stack: Stack) -> tuple[int, int]:
-    """(reserved, sold) units of product 1."""
+def keyboards_held(stack: Stack, before: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """(reserved, sold) units of product 1, more than `before`."""
     ((reserved, sold),) = stack.services["product_stub"].rows("select reserved, sold from catalog_product where id=1")
-    return reserved, sold
+    return reserved - before[0], sold - before[1]
 
 
-def test_two_failures_are_followed_by_a_paid_order(make_stack: MakeStack) -> None:
+def test_two_failures_are_followed_by_a_paid_order(outage: Outage) -> None:
     """500, 500, then paid: exactly three calls, each attempt with a key of its own, and the client sees PAID."""
-    with scripted_peer(charges(Answer(500), Answer(500), paid)) as peer:
-        stack = make_stack(peers={"payment_service": peer.url})
-        placed = place(stack)
-        assert (placed.status, placed.json["status"], placed.json["payment_status"]) == (201, "PAID", "COMPLETED")
-        seen = charges_seen(peer)
-        assert len(seen) == 3
-        assert [call.headers["Idempotency-Key"] for call in seen] == [
-            f"order-{placed.json['id']}-pay-{attempt}" for attempt in (1, 2, 3)
-        ]
-        assert all(call.json == seen[0].json for call in seen)
-        assert seen[0].json == {"order_id": placed.json["id"], "amount": 50.0, "currency": "USD"}
-        assert voids_seen(peer) == []
-        assert keyboards_held(stack) == (0, 1)
+    stack, peer = outage
+    peer.script = charges(Answer(500), Answer(500), paid)
+    before = keyboards_held(stack)
+    placed = place(stack)
+    assert (placed.status, placed.json["status"], placed.json["payment_status"]) == (201, "PAID", "COMPLETED")
+    seen = charges_seen(peer)
+    assert len(seen) == 3
+    assert [call.headers["Idempotency-Key"] for call in seen] == [
+        f"order-{placed.json['id']}-pay-{attempt}" for attempt in (1, 2, 3)
+    ]
+    assert all(call.json == seen[0].json for call in seen)
+    assert seen[0].json == {"order_id": placed.json["id"], "amount": 50.0, "currency": "USD"}
+    assert voids_seen(peer) == []
+    assert keyboards_held(stack, before) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +125,18 @@ def test_two_failures_are_followed_by_a_paid_order(make_stack: MakeStack) -> Non
     ],
     ids=["500", "503", "429", "reset", "retryable decline", "decline that does not say", "pending"],
 )
-def test_after_two_retries_the_order_is_cancelled(make_stack: MakeStack, failure: Any) -> None:
+def test_after_two_retries_the_order_is_cancelled(outage: Outage, failure: Any) -> None:
     """Exactly three calls; 400 `Payment failed` with the order; the stock is back and the payment voided."""
-    with scripted_peer(charges(failure)) as peer:
-        stack = make_stack(peers={"payment_service": peer.url})
-        refused = place(stack)
-        assert refused.status == 400
-        assert (refused.json["status"], refused.json["error"]) == ("CANCELLED", "Payment failed")
-        assert refused.json["cancellation_reason"] == "Payment failed"
-        assert len(charges_seen(peer)) == 3
-        assert [call.path for call in voids_seen(peer)] == [f"/api/payments/{refused.json['id']}/void/"]
-        assert keyboards_held(stack) == (0, 0)
+    stack, peer = outage
+    peer.script = charges(failure)
+    before = keyboards_held(stack)
+    refused = place(stack)
+    assert refused.status == 400
+    assert (refused.json["status"], refused.json["error"]) == ("CANCELLED", "Payment failed")
+    assert refused.json["cancellation_reason"] == "Payment failed"
+    assert len(charges_seen(peer)) == 3
+    assert [call.path for call in voids_seen(peer)] == [f"/api/payments/{refused.json['id']}/void/"]
+    assert keyboards_held(stack, before) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -115,43 +149,45 @@ def test_after_two_retries_the_order_is_cancelled(make_stack: MakeStack, failure
     ],
     ids=["hard decline", "402", "400", "409"],
 )
-def test_a_refusal_is_not_tried_again(make_stack: MakeStack, refusal: Any) -> None:
+def test_a_refusal_is_not_tried_again(outage: Outage, refusal: Any) -> None:
     """One call: the answer would not change."""
-    with scripted_peer(charges(refusal)) as peer:
-        stack = make_stack(peers={"payment_service": peer.url})
-        refused = place(stack)
-        assert (refused.status, refused.json["error"]) == (400, "Payment failed")
-        assert len(charges_seen(peer)) == 1
-        assert keyboards_held(stack) == (0, 0)
+    stack, peer = outage
+    peer.script = charges(refusal)
+    before = keyboards_held(stack)
+    refused = place(stack)
+    assert (refused.status, refused.json["error"]) == (400, "Payment failed")
+    assert len(charges_seen(peer)) == 1
+    assert keyboards_held(stack, before) == (0, 0)
 
 
-def test_a_pending_answer_is_asked_for_again(make_stack: MakeStack) -> None:
+def test_a_pending_answer_is_asked_for_again(outage: Outage) -> None:
     """ "Not known yet" is no failure: the next attempt finds it paid."""
-    with scripted_peer(charges(lambda call: paid(call, "PENDING"), paid)) as peer:
-        stack = make_stack(peers={"payment_service": peer.url})
-        placed = place(stack)
-        assert (placed.status, placed.json["status"]) == (201, "PAID")
-        assert len(charges_seen(peer)) == 2
+    stack, peer = outage
+    peer.script = charges(lambda call: paid(call, "PENDING"), paid)
+    placed = place(stack)
+    assert (placed.status, placed.json["status"]) == (201, "PAID")
+    assert len(charges_seen(peer)) == 2
 
 
-def test_answers_that_come_too_late_cancel_the_order(make_stack: MakeStack) -> None:
+def test_answers_that_come_too_late_cancel_the_order(impatient: Outage) -> None:
     """Three attempts that time out: cancelled within the deadline, and the payment voided, for it may be charged."""
-    with scripted_peer(charges(lambda call: Answer(**{**vars(paid(call)), "after_s": 30.0}))) as peer:
-        stack = make_stack(peers={"payment_service": peer.url}, settings=IMPATIENT)
-        refused = place(stack)
-        assert (refused.status, refused.json["error"]) == (400, "Payment failed")
-        assert len(charges_seen(peer)) == 3
-        assert len(voids_seen(peer)) == 1
-        assert keyboards_held(stack) == (0, 0)
+    stack, peer = impatient
+    peer.script = charges(lambda call: Answer(**{**vars(paid(call)), "after_s": 30.0}))
+    before = keyboards_held(stack)
+    refused = place(stack)
+    assert (refused.status, refused.json["error"]) == (400, "Payment failed")
+    assert len(charges_seen(peer)) == 3
+    assert len(voids_seen(peer)) == 1
+    assert keyboards_held(stack, before) == (0, 0)
 
 
-def test_an_answer_that_is_late_once_is_waited_for(make_stack: MakeStack) -> None:
+def test_an_answer_that_is_late_once_is_waited_for(impatient: Outage) -> None:
     """The first attempt times out, the second one is answered: paid once, because the peer sees whose order it is."""
-    with scripted_peer(charges(Answer(after_s=30.0), paid)) as peer:
-        stack = make_stack(peers={"payment_service": peer.url}, settings=IMPATIENT)
-        placed = place(stack)
-        assert (placed.status, placed.json["status"]) == (201, "PAID")
-        assert len(charges_seen(peer)) == 2
+    stack, peer = impatient
+    peer.script = charges(Answer(after_s=30.0), paid)
+    placed = place(stack)
+    assert (placed.status, placed.json["status"]) == (201, "PAID")
+    assert len(charges_seen(peer)) == 2
 
 
 def test_a_payment_service_that_is_down_cancels_the_order(make_stack: MakeStack) -> None:
