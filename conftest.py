@@ -9,16 +9,18 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import IO, Final
 from xml.etree import ElementTree
 
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parent
 SUITES: Final = ("servicekit", "product_stub", "payment_service", "order_service", "notify_service", "tests")
+BLACK_BOX: Final = "tests"
 # Options that only tell something; pytest answers them without running a test.
 _TELLING: Final = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
 
@@ -45,12 +47,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     options = _options(config)
     with tempfile.TemporaryDirectory() as folder:
         reports = [Path(folder) / f"{suite}.xml" for suite in arguments]
-        codes: list[int] = []
-        for (suite, paths), report in zip(arguments.items(), reports, strict=True):
-            codes.append(_run(suite, [*options, *paths], report))
-            failed = codes[-1] not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-            if codes[-1] == pytest.ExitCode.INTERRUPTED or (failed and config.getoption("maxfail")):
-                break
+        commands = {
+            suite: [*options, *paths, "-c", str(ROOT / suite / "pytest.ini"), f"--junitxml={report}"]
+            for (suite, paths), report in zip(arguments.items(), reports, strict=True)
+        }
+        codes = _run_all(commands, jobs=_jobs(config), stops=bool(config.getoption("maxfail")))
         if not config.getoption("collectonly"):
             _summarise([report for report in reports if report.exists()], config.getoption("xmlpath"))
     return _exit_code(codes)
@@ -86,15 +87,44 @@ def _options(config: pytest.Config) -> list[str]:
     return options
 
 
-def _run(suite: str, arguments: Sequence[str], report: Path) -> int:
-    """Run one suite, from the root; Ctrl-C is left to it, so that it can stop what it has started."""
-    command = [sys.executable, "-m", "pytest", *arguments, "-c", str(ROOT / suite / "pytest.ini")]
-    print(f"\n{suite}:", flush=True)
+def _jobs(config: pytest.Config) -> int:
+    """How many processes may test at once, as pytest-xdist is told; 0: one suite after another, each in one process."""
+    return int(config.getoption("numprocesses", default=None) or 0)
+
+
+def _run_all(commands: Mapping[str, Sequence[str]], *, jobs: int, stops: bool) -> list[int]:
+    """Run the suites, each command from the root; their exit statuses. Ctrl-C is left to them, who end what they began.
+
+    With several jobs the black box has all but one. That one is for the others, one after another: more processes would
+    each have to load and collect a suite anew. What they say is printed when the black box is through.
+    """
     previous = signal.signal(signal.SIGINT, lambda *_: None)
+    beside = [suite for suite in commands if suite != BLACK_BOX] if jobs > 1 and len(commands) > 1 else []
     try:
-        return subprocess.call([*command, f"--rootdir={ROOT}", f"--junitxml={report}"], cwd=ROOT)
+        if not beside or BLACK_BOX not in commands:
+            return _one_by_one(commands, stops=stops)
+        with tempfile.TemporaryFile() as said, ThreadPoolExecutor(1) as pool:
+            few = {suite: [*commands[suite], "--numprocesses=0"] for suite in beside}
+            others = pool.submit(_one_by_one, few, stops=stops, said=said)
+            codes = _one_by_one({BLACK_BOX: [*commands[BLACK_BOX], f"--numprocesses={jobs - 1}"]}, stops=stops)
+            codes = [*others.result(), *codes]
+            said.seek(0)
+            sys.stdout.buffer.write(said.read())
+            return codes
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def _one_by_one(commands: Mapping[str, Sequence[str]], *, stops: bool, said: IO[bytes] | None = None) -> list[int]:
+    codes: list[int] = []
+    for suite, command in commands.items():
+        print(f"\n{suite}:", flush=True)
+        whole = [sys.executable, "-m", "pytest", *command, f"--rootdir={ROOT}"]
+        codes.append(subprocess.call(whole, cwd=ROOT, stdout=said, stderr=said))
+        failed = codes[-1] not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if codes[-1] == pytest.ExitCode.INTERRUPTED or (failed and stops):
+            break
+    return codes
 
 
 def _summarise(reports: Sequence[Path], wanted: str | None) -> None:

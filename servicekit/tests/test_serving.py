@@ -2,6 +2,7 @@
 
 import gc
 import io
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,10 @@ def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     configured, threshold = structlog.get_config(), gc.get_threshold()
     yield
     structlog.configure(**configured)
+    for module in list(sys.modules.values()):
+        logger = vars(module).get("log")
+        if type(logger).__name__ == "BoundLoggerLazyProxy":
+            vars(logger).pop("bind", None)  # with which it has kept the configuration of its first line
     gc.unfreeze()
     gc.set_threshold(*threshold)
 
