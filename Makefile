@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON ?=
 # The engine that the tests run on; a server of it is started for them, and ends with them. Empty: SQLite.
 DB ?=
-# Files of tests that run at the same time: most of them wait for the services that they have started. 0: one by one.
+# Processes that test at the same time: most wait for the services that they have started. 0: one after another.
 JOBS ?= 3
 BIN := .venv/bin
 SERVICES := order_service payment_service product_stub notify_service
@@ -40,8 +40,8 @@ start: ## Start it again; PART=payment
 	@$(BIN)/python start.py start $(PART)
 
 .PHONY: test
-test: venv $(BIN)/.installed-requirements-dev ## Run every test; ARGS="-k refund -x" goes to pytest; DB=postgres, DB=mysql; JOBS=0
-	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+test: venv $(BIN)/.installed-requirements-dev ## Run the tests; ARGS="-k refund -x" goes to pytest; DB=postgres, DB=mysql; NIGHTLY=1: all of them; JOBS=0
+	@$(if $(NIGHTLY),NIGHTLY=$(NIGHTLY) )$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kafka, on Apache's own broker; needs Java 17 and Maven
@@ -52,7 +52,7 @@ test-openapi: venv $(BIN)/.installed-requirements-dev ## Hold the OpenAPI docume
 	@scripts/openapi-tools run -- $(BIN)/python -m pytest tests/openapi_tools $(ARGS)
 
 .PHONY: nightly
-nightly: ## All that is longer than the gate: known vulnerabilities, whole suites on each engine, long faults; takes hours
+nightly: ## All that is longer than the gate: every test on each engine, known vulnerabilities, soaks; takes hours
 	@.ci/nightly
 
 .PHONY: chaos
@@ -61,8 +61,8 @@ chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random fa
 	    $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: reliability
-reliability: venv $(BIN)/.installed-requirements-dev ## Run every fault test and write docs/reliability.md; SEED=7 MINUTES=10 FAULTS=long
-	@$(if $(FAULTS),FAULTS=$(FAULTS) )$(BIN)/python -m tests.faults.reliability \
+reliability: venv $(BIN)/.installed-requirements-dev ## Run every fault test and write docs/reliability.md; SEED=7 MINUTES=10 NIGHTLY=1
+	@$(if $(NIGHTLY),NIGHTLY=$(NIGHTLY) )$(BIN)/python -m tests.faults.reliability \
 	    $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: audit
@@ -77,7 +77,7 @@ lint: venv $(BIN)/.installed-requirements-dev ## Check style, format and who imp
 
 .PHONY: types
 types: venv $(BIN)/.installed-requirements-dev ## Check types, once for each service with its own settings
-	DJANGO_SETTINGS_MODULE=servicekit.tests.settings $(BIN)/mypy --cache-dir .mypy_cache/servicekit servicekit conftest.py start.py audit
+	DJANGO_SETTINGS_MODULE=servicekit.tests.settings $(BIN)/mypy --cache-dir .mypy_cache/servicekit servicekit conftest.py nightly.py start.py audit
 	@set -e; for service in $(SERVICES); do \
 	    echo "DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy $$service"; \
 	    DJANGO_SETTINGS_MODULE=$$service.settings $(BIN)/mypy --cache-dir .mypy_cache/$$service $$service; \

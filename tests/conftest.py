@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+import nightly
 from tests import stack as stacks
 from tests.stack import Stack
 
 _RUNNING: list[Stack] = []
+pytest_collection_modifyitems = nightly.pytest_collection_modifyitems
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let every test here tell of the faults that it puts in."""
+    nightly.pytest_configure(config)
     config.pluginmanager.import_plugin("tests.faults.evidence")
 
 

@@ -24,15 +24,23 @@ AT_ONCE: Final = 30
 # How long what is left for the workers may take.
 SETTLES_WITHIN_S: Final = 30.0
 
-# SQLite is for one server of each, but must be right with two as well; the others are for many, of many processes.
+# SQLite is for one server of each, but must be right with two as well, which it shows by night; the others are for
+# many, of many processes.
 SHAPES: Final[Mapping[str, Mapping[str, int]]] = (
     {"two servers of each, two processes in each": {"servers": 2, "workers": 2}}
     if databases.IS_SERVER
     else {"one server of each": {}, "two servers of each": {"servers": 2}}
 )
+NIGHTLY: Final = () if databases.IS_SERVER else ("two servers of each",)
 
 
-@pytest.fixture(scope="module", params=SHAPES.values(), ids=SHAPES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(shape, id=name, marks=[pytest.mark.nightly] if name in NIGHTLY else [])
+        for name, shape in SHAPES.items()
+    ],
+)
 def running(request: pytest.FixtureRequest, make_module_stack: Callable[..., Stack]) -> Iterator[tuple[Stack, Checker]]:
     """A stack with as many workers as servers, and its checker."""
     stack = make_module_stack(**request.param)

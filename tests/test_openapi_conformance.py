@@ -12,11 +12,12 @@ from typing import Final
 
 import pytest
 
+import nightly
 from tests.stack import SERVICES, Stack
 
 CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
-# Per operation and phase; enough for a test of every commit. The seed makes a failure come back.
-MAX_EXAMPLES: Final = 25
+# Per operation and phase. The seed makes a failure come back.
+MAX_EXAMPLES: Final = 50 if nightly.IS_NIGHT else 8
 SEED: Final = 20251110
 
 

@@ -13,9 +13,9 @@ A_TEST: Final = "servicekit/tests/test_retries.py::test_it_never_waits_less_than
 ANOTHER: Final = "tests/test_readme.py::test_there_are_examples"
 
 
-def run_pytest(*arguments: str, folder: Path = ROOT) -> tuple[int, list[str]]:
+def run_pytest(*arguments: str, folder: Path = ROOT, **variables: str) -> tuple[int, list[str]]:
     """Exit status and lines of `pytest`; a stray settings module in the environment must not matter."""
-    environment = {**base_environment(), "DJANGO_SETTINGS_MODULE": "somebody.elses.settings"}
+    environment = {**base_environment(), "DJANGO_SETTINGS_MODULE": "somebody.elses.settings", **variables}
     command = [str(Path(sys.executable).with_name("pytest")), "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.splitlines()
@@ -61,6 +61,16 @@ def test_a_suite_runs_from_its_own_folder(suite: str) -> None:
     status, lines = run_pytest("-q", "--collect-only", folder=ROOT / suite)
     assert status == 0
     assert any(line.startswith(("tests/", "gateways/")) for line in lines)
+
+
+def test_the_gate_leaves_marked_tests_to_the_night() -> None:
+    """Deselected, not skipped; `NIGHTLY=1` brings them."""
+    marked = "tests/test_concurrency.py::test_eight_clients_place_two_hundred_orders_each"
+    _, (*gate, _) = run_pytest("-q", "--collect-only", "-c", "tests/pytest.ini", marked)
+    _, (*night, _) = run_pytest("-q", "--collect-only", "-c", "tests/pytest.ini", marked, NIGHTLY="1")
+    shapes = ["one server of each", "two servers of each"]
+    assert [shape for shape in shapes if any(shape in line for line in gate)] == shapes[:1]
+    assert [shape for shape in shapes if any(shape in line for line in night)] == shapes
 
 
 def test_a_folder_without_tests_is_named() -> None:

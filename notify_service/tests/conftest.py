@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
+from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from notify_service.mailing import hearing
 from notify_service.mailing.models import Mail
 from servicekit import exactjson

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connection
 
+from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from order_service.orders import actions, saga
 from order_service.orders.models import Order
 from order_service.orders.ports import LineAsked

@@ -11,6 +11,7 @@ from django.core.management.color import no_style
 from django.db import connection
 from rest_framework.test import APIClient
 
+from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from payment_service.payments import clients
 from payment_service.payments.gateways import registry
 from payment_service.payments.models import Payment, Refund

@@ -13,10 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import settings as hypothesis_settings
+from django.db import connection
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+import nightly
 from payment_service.payments import selectors
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import capturing, charging, refunding, repair
@@ -281,5 +282,5 @@ def test_any_life_is_the_models(gateway: FakeGateway, work: Callable[[], int], s
     settings.DOWNSTREAMS = replace(settings.DOWNSTREAMS, breaker=never)
     AnyLife.gateway, AnyLife.work = gateway, staticmethod(work)
     run_state_machine_as_test(
-        AnyLife, settings=hypothesis_settings(max_examples=60, stateful_step_count=15, deadline=None)
+        AnyLife, settings=nightly.examples(25 if connection.vendor == "sqlite" else 10, stateful_step_count=15)
     )

@@ -15,9 +15,10 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
+import nightly
 from payment_service.payments.importing import running
 from payment_service.payments.importing.writing import Ids
 from payment_service.payments.models import FailedAttempt, Payment, Refund
@@ -78,8 +79,8 @@ cells = st.fixed_dictionaries(
     }
 ).map(lambda chosen: row(**chosen))
 # All in one transaction, which a server finds harder the longer it gets; what is drawn is the same on each engine.
-EXAMPLES = 100 if connection.vendor == "sqlite" else 25
-examples = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = 25 if connection.vendor == "sqlite" else 10
+examples = nightly.examples(EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def outcome(done: Done) -> tuple[int, list[str]]:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from product_stub.catalog import clients, services
 from product_stub.catalog.clients import Need
 from product_stub.catalog.errors import OrderServiceUnavailable

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+import nightly
 from product_stub.catalog import auditing, services
 from product_stub.catalog.models import Product, Reservation
 from product_stub.tests.conftest import make_product
@@ -20,7 +21,7 @@ PRODUCTS, SUPPLY = 3, 6
 WANTED = st.dictionaries(st.integers(0, PRODUCTS), st.integers(1, 4), min_size=1, max_size=3)
 RESERVATIONS = st.integers(0, 3)
 # All in one transaction, which a server finds harder the longer it gets; the calls are the same on each engine.
-EXAMPLES = 40 if connection.vendor == "sqlite" else 12
+EXAMPLES = 20 if connection.vendor == "sqlite" else 6
 
 
 class Shop(RuleBasedStateMachine):
@@ -99,13 +100,7 @@ def _code_of(call: Callable[[], object]) -> str | None:
 @pytest.mark.django_db
 def test_any_sequence_of_calls_agrees_with_the_model() -> None:
     """After each of them every counter, status and refusal is the model's, and no unit is lost."""
-    quick = settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=25,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
+    quick = nightly.examples(EXAMPLES, stateful_step_count=25, suppress_health_check=list(HealthCheck), database=None)
     run_state_machine_as_test(Shop, settings=quick)
 
 

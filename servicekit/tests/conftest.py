@@ -7,6 +7,7 @@ import structlog
 from django.db import connection
 from django.test import Client
 
+from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from servicekit import exactjson
 
 # SQLite has no sessions that could wait for each other, be limited or be killed.

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nightly
 from servicekit import exactjson
 
 
+@nightly.examples(100)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**10), max_value=10**10))
 def test_a_decimal_comes_back_with_the_digits_it_had(amount: Decimal) -> None:
     """Encoding and decoding lose and add nothing, trailing zeros included."""
@@ -123,6 +125,7 @@ def test_a_key_that_comes_twice_is_malformed(document: bytes) -> None:
         exactjson.decode_once(document, max_depth=20)
 
 
+@nightly.examples(100)
 @given(
     st.recursive(
         st.text(alphabet='":\\ a\n\u00e9', max_size=5) | st.integers(0, 9),

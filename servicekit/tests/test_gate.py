@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nightly
 from servicekit.gate import IN_FLIGHT, WAITED, Full, Gate
 
 # Longer than any thread here works.
@@ -134,6 +135,7 @@ def test_no_more_than_the_places_work_at_once_and_none_is_lost() -> None:
     assert free_places(gate) == 3
 
 
+@nightly.examples(100)
 @given(st.integers(1, 5), st.integers(1, 5), st.lists(st.sampled_from(["arrive", "depart", "take", "give"])))
 def test_it_counts_like_two_numbers(places: int, in_flight: int, steps: list[str]) -> None:
     """One thread, any order of steps that make sense: refused exactly when there is no more."""

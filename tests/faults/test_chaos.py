@@ -1,6 +1,5 @@
 """The soak by itself: its plan comes from the seed alone, it can be kept and narrowed, and a short one is clean."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -9,12 +8,13 @@ from typing import Final
 
 import pytest
 
+import nightly
 from tests.faults.chaos import plan as plans
 from tests.faults.chaos.narrowing import narrow
 from tests.faults.chaos.plan import Fault, Plan
 from tests.faults.chaos.running import run
 
-IS_LONG: Final = os.environ.get("FAULTS") == "long"
+IS_LONG: Final = nightly.IS_NIGHT
 SEED: Final = 2
 SECONDS: Final = 300.0 if IS_LONG else 12.0
 

@@ -4,7 +4,6 @@ waits is answered in time, and everything goes on by itself.
 Collected only on PostgreSQL and MariaDB (conftest.py).
 """
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from uuid import uuid4
 import pytest
 import requests
 
+import nightly
 from tests import stack as stacks
 from tests.client import Http, Reply
 from tests.faults.checking import Checker, checking
@@ -24,7 +24,7 @@ from tests.faults.engines import Server, own_server
 from tests.faults.evidence import Told
 from tests.stack import SERVICES, Stack, wait_until
 
-LONG: Final = os.environ.get("FAULTS") == "long"
+LONG: Final = nightly.IS_NIGHT
 LOCK_TIMEOUT_S: Final = 1.0
 ANSWERED_WITHIN_S: Final = 6.0
 RECOVERS_WITHIN_S: Final = 60.0

@@ -4,7 +4,6 @@ One stack for all of it. Customers of every kind come while the services die und
 die at their points in turn, finish what was left; then every customer gets the answer that they are still waiting for.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+import nightly
 from tests import stack as stacks
 from tests.faults import outcomes, shoppers
 from tests.faults.checking import checking
@@ -27,7 +27,7 @@ from tests.forks import LOOK_EVERY_S
 from tests.stack import SERVICES, Stack, wait_until
 
 # With it a point is another one for each kind of customer, and a service may die again while it recovers.
-LONG: Final = os.environ.get("FAULTS") == "long"
+LONG: Final = nightly.IS_NIGHT
 WORKERS: Final = ("order_service", "payment_service")
 RECOVERED_WITHIN_S: Final = 120.0
 # A customer comes once for each point; whoever needs so many is not getting anywhere.

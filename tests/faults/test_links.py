@@ -3,7 +3,6 @@
 All of it at once, on one stack: every order has a fault of its own. Afterwards each has ended as it must.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Final
 
 import pytest
 
+import nightly
 from tests import stack as stacks
 from tests.faults import outcomes, shoppers
 from tests.faults.checking import checking
@@ -30,7 +30,7 @@ PEER_OF: Final = {
     PAYMENT_TO_ORDER: "order_service",
 }
 # With it each call fails for a while, too, where it is repeated until it works.
-LONG: Final = os.environ.get("FAULTS") == "long"
+LONG: Final = nightly.IS_NIGHT
 AT_ONCE: Final = 8
 UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The whole order with all its attempts, what follows its end, and a machine with other things to do.

@@ -1,12 +1,12 @@
 """Any two operations at once on one order: each is answered as documented, and all books agree in the end."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
 
+import nightly
 from tests.client import Http
 from tests.faults import races
 from tests.faults.checking import Checker, checking
@@ -14,8 +14,8 @@ from tests.faults.races import Arena, Asked, Round
 from tests.stack import Stack, free_ports, wait_until
 
 MakeStack = Callable[..., Stack]
-# Long: every starting state of each pair, through every door.
-ROUNDS: Final = 27 if os.environ.get("FAULTS") == "long" else 2
+# By night every starting state of each pair, through every door.
+ROUNDS: Final = 27 if nightly.IS_NIGHT else 1
 QUIET_WITHIN_S: Final = 60.0
 
 

@@ -2,7 +2,6 @@
 then.
 """
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from typing import Final
 
 import pytest
 
+import nightly
 from tests.client import Http
 from tests.faults import storage
 from tests.faults.checking import checking
@@ -19,7 +19,7 @@ from tests.stack import SERVICES, Stack, wait_until
 
 MakeStack = Callable[..., Stack]
 
-LONG: Final = os.environ.get("FAULTS") == "long"
+LONG: Final = nightly.IS_NIGHT
 RECOVERS_WITHIN_S: Final = 60.0
 WRITES: Final = 3
 

@@ -168,7 +168,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--write-only", action="store_true", help="run nothing, write from what is in the folder")
     given = parser.parse_args()
     given.folder = given.folder.resolve()
-    variables = "".join(f"{name}={os.environ[name]} " for name in ("FAULTS",) if name in os.environ)
+    variables = "".join(f"{name}={os.environ[name]} " for name in ("NIGHTLY",) if name in os.environ)
     given.command = f"{variables}make reliability SEED={given.seed} MINUTES={given.minutes:g}"
     return given
 
