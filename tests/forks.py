@@ -93,16 +93,22 @@ def can_begin(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     return is_ours and environment.get("PYTHONPATH") == str(ROOT)
 
 
-def begin(command: Sequence[str], environment: Mapping[str, str], *, out: Path, err: Path) -> Forked:
-    """Start what `python` does with this command line, from the root, in a session of its own."""
-    about = {"argv": list(command[1:]), "environment": dict(environment), "out": str(out), "err": str(err)}
+def begin(
+    command: Sequence[str], environment: Mapping[str, str], *, out: Path, err: Path, given: Path = Path(os.devnull)
+) -> Forked:
+    """Start what `python` does with this command line, from the root, in a session of its own, on these files."""
+    files = {"given": str(given), "out": str(out), "err": str(err)}
+    about = {"argv": list(command[1:]), "environment": dict(environment), **files}
     server = _server(os.getpid())
     return Forked(server, int(server.ask({"do": "start", **about})))
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+def run(
+    command: Sequence[str], environment: Mapping[str, str], *, given: str = ""
+) -> "subprocess.CompletedProcess[str]":
     """Do it, and return what it said, as `subprocess.run` does."""
     with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        status = begin(command, environment, out=out, err=err).wait()
+        asked, out, err = (Path(folder) / name for name in ("given", "out", "err"))
+        asked.write_text(given)
+        status = begin(command, environment, out=out, err=err, given=asked).wait()
         return subprocess.CompletedProcess(list(command), status, out.read_text(), err.read_text())

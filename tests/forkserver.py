@@ -29,8 +29,6 @@ LIBRARIES: Final = (
     "django.test.client",
     "django.utils.feedgenerator",
     "environs",
-    "granian",
-    "granian.server.mp",
     "httptools",
     "inflection",
     "jsonschema",
@@ -88,7 +86,7 @@ def _become(command: dict[str, Any]) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(command["environment"])
-    places = [(os.devnull, os.O_RDONLY)]
+    places = [(command["given"], os.O_RDONLY)]
     places += [(command[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("out", "err")]
     for number, (path, how) in enumerate(places):
         opened = os.open(path, how, 0o644)

@@ -201,12 +201,13 @@ class Service(Process):
         """What the service's database says, read beside it; `?` stands for a value on every engine."""
         return self.db.rows(sql, *values)
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a management command with the service's own environment."""
+    def manage(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a management command with the service's own environment, `given` on its standard input."""
         command = [sys.executable, str(ROOT / self.name / "manage.py"), *arguments]
         if not forks.can_begin(command, self.environment):
-            return subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        return forks.run(command, self.environment)
+            options: dict[str, Any] = {"cwd": ROOT, "capture_output": True, "text": True}
+            return subprocess.run(command, env=self.environment, input=given, check=False, **options)
+        return forks.run(command, self.environment, given=given)
 
 
 class Stack:
