@@ -103,7 +103,7 @@ def _run_all(commands: Mapping[str, Sequence[str]], *, jobs: int, stops: bool) -
     try:
         if not beside or BLACK_BOX not in commands:
             return _one_by_one(commands, stops=stops)
-        with tempfile.TemporaryFile() as said, ThreadPoolExecutor(1) as pool:
+        with tempfile.TemporaryFile(buffering=0) as said, ThreadPoolExecutor(1) as pool:
             few = {suite: [*commands[suite], "--numprocesses=0"] for suite in beside}
             others = pool.submit(_one_by_one, few, stops=stops, said=said)
             codes = _one_by_one({BLACK_BOX: [*commands[BLACK_BOX], f"--numprocesses={jobs - 1}"]}, stops=stops)
@@ -118,7 +118,9 @@ def _run_all(commands: Mapping[str, Sequence[str]], *, jobs: int, stops: bool) -
 def _one_by_one(commands: Mapping[str, Sequence[str]], *, stops: bool, said: IO[bytes] | None = None) -> list[int]:
     codes: list[int] = []
     for suite, command in commands.items():
-        print(f"\n{suite}:", flush=True)
+        title = f"\n{suite}:\n".encode()
+        (said or sys.stdout.buffer).write(title)
+        (said or sys.stdout.buffer).flush()
         whole = [sys.executable, "-m", "pytest", *command, f"--rootdir={ROOT}"]
         codes.append(subprocess.call(whole, cwd=ROOT, stdout=said, stderr=said))
         failed = codes[-1] not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)

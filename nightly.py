@@ -37,7 +37,7 @@ def _can_differ(config: pytest.Config, item: pytest.Item) -> bool:
 
 
 # Of a service's suite, what looks at the engine without a database of the test's own.
-_OF_ENGINES: Final = frozenset({"test_on_servers"})
+_OF_ENGINES: Final = frozenset({"test_on_servers", "test_on_postgresql"})
 
 
 def examples(gate: int, *, night: int | None = None, **more: Any) -> Any:
