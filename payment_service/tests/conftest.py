@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.core.management.color import no_style
 from django.db import connection
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
@@ -18,9 +20,11 @@ from payment_service.payments.models import Payment, Refund
 from payment_service.payments.processing import repair
 from payment_service.payments.services.attempts import Asked
 from payment_service.tests.fakes import FakeGateway, FakeOrders
+from payment_service.tests.importing import Importer
 from servicekit import exactjson
 from servicekit.clock import seconds_from_now
 from servicekit.events.models import Event
+from servicekit.tests.checking import check
 from servicekit.tests.sessions import another_session
 
 ORDER = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
@@ -36,6 +40,21 @@ def numbers_from_one(db: None) -> None:
     with another_session() as session, session.cursor() as cursor:
         for statement in session.ops.sequence_reset_by_name_sql(no_style(), [counter]):
             cursor.execute(statement)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Importer:
+    return Importer(tmp_path)
+
+
+@pytest.fixture
+def audited(db: None) -> Iterator[None]:
+    """Whatever a test has done, the books are right afterwards."""
+    yield
+    Payment.objects.update(notice_due_at=None)
+    Event.objects.filter(published_at=None).update(published_at=timezone.now())
+    checked = check()
+    assert (checked.status, checked.violations) == (0, [])
 
 
 @pytest.fixture

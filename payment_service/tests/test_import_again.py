@@ -32,11 +32,6 @@ from tests import databases
 PATIENCE_S = 60
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
-
-
 @pytest.mark.django_db
 def test_a_second_run_finds_everything(run: Importer) -> None:
     """All are already there, and not a row of the database is another."""

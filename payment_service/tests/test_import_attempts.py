@@ -2,12 +2,10 @@
 
 from decimal import Decimal
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from payment_service.payments.errors import Overtaken, PaymentNotFound
@@ -20,29 +18,13 @@ from payment_service.tests.conftest import exact
 from payment_service.tests.importing import Importer, counts, numbered, row
 from servicekit.events import trail
 from servicekit.events.models import Event
-from servicekit.tests.checking import check
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one", "audited")]
 
 FAILED = row(payment_id=7, status="FAILED", reference="FAILED-1")
 FAILED_TOO = row(payment_id=8, status="FAILED", reference="FAILED-2", amount="600.00")
 SUCCESS = row(payment_id=9, reference="SUCCESS", method="UPI", created_at="2025-11-10 12:09:00")
 REFUNDED = row(payment_id=9, reference="SUCCESS", refunded=1)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def audited() -> Any:
-    """Whatever a test has done, the books are right afterwards."""
-    yield
-    Payment.objects.update(notice_due_at=None)
-    Event.objects.filter(published_at=None).update(published_at=timezone.now())
-    checked = check()
-    assert (checked.status, checked.violations) == (0, [])
 
 
 def batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,11 +26,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
-
-
-@pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows each."""
     monkeypatch.setitem(running.Run.__init__.__kwdefaults__, "batch", 3)

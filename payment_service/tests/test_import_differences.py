@@ -1,7 +1,6 @@
 """A row under a reference that the ledger has, and that is another now: taken over or reported, never passed over."""
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,28 +14,11 @@ from payment_service.payments.services import elsewhere
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import HEADER, Done, Importer, counts, ledger, numbered, row
 from servicekit.events import trail
-from servicekit.events.models import Event
-from servicekit.tests.checking import check
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one", "audited")]
 
 REFERENCE = "ECI20251110-0A1B2C3D"
 ALL = Decimal("561.00")
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def audited() -> Any:
-    """Whatever a test has done, the books are right afterwards."""
-    yield
-    Payment.objects.update(notice_due_at=None)
-    Event.objects.filter(published_at=None).update(published_at=timezone.now())
-    checked = check()
-    assert (checked.status, checked.violations) == (0, [])
 
 
 def is_present(done: Done, rows: int = 1) -> bool:

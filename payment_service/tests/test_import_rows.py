@@ -2,7 +2,6 @@
 
 from datetime import datetime, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,6 @@ from servicekit.events.models import Event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
 CREATED = datetime(2025, 11, 10, 12, 5, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
 
 
 def test_a_success_is_a_captured_payment(run: Importer) -> None:
