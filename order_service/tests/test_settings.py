@@ -8,6 +8,7 @@ from django.core import checks
 
 from order_service import settings as ours
 from servicekit import env as environment
+from servicekit.tests.examples import assert_the_example_names_every_variable
 
 # A check of the database looks into it.
 pytestmark = pytest.mark.django_db
@@ -15,6 +16,10 @@ pytestmark = pytest.mark.django_db
 
 def found(identifier: str) -> list[str]:
     return [message.msg for message in checks.run_checks() if message.id == identifier]
+
+
+def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_the_example_names_every_variable(ours, "order_service", monkeypatch, also="ORDER_DB_")
 
 
 def test_defaults_agree() -> None:

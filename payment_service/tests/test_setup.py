@@ -2,7 +2,6 @@
 
 import re
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from servicekit import env as environment
 from servicekit.events.models import Event
 from servicekit.idempotency.meaning import AMOUNTS
 from servicekit.tests.bodies import amounts_taken
+from servicekit.tests.examples import assert_the_example_names_every_variable
 from servicekit.tests.looking import assert_every_list_is_a_read, assert_nothing_hidden_can_be_probed
 
 COMMITTED = HERE.parent / "docs" / "openapi" / "payment_service.yaml"
@@ -82,12 +82,8 @@ def test_the_first_clients_variables_name_the_database(monkeypatch: pytest.Monke
     assert found() == ("django.db.backends.postgresql", "", "", "payment_service", "", "")
 
 
-def test_every_variable_is_in_the_example_environment() -> None:
-    """`.env.example` names what settings.py reads."""
-    example = (HERE / ".env.example").read_text()
-    source = Path(HERE / "settings.py").read_text()
-    names = {line.split('"')[1] for line in source.split("env.")[1:] if '("' in line.split(")")[0]}
-    assert [name for name in sorted(names) if f"{name}=" not in example] == []
+def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_the_example_names_every_variable(ours, "payment_service", monkeypatch, also="MYSQL_")
 
 
 @pytest.mark.django_db
