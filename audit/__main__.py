@@ -16,8 +16,8 @@ from typing import Final
 from audit import rules
 from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books, Commands, Unreadable
 from audit.rules import Scope, Seen
-from servicekit import invariants
-from servicekit.invariants import Finding, Look, Outcome, Pass
+from servicekit.invariants import checker
+from servicekit.invariants.checker import Finding, Look, Outcome, Pass
 
 HELP: Final = """\
 Check that no order was lost, nobody was charged twice, no money is held for a cancelled order and no unit of stock has
@@ -47,13 +47,13 @@ def main() -> int:
     as_json = ["--json"] if given.json else []
     statuses = [commands.check(service, ["--quiet-for", str(given.quiet_for), *as_json]) for service in services]
     scope = Scope(stock=not given.without_products, no_strangers=given.no_strangers)
-    report = (invariants.JsonReport if given.json else invariants.TextReport)("across", partial(print, flush=True))
+    report = (checker.JsonReport if given.json else checker.TextReport)("across", partial(print, flush=True))
     try:
         with Books() as books:
             for service in services:
                 books.add(service, commands.export(service))
             again = Again(commands, services, scope, pause_s=given.pause)
-            statuses.append(invariants.check(_passes(books, again), report))
+            statuses.append(checker.check(_passes(books, again), report))
     except Unreadable as problem:
         print(f"The books of {problem} cannot be read, so the three cannot be compared.", file=sys.stderr)
         statuses.append(Outcome.UNPROVEN)

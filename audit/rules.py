@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from servicekit.invariants import Invariant
+from servicekit.invariants.checker import Invariant
 
 PAID_IS_CAPTURED: Final = Invariant(
     "I3",

@@ -10,12 +10,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
 from django.core.management import call_command
 
-from servicekit import processes
 from servicekit.events import outbox
 from servicekit.events.cloudevents import writer
-from servicekit.events.kafka import KafkaPublisher
 from servicekit.events.models import Event
+from servicekit.events.publishers.kafka import KafkaPublisher
 from servicekit.events.relay import Relay
+from servicekit.runtime import processes
 
 ROUNDS: Final = 5
 PARTITIONS: Final = 3

@@ -94,7 +94,7 @@ def start(service: str) -> Any:
     """Set the service up; returns the function that does its part in one order."""
     django.setup()
     call_command("migrate", verbosity=0)
-    handler = import_module("servicekit.serving").load()
+    handler = import_module("servicekit.runtime.wsgi").load()
 
     def request(method: str, path: str, body: bytes = b"", **headers: str) -> None:
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
@@ -120,7 +120,7 @@ def start(service: str) -> Any:
     if service == "order_service":
         fakes = import_module("order_service.tests.fakes")
         run = import_module("order_service.orders.saga").Run(fakes.FakeProducts(), fakes.FakePayments())
-        wiring: Any = import_module("order_service.orders.wiring")
+        wiring: Any = import_module("order_service.orders.composition")
         wiring.a_run = lambda: run
     return {"product_stub": product_stub, "payment_service": payment_service, "order_service": order_service}[service]
 

@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from servicekit import conf, kafka, logs
-from servicekit import env as environment
+from servicekit.observability import logs
+from servicekit.settings import base, kafka
+from servicekit.settings import env as environment
 
 HERE = Path(__file__).resolve().parent
 env = environment.read(HERE)
 
 SERVICE_NAME = "notify_service"
-SECRET_KEY = conf.secret_key(env)  # signs nothing: there is no HTTP
+SECRET_KEY = base.secret_key(env)  # signs nothing: there is no HTTP
 DEBUG = False
 
 INSTALLED_APPS = ["servicekit.inbox", "notify_service.mailing"]
 # W003 and W020 look for what protects an HTTP service, which this is not.
-SILENCED_SYSTEM_CHECKS = [*conf.SILENCED_CHECKS, "security.W003", "security.W020"]
+SILENCED_SYSTEM_CHECKS = [*base.SILENCED_CHECKS, "security.W003", "security.W020"]
 
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
 # The table without which a database of this service has nothing to lose.
@@ -23,7 +24,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-METRICS_DIRECTORY = conf.metrics_directory(env)
+METRICS_DIRECTORY = base.metrics_directory(env)
 LOGGING_CONFIG = None
 logs.configure(
     service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)

@@ -2,21 +2,26 @@
 
 from django.urls import re_path
 
-from order_service.orders import clients, metrics
+from order_service.orders import clients
 from order_service.orders.api import urls as orders
-from servicekit import adminsite, answers, conf, exposition, health
+from order_service.orders.ops import metrics
 from servicekit.events.metrics import outbox
 from servicekit.inbox.metrics import parked
+from servicekit.settings import base
+from servicekit.web import error_responses, health, metrics_endpoint
+from servicekit.web.admin import site
 
 urlpatterns = [
     *orders.urlpatterns,
-    *health.routes(service="order_service", version=conf.VERSION, downstreams=clients.downstreams),
-    *exposition.routes(outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked),
-    *adminsite.routes(),
-    re_path(r"", answers.unknown_route),
+    *health.routes(service="order_service", version=base.VERSION, downstreams=clients.downstreams),
+    *metrics_endpoint.routes(
+        outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked
+    ),
+    *site.routes(),
+    re_path(r"", error_responses.unknown_route),
 ]
 
-handler400 = answers.refused
-handler403 = answers.refused
-handler404 = answers.refused
-handler500 = answers.server_error
+handler400 = error_responses.refused
+handler403 = error_responses.refused
+handler404 = error_responses.refused
+handler500 = error_responses.server_error

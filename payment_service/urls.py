@@ -2,20 +2,23 @@
 
 from django.urls import re_path
 
-from payment_service.payments import metrics, wiring
+from payment_service.payments import composition
 from payment_service.payments.api import urls as payments
-from servicekit import adminsite, answers, conf, exposition, health
+from payment_service.payments.ops import metrics
 from servicekit.events.metrics import outbox
+from servicekit.settings import base
+from servicekit.web import error_responses, health, metrics_endpoint
+from servicekit.web.admin import site
 
 urlpatterns = [
     *payments.urlpatterns,
-    *health.routes(service="payment_service", version=conf.VERSION, downstreams=wiring.downstreams),
-    *exposition.routes(outbox, metrics.outcomes, metrics.unfinished),
-    *adminsite.routes(),
-    re_path(r"", answers.unknown_route),
+    *health.routes(service="payment_service", version=base.VERSION, downstreams=composition.downstreams),
+    *metrics_endpoint.routes(outbox, metrics.outcomes, metrics.unfinished),
+    *site.routes(),
+    re_path(r"", error_responses.unknown_route),
 ]
 
-handler400 = answers.refused
-handler403 = answers.refused
-handler404 = answers.refused
-handler500 = answers.server_error
+handler400 = error_responses.refused
+handler403 = error_responses.refused
+handler404 = error_responses.refused
+handler500 = error_responses.server_error

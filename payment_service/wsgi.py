@@ -2,8 +2,8 @@
 
 import os
 
-from servicekit import serving
+from servicekit.runtime import wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "payment_service.settings")
 
-application = serving.load()
+application = wsgi.load()

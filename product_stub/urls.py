@@ -4,17 +4,19 @@ from django.urls import re_path
 
 from product_stub.catalog import clients
 from product_stub.catalog.api import urls as catalog
-from servicekit import adminsite, answers, conf, exposition, health
+from servicekit.settings import base
+from servicekit.web import error_responses, health, metrics_endpoint
+from servicekit.web.admin import site
 
 urlpatterns = [
     *catalog.urlpatterns,
-    *health.routes(service="product_stub", version=conf.VERSION, downstreams=lambda: [clients.downstream()]),
-    *exposition.routes(),
-    *adminsite.routes(),
-    re_path(r"", answers.unknown_route),
+    *health.routes(service="product_stub", version=base.VERSION, downstreams=lambda: [clients.downstream()]),
+    *metrics_endpoint.routes(),
+    *site.routes(),
+    re_path(r"", error_responses.unknown_route),
 ]
 
-handler400 = answers.refused
-handler403 = answers.refused
-handler404 = answers.refused
-handler500 = answers.server_error
+handler400 = error_responses.refused
+handler403 = error_responses.refused
+handler404 = error_responses.refused
+handler500 = error_responses.server_error

@@ -1,6 +1,7 @@
 """Errors that have a meaning for the caller: a sentence, a stable code and the fields that explain it.
 
-Pure Python. A family says what kind of "no" it is; which HTTP status that becomes is decided in `answers.py`.
+Pure Python. A family says what kind of "no" it is; which HTTP status that becomes is decided by
+`web/error_responses.py`.
 """
 
 from typing import Any, ClassVar

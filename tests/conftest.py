@@ -18,7 +18,7 @@ pytest_collection_modifyitems = nightly.pytest_collection_modifyitems
 def pytest_configure(config: pytest.Config) -> None:
     """Let every test here tell of the faults that it puts in."""
     nightly.pytest_configure(config)
-    config.pluginmanager.import_plugin("tests.faults.evidence")
+    config.pluginmanager.import_plugin("tests.faults.result_log")
 
 
 @pytest.fixture(scope="session")

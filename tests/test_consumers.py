@@ -26,7 +26,7 @@ from tests.consuming import (
     trail,
 )
 from tests.databases import at
-from tests.faults.evidence import Told
+from tests.faults.result_log import Told
 from tests.stack import ROOT, Process, Stack, base_environment, wait_until
 
 

@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STARTED = "servicekit.server"
 # Whose name stands for the server itself: its pins, the place that starts it, and words about it.
-MAY_NAME_IT = re.compile(r"requirements.*\.(in|txt)|servicekit/(server|listening)\.py|.*\.md|tests/test_one_server\.py")
+MAY_NAME_IT = re.compile(
+    r"requirements.*\.(in|txt)|servicekit/(server|runtime/listening)\.py|.*\.md|tests/test_one_server\.py"
+)
 
 
 def files() -> list[str]:

@@ -16,7 +16,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from notify_service.mailing.models import Mail
-from servicekit import clock, workers
+from servicekit.db import clock
+from servicekit.runtime import workers
 
 log = structlog.get_logger()
 

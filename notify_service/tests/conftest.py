@@ -10,12 +10,12 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
 from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
-from notify_service.mailing import hearing
+from notify_service.mailing import event_handlers
 from notify_service.mailing.models import Mail
 from servicekit import exactjson
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.inbox.messages import Message
-from servicekit.inbox.receiving import receive
+from servicekit.inbox.receive import receive
 
 
 def event(kind: str, *, event_id: str = "", offset: int = 0, **data: Any) -> Message:
@@ -35,7 +35,7 @@ def event(kind: str, *, event_id: str = "", offset: int = 0, **data: Any) -> Mes
 
 
 def hear(message: Message) -> str:
-    return receive(message, hearing.subscription())
+    return receive(message, event_handlers.subscription())
 
 
 def make_due() -> None:

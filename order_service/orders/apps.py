@@ -8,4 +8,5 @@ class OrdersConfig(AppConfig):
     label = "orders"
 
     def ready(self) -> None:
-        import_module("order_service.orders.checks")  # registers them
+        import_module("order_service.orders.ops.checks")  # each registers its own
+        import_module("order_service.orders.ops.admin")

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from order_service.orders.states import Status, Step
 from servicekit import money
-from servicekit.columns import amount_column
+from servicekit.db.columns import amount_column
 
 
 def _choices(values: type[Status] | type[Step]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.conf import settings
 
-from order_service.orders import selectors, services, states
+from order_service.orders import reads, states, writes
 from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order
 from order_service.orders.ports import (
@@ -32,7 +32,7 @@ from order_service.orders.ports import (
 )
 from order_service.orders.states import Status, Step
 from servicekit import money
-from servicekit.retries import RetryPolicy
+from servicekit.retry import RetryPolicy
 
 # How often a payment service that knows no void is asked whether it holds money after all, before it is believed that
 # it does not: over 1 + 2 + 4 s, twice a call's time-out.
@@ -68,7 +68,7 @@ def advance(order: Order, run: Run) -> Order:
     except _Later as later:
         return _postpone(order, later)
     except OrderMoved:
-        return selectors.get_order(order.uid)
+        return reads.get_order(order.uid)
     return order
 
 
@@ -81,7 +81,7 @@ def resume(order: Order, run: Run) -> Order:
     except _Later as later:
         return _postpone(order, later)
     except OrderMoved:
-        return selectors.get_order(order.uid)
+        return reads.get_order(order.uid)
 
 
 def payment_key(order: Order) -> str:
@@ -97,7 +97,7 @@ def waits_for_its_customer(order: Order) -> bool:
 class _Later(Exception):
     """The step cannot be finished now and must be taken up again."""
 
-    def __init__(self, why: str, *, longest_wait_s: float = services.LONGEST_POSTPONEMENT_S) -> None:
+    def __init__(self, why: str, *, longest_wait_s: float = writes.LONGEST_POSTPONEMENT_S) -> None:
         super().__init__(why)
         self.longest_wait_s = longest_wait_s
 
@@ -105,15 +105,15 @@ class _Later(Exception):
 def _later(outage: Unreachable, *, whose: str = "") -> _Later:
     """What a person has to put right is not asked about as often as what comes back by itself."""
     is_for_a_person = isinstance(outage, Unusable)
-    longest_wait_s = services.LONGEST_WAIT_FOR_A_PERSON_S if is_for_a_person else services.LONGEST_POSTPONEMENT_S
+    longest_wait_s = writes.LONGEST_WAIT_FOR_A_PERSON_S if is_for_a_person else writes.LONGEST_POSTPONEMENT_S
     return _Later(whose + outage.why, longest_wait_s=longest_wait_s)
 
 
 def _postpone(order: Order, later: _Later) -> Order:
     try:
-        return services.postpone(order, why=str(later), longest_wait_s=later.longest_wait_s)
+        return writes.postpone(order, why=str(later), longest_wait_s=later.longest_wait_s)
     except OrderMoved:
-        return selectors.get_order(order.uid)
+        return reads.get_order(order.uid)
 
 
 def reserve_stock(order: Order, run: Run) -> Order:
@@ -121,17 +121,17 @@ def reserve_stock(order: Order, run: Run) -> Order:
     asked = [LineAsked(**line) for line in order.asked]
     try:
         if not money.has_decimals(order.currency) and (reason := _unfit(order, run.products.prices(asked))):
-            return services.cancel(order, reason)
+            return writes.cancel(order, reason)
         outcome = run.products.reserve(order.uid, asked)
     except Unusable as answer:
-        return services.cancel(order, states.PRODUCT_SERVICE_UNUSABLE, cause=answer.why)
+        return writes.cancel(order, states.PRODUCT_SERVICE_UNUSABLE, cause=answer.why)
     except Unreachable as outage:
-        return services.cancel(order, states.PRODUCT_SERVICE_UNAVAILABLE, cause=outage.why)
+        return writes.cancel(order, states.PRODUCT_SERVICE_UNAVAILABLE, cause=outage.why)
     if isinstance(outcome, NotReserved):
-        return services.cancel(order, outcome.reason, lines=outcome.lines)
+        return writes.cancel(order, outcome.reason, lines=outcome.lines)
     if (reason := _unpayable(order, outcome.lines)) is not None:
-        return services.cancel(order, reason)
-    return services.record_reservation(order, outcome.lines)
+        return writes.cancel(order, reason)
+    return writes.record_reservation(order, outcome.lines)
 
 
 def _unfit(order: Order, prices: Mapping[int, Decimal]) -> str | None:
@@ -145,7 +145,7 @@ def _unfit(order: Order, prices: Mapping[int, Decimal]) -> str | None:
 
 def _unpayable(order: Order, lines: Sequence[LineFound]) -> str | None:
     """Why nobody could pay for these lines; None when somebody can."""
-    total = services.total_of(lines)
+    total = writes.total_of(lines)
     if total > money.MAX_AMOUNT:
         return states.TOTAL_TOO_LARGE
     if total == 0:
@@ -165,14 +165,14 @@ def take_payment(order: Order, run: Run) -> Order:
         outcome, retry_after_s = outage, outage.retry_after_s
     match outcome:
         case Paid():
-            return services.settle(order)
+            return writes.settle(order)
         case Refused(code=code) | Declined(code=code, retryable=False):
-            return services.cancel(order, states.PAYMENT_FAILED, cause=code)
+            return writes.cancel(order, states.PAYMENT_FAILED, cause=code)
     wait_s = _attempts(run).wait_after(order.attempt, retry_after_s=retry_after_s, jitter=run.jitter)
     if order.attempt > settings.PAYMENT_RETRIES or wait_s >= run.time_left_s():
-        return services.cancel(order, states.PAYMENT_FAILED, cause=_said(outcome))
+        return writes.cancel(order, states.PAYMENT_FAILED, cause=_said(outcome))
     run.sleep(wait_s)
-    return services.begin_attempt(order, after=_said(outcome))
+    return writes.begin_attempt(order, after=_said(outcome))
 
 
 def confirm_stock(order: Order, run: Run) -> Order:
@@ -182,8 +182,8 @@ def confirm_stock(order: Order, run: Run) -> Order:
     except Unreachable as outage:
         raise _later(outage) from outage
     if not sold:
-        return services.begin_refund(order, cause="reservation is gone", reason=states.STOCK_NOT_HELD)
-    return services.close(order, outcome="stock sold")
+        return writes.begin_refund(order, cause="reservation is gone", reason=states.STOCK_NOT_HELD)
+    return writes.close(order, outcome="stock sold")
 
 
 def refund_payment(order: Order, run: Run) -> Order:
@@ -196,16 +196,16 @@ def refund_payment(order: Order, run: Run) -> Order:
     except Unreachable as outage:
         raise _later(outage) from outage
     if seen is None:
-        raise _Later("there is no payment", longest_wait_s=services.LONGEST_WAIT_FOR_A_PERSON_S)
+        raise _Later("there is no payment", longest_wait_s=writes.LONGEST_WAIT_FOR_A_PERSON_S)
     if seen.refund_blocked:
-        services.note_payment_status(order, seen.status)
-        return services.block_refund(order, reason=seen.refund_blocked)
+        writes.note_payment_status(order, seen.status)
+        return writes.block_refund(order, reason=seen.refund_blocked)
     if not seen.is_of(order.total_amount):
         why = f"payment is over {seen.amount}, the order over {order.total_amount}"
-        raise _Later(why, longest_wait_s=services.LONGEST_WAIT_FOR_A_PERSON_S)
+        raise _Later(why, longest_wait_s=writes.LONGEST_WAIT_FOR_A_PERSON_S)
     if not seen.gave_all_back():
         raise _Later(f"payment is {seen.status}")
-    return services.record_refund(order, payment_status=seen.status)
+    return writes.record_refund(order, payment_status=seen.status)
 
 
 def compensate(order: Order, run: Run) -> Order:
@@ -216,8 +216,8 @@ def compensate(order: Order, run: Run) -> Order:
         longest_wait_s = min(problem.longest_wait_s for problem in problems)
         raise _Later("; ".join(map(str, problems)), longest_wait_s=longest_wait_s)
     if order.refund_blocked:
-        return services.block_refund(order, reason=order.refund_blocked)
-    return services.close(order, outcome="compensated")
+        return writes.block_refund(order, reason=order.refund_blocked)
+    return writes.close(order, outcome="compensated")
 
 
 def release_stock(order: Order, run: Run) -> _Later | None:
@@ -242,7 +242,7 @@ def void_payment(order: Order, run: Run) -> _Later | None:
         # A charge whose answer was lost may still arrive where nothing refuses it.
         is_too_early = order.attempt > 0 and order.postponed < LOOKS_WITHOUT_A_VOID
         return _Later("payments: there is no payment yet") if is_too_early else None
-    services.note_payment_status(order, seen.status, refunded=seen.refunded)
+    writes.note_payment_status(order, seen.status, refunded=seen.refunded)
     order.refund_blocked = seen.refund_blocked  # written by the move that ends the step
     return None
 
@@ -263,8 +263,8 @@ def _expire(order: Order, run: Run) -> Order:
     except Unreachable as outage:
         raise _later(outage) from outage
     if seen is not None and seen.holds(order.total_amount, order.currency):
-        return services.settle(order)
-    return services.cancel(order, states.NOT_PAID_IN_TIME)
+        return writes.settle(order)
+    return writes.cancel(order, states.NOT_PAID_IN_TIME)
 
 
 def _charge_request(order: Order) -> ChargeRequest:

@@ -7,12 +7,12 @@ import pytest
 from django.db import connection
 
 from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
-from order_service.orders import actions, saga
+from order_service.orders import saga, use_cases
 from order_service.orders.models import Order
 from order_service.orders.ports import LineAsked
-from order_service.orders.working import resume_once
+from order_service.orders.worker_jobs import resume_once
 from order_service.tests.fakes import FakePayments, FakeProducts
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.events.models import Event
 
 # Only SQLite makes a database that is not there.
@@ -31,7 +31,7 @@ class Shop:
         return saga.Run(self.products, self.payments, sleep=self.waits.append, jitter=lambda: 1.0)
 
     def place(self, order_id: UUID | None = None, *, pay_later: bool = False, quantity: int = 1) -> Order:
-        return actions.place_order(
+        return use_cases.place_order(
             order_id or uuid4(),
             self.run(),
             customer_name="Alice",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from order_service.orders.history import BRINGS
+from order_service.orders.ops.audit.replay import BRINGS
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncapi" / "events.yaml"
 

@@ -26,10 +26,10 @@ from order_service.orders.ports import (
     Unreachable,
 )
 from servicekit import exactjson
-from servicekit.http import HttpClient
+from servicekit.http.client import HttpClient
 
 # What `responses` stands in for: our own way over plain HTTP.
-SENDING = "servicekit.transport.OnePeer.send"
+SENDING = "servicekit.http.transport.OnePeer.send"
 ORDER = UUID("c1a2b3d4-e5f6-7890-abcd-ef1234567890")
 PRODUCTS = "http://products.test/api/products/"
 RESERVATION = f"http://products.test/api/reservations/{ORDER}/"

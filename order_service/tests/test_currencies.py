@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from order_service.orders import wiring
+from order_service.orders import composition
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop, the_order
 from servicekit import exactjson
@@ -16,7 +16,7 @@ ALICE = {"customer_name": "Alice", "product_ids": [1, 2]}
 
 @pytest.fixture
 def api(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setattr(wiring, "a_run", shop.run)
+    monkeypatch.setattr(composition, "a_run", shop.run)
     return Client()
 
 

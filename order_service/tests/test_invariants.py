@@ -12,13 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from order_service.orders import actions, history, states
+from order_service.orders import states, use_cases
 from order_service.orders.models import Order, OrderLine
+from order_service.orders.ops.audit import replay
 from order_service.orders.states import Status, Step
 from order_service.tests.conftest import Shop
 from order_service.tests.fakes import Fault
 from servicekit import exactjson
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.events.models import Event
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.tests.checking import check
@@ -56,9 +57,9 @@ def healthy(shop: Shop) -> Shop:
     shop.place()
     shop.place(pay_later=True)
     cancelled = shop.place(pay_later=True)
-    actions.cancel_order(str(cancelled.uid), shop.run())
+    use_cases.cancel_order(str(cancelled.uid), shop.run())
     refunded = shop.place()
-    actions.cancel_order(str(refunded.uid), shop.run())
+    use_cases.cancel_order(str(refunded.uid), shop.run())
     publish()
     return shop
 
@@ -97,7 +98,7 @@ def test_an_unreadable_database_is_no_pass(db: None, monkeypatch: pytest.MonkeyP
     def fail() -> None:
         raise OperationalError("no such table: orders_order")
 
-    monkeypatch.setattr("servicekit.snapshots.snapshot", fail)
+    monkeypatch.setattr("servicekit.invariants.snapshot.snapshot", fail)
     with pytest.raises(CommandError, match=r"no such table: orders_order.*migrate") as refused:
         call_command("check_invariants")
     assert refused.value.returncode == 2
@@ -263,10 +264,10 @@ def test_stored_answers_are_checked(healthy: Shop) -> None:
 
 def test_the_fold_knows_every_event_of_the_saga() -> None:
     """Each move of the two tables has an event that brings it, and none brings what the tables do not have."""
-    assert {status for status, _ in history.BRINGS.values() if status} == set(Status)
-    assert {step for _, step in history.BRINGS.values() if step} == set(Step)
-    for kind, (_, step) in history.BRINGS.items():
-        assert kind == history.CREATED or step is None or states.steps_before(step)
+    assert {status for status, _ in replay.BRINGS.values() if status} == set(Status)
+    assert {step for _, step in replay.BRINGS.values() if step} == set(Step)
+    for kind, (_, step) in replay.BRINGS.items():
+        assert kind == replay.CREATED or step is None or states.steps_before(step)
 
 
 def test_the_books_are_written_for_the_check_across(healthy: Shop) -> None:

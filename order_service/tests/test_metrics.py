@@ -8,8 +8,9 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from order_service.orders import metrics, states
+from order_service.orders import states
 from order_service.orders.models import Order
+from order_service.orders.ops import metrics
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, SOFT_DECLINE, Fault, Killed
 

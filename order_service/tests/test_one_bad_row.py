@@ -9,10 +9,10 @@ from django.db import connection
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from order_service.orders import news, selectors, services
+from order_service.orders import payment_hints, reads, writes
 from order_service.orders.models import Order
 from order_service.orders.ports import PaymentSeen
-from order_service.orders.working import ask_once
+from order_service.orders.worker_jobs import ask_once
 from order_service.tests.conftest import Shop, trail
 from order_service.tests.fakes import FakePayments, Fault, Killed
 
@@ -60,8 +60,8 @@ def test_it_is_left_alone_for_longer_each_time_and_says_why(shop: Shop, waits: l
         shop.work_once()
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600]
     assert trail(bad) == ["order.created", *["order.postponed"] * 11]
-    assert selectors.trail_of(bad)[-1]["data"] == {"step": "placed", "why": "could not be worked on: TypeError"}
-    assert list(selectors.unfinished()) == [bad]
+    assert reads.trail_of(bad)[-1]["data"] == {"step": "placed", "why": "could not be worked on: TypeError"}
+    assert list(reads.unfinished()) == [bad]
 
 
 def test_it_is_worked_on_when_somebody_has_mended_it(shop: Shop) -> None:
@@ -80,7 +80,7 @@ def test_one_that_cannot_even_be_moved_is_put_behind_the_others(shop: Shop, wait
     bad, good = killed(shop), killed(shop)
     Order.objects.filter(pk=bad.pk).update(asked=7)
     # The sequence of its next event is taken: once after the claim, and once for the move.
-    services.trail.append(
+    writes.store.append(
         "order.postponed", aggregate_type="order", aggregate_id=str(bad.uid), sequence=bad.version + 2, data={}
     )
     assert shop.work_once() == 1
@@ -109,13 +109,13 @@ def test_a_row_that_no_reader_understands_is_put_behind_the_others(shop: Shop, w
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """For how many seconds an order was put off, each time; leases are none of it."""
     found: list[float] = []
-    right = services.clock.seconds_from_now
+    right = writes.clock.seconds_from_now
 
     def seconds_from_now(seconds: float) -> Any:
         found.extend([seconds] * (seconds != 25.0))
         return right(seconds)
 
-    monkeypatch.setattr("order_service.orders.services.clock.seconds_from_now", seconds_from_now)
+    monkeypatch.setattr("order_service.orders.writes.clock.seconds_from_now", seconds_from_now)
     return found
 
 
@@ -138,7 +138,7 @@ def test_the_others_are_asked_about_in_the_same_round(shop: Shop) -> None:
     orders = [shop.place(pay_later=True) for _ in range(6)]
     for order in orders:
         payments.pay(order.uid, Decimal("20.00"))
-        news.note(order.uid, news.News.TAKEN)
+        payment_hints.note(order.uid, payment_hints.News.TAKEN)
     payments.puzzles = {order.uid for order in orders[:4]}
     before = failures("ask")
     assert ask_once(shop.run()) == 2
@@ -147,7 +147,7 @@ def test_the_others_are_asked_about_in_the_same_round(shop: Shop) -> None:
     assert set(Order.objects.order_by("number").values_list("ask_tries", flat=True)[:4]) == {1}
     assert ask_once(shop.run()) == 0  # they wait
     payments.puzzles.clear()
-    Order.objects.filter(ask_at__isnull=False).update(ask_at=services.clock.seconds_from_now(-1))
+    Order.objects.filter(ask_at__isnull=False).update(ask_at=writes.clock.seconds_from_now(-1))
     assert ask_once(shop.run()) == 4
     assert set(Order.objects.values_list("status", "ask_tries")) == {("PAID", 0)}
 
@@ -157,7 +157,7 @@ def test_an_answer_about_one_order_that_cannot_be_used_stops_no_other(shop: Shop
     orders = [shop.place(pay_later=True) for _ in range(3)]
     for order in orders:
         shop.payments.pay(order.uid, Decimal("20.00"))
-        news.note(order.uid, news.News.TAKEN)
+        payment_hints.note(order.uid, payment_hints.News.TAKEN)
     shop.payments.fail("find", Fault.NONSENSE)
     assert ask_once(shop.run()) == 2
 
@@ -167,12 +167,13 @@ def test_a_wish_that_cannot_be_fulfilled_waits_twice_as_long_each_time(
 ) -> None:
     """2 s, 4 s ... 30 s."""
     found: list[float] = []
-    right = news.clock.seconds_from_now
+    right = payment_hints.clock.seconds_from_now
     monkeypatch.setattr(
-        "order_service.orders.news.clock.seconds_from_now", lambda seconds: found.append(seconds) or right(seconds)
+        "order_service.orders.payment_hints.clock.seconds_from_now",
+        lambda seconds: found.append(seconds) or right(seconds),
     )
     order = shop.place(pay_later=True)
-    news.note(order.uid, news.News.TAKEN)
+    payment_hints.note(order.uid, payment_hints.News.TAKEN)
     shop.payments.fail("find", *[Fault.OUTAGE_BEFORE] * 6)
     found.clear()
     for _ in range(6):

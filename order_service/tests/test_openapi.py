@@ -8,13 +8,13 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from order_service.orders import services
+from order_service.orders import writes
 from order_service.orders.api import docs
-from order_service.orders.api.representation import order_json
-from order_service.orders.api.serializers import OrderOut, PlaceOrderIn
+from order_service.orders.api.presenters import order_json
+from order_service.orders.api.schemas import OrderOut, PlaceOrderIn
 from order_service.tests.conftest import Shop
-from servicekit.rest import parsed
 from servicekit.tests.looking import assert_every_list_is_a_read
+from servicekit.web.fields import parsed
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi" / "order_service.yaml"
 
@@ -40,5 +40,5 @@ def test_what_is_shown_of_an_order_is_what_the_document_says(shop: Shop) -> None
 def test_what_a_client_sends_is_what_is_stored() -> None:
     """What the request's shape makes of a body is what the service takes: nothing is left on the way."""
     asked: dict[str, Any] = parsed(PlaceOrderIn, {"customer_name": "Alice", "product_ids": [1]})
-    takes = inspect.signature(services.place_order).parameters.values()
+    takes = inspect.signature(writes.place_order).parameters.values()
     assert sorted(asked) == sorted(each.name for each in takes if each.kind == each.KEYWORD_ONLY)

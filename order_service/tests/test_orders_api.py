@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from order_service.orders import saga, wiring
+from order_service.orders import composition, saga
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, Fault
@@ -19,7 +19,7 @@ ALICE = {"customer_name": "Alice", "product_ids": [1, 2]}
 
 @pytest.fixture
 def api(shop: Shop, monkeypatch: pytest.MonkeyPatch, client: Client) -> Client:
-    monkeypatch.setattr(wiring, "a_run", shop.run)
+    monkeypatch.setattr(composition, "a_run", shop.run)
     return client
 
 

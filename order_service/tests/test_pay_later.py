@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from order_service.orders import actions
+from order_service.orders import use_cases
 from order_service.orders.errors import NotCancellable, OrderNotFound, PaymentServiceUnavailable
 from order_service.tests.conftest import Shop, the_order, trail
 from order_service.tests.fakes import Fault
@@ -25,7 +25,7 @@ def test_looking_again_at_a_paid_order_settles_it(shop: Shop) -> None:
     """The payment service's answer settles the order, and its stock is sold."""
     order = shop.place(pay_later=True)
     shop.payments.pay(order.uid, TOTAL)
-    order = actions.look_again(str(order.uid), shop.run())
+    order = use_cases.look_again(str(order.uid), shop.run())
     assert (order.status, order.step, order.payment_status) == ("PAID", "closed", "COMPLETED")
     assert shop.products.reservations == {order.uid: "sold"}
 
@@ -34,9 +34,9 @@ def test_looking_again_twice_changes_nothing_more(shop: Shop) -> None:
     """Notices may come any number of times."""
     order = shop.place(pay_later=True)
     shop.payments.pay(order.uid, TOTAL)
-    actions.look_again(str(order.uid), shop.run())
+    use_cases.look_again(str(order.uid), shop.run())
     events = trail(order)
-    actions.look_again(str(order.uid), shop.run())
+    use_cases.look_again(str(order.uid), shop.run())
     assert trail(order) == events
 
 
@@ -45,7 +45,7 @@ def test_wrong_amount_does_not_settle(shop: Shop, amount: str, currency: str) ->
     """Only exactly the total in the order's currency pays an order; at its expiry anything else goes back."""
     order = shop.place(pay_later=True)
     shop.payments.pay(order.uid, Decimal(amount), currency)
-    assert actions.look_again(str(order.uid), shop.run()).status == "PENDING"
+    assert use_cases.look_again(str(order.uid), shop.run()).status == "PENDING"
     shop.work()
     assert the_order().status == "CANCELLED"
     assert shop.payments.statuses[order.uid] == "REFUNDED"
@@ -55,7 +55,7 @@ def test_looking_again_without_a_payment_changes_nothing(shop: Shop) -> None:
     """Nobody can mark an order paid by calling it."""
     order = shop.place(pay_later=True)
     events = trail(order)
-    assert actions.look_again(str(order.uid), shop.run()).status == "PENDING"
+    assert use_cases.look_again(str(order.uid), shop.run()).status == "PENDING"
     assert trail(order) == events
 
 
@@ -64,7 +64,7 @@ def test_looking_again_says_when_the_payment_service_is_away(shop: Shop) -> None
     order = shop.place(pay_later=True)
     shop.payments.fail("find", Fault.OUTAGE_BEFORE)
     with pytest.raises(PaymentServiceUnavailable):
-        actions.look_again(str(order.uid), shop.run())
+        use_cases.look_again(str(order.uid), shop.run())
     assert the_order().status == "PENDING"
 
 
@@ -92,9 +92,9 @@ def test_expiry_waits_for_a_payment_service_that_is_away(shop: Shop) -> None:
     shop.place(pay_later=True)
     shop.payments.fail("find", Fault.OUTAGE_BEFORE)
     shop.make_due()
-    from_worker = actions.services.claim(order := the_order())
+    from_worker = use_cases.writes.claim(order := the_order())
     assert from_worker
-    assert actions.saga.resume(order, shop.run()).status == "PENDING"
+    assert use_cases.saga.resume(order, shop.run()).status == "PENDING"
     shop.work()
     assert the_order().status == "CANCELLED"
 
@@ -102,7 +102,7 @@ def test_expiry_waits_for_a_payment_service_that_is_away(shop: Shop) -> None:
 def test_cancelling_a_pending_order_frees_stock_and_refuses_money(shop: Shop) -> None:
     """PENDING to CANCELLED."""
     order = shop.place(pay_later=True)
-    cancelled = actions.cancel_order(str(order.number), shop.run())
+    cancelled = use_cases.cancel_order(str(order.number), shop.run())
     assert (cancelled.status, cancelled.cancellation_reason) == ("CANCELLED", "Cancelled on request")
     assert shop.products.reservations == {order.uid: "released"}
     assert shop.payments.statuses[order.uid] == "VOIDED"
@@ -111,7 +111,7 @@ def test_cancelling_a_pending_order_frees_stock_and_refuses_money(shop: Shop) ->
 def test_cancelling_a_paid_order_gives_everything_back(shop: Shop) -> None:
     """PAID to REFUNDED: the money first, then the sold stock, each once."""
     order = shop.place()
-    refunded = actions.cancel_order(str(order.uid), shop.run())
+    refunded = use_cases.cancel_order(str(order.uid), shop.run())
     assert (refunded.status, refunded.step, refunded.payment_status) == ("REFUNDED", "closed", "REFUNDED")
     assert shop.products.sold_returned == {order.uid: 1}
     assert trail(order)[-3:] == ["order.refund_begun", "order.refunded", "order.closed"]
@@ -121,10 +121,10 @@ def test_refund_that_cannot_be_reached_is_remembered(shop: Shop) -> None:
     """The order stays PAID until the money is really back."""
     order = shop.place()
     shop.payments.fail("void", Fault.OUTAGE_BEFORE)
-    waiting = actions.cancel_order(str(order.uid), shop.run())
+    waiting = use_cases.cancel_order(str(order.uid), shop.run())
     assert (waiting.status, waiting.step) == ("PAID", "refunding")
     shop.payments.fail("void", Fault.OUTAGE_AFTER)
-    assert actions.cancel_order(str(order.uid), shop.run()).status == "PAID"
+    assert use_cases.cancel_order(str(order.uid), shop.run()).status == "PAID"
     shop.work()
     assert the_order().status == "REFUNDED"
     assert shop.products.sold_returned == {order.uid: 1}
@@ -134,10 +134,10 @@ def test_refund_that_cannot_be_reached_is_remembered(shop: Shop) -> None:
 def test_what_has_ended_cannot_be_cancelled(shop: Shop, pay_later: bool) -> None:
     """A second cancellation is refused and changes nothing."""
     order = shop.place(pay_later=pay_later)
-    actions.cancel_order(str(order.uid), shop.run())
+    use_cases.cancel_order(str(order.uid), shop.run())
     events = trail(order)
     with pytest.raises(NotCancellable):
-        actions.cancel_order(str(order.uid), shop.run())
+        use_cases.cancel_order(str(order.uid), shop.run())
     assert trail(order) == events
 
 
@@ -145,7 +145,7 @@ def test_refund_at_the_payment_service_reaches_the_order(shop: Shop) -> None:
     """Looking again at a refunded payment turns the order REFUNDED and gives the stock back."""
     order = shop.place()
     shop.payments.statuses[order.uid] = "REFUNDED"
-    seen = actions.look_again(str(order.uid), shop.run())
+    seen = use_cases.look_again(str(order.uid), shop.run())
     assert (seen.status, seen.step) == ("REFUNDED", "closed")
     assert shop.products.sold_returned == {order.uid: 1}
 
@@ -154,16 +154,16 @@ def test_partial_refund_only_shows(shop: Shop) -> None:
     """A part of the money back leaves the order PAID."""
     order = shop.place()
     shop.payments.statuses[order.uid] = "PARTIALLY_REFUNDED"
-    seen = actions.look_again(str(order.uid), shop.run())
+    seen = use_cases.look_again(str(order.uid), shop.run())
     assert (seen.status, seen.payment_status) == ("PAID", "PARTIALLY_REFUNDED")
 
 
 def test_money_found_for_a_cancelled_order_is_given_back(shop: Shop) -> None:
     """Should a payment ever appear after the end, looking again undoes it."""
     order = shop.place(pay_later=True)
-    actions.cancel_order(str(order.uid), shop.run())
+    use_cases.cancel_order(str(order.uid), shop.run())
     shop.payments.pay(order.uid, TOTAL)
-    assert actions.look_again(str(order.uid), shop.run()).status == "CANCELLED"
+    assert use_cases.look_again(str(order.uid), shop.run()).status == "CANCELLED"
     assert shop.payments.statuses[order.uid] == "REFUNDED"
 
 
@@ -173,17 +173,17 @@ def test_money_found_for_a_cancelled_order_is_given_back(shop: Shop) -> None:
 def test_unknown_and_malformed_references_are_not_found(shop: Shop, reference: str) -> None:
     """Every way of naming no order is the same answer."""
     with pytest.raises(OrderNotFound):
-        actions.show_order(reference, shop.run())
+        use_cases.show_order(reference, shop.run())
 
 
 def test_showing_an_order_falls_back_to_the_last_known_payment_status(shop: Shop) -> None:
     """A payment service that is away costs the reader nothing but freshness."""
     order = shop.place()
     shop.payments.statuses[order.uid] = "PARTIALLY_REFUNDED"
-    assert actions.show_order(str(order.uid), shop.run()).payment_status == "PARTIALLY_REFUNDED"
+    assert use_cases.show_order(str(order.uid), shop.run()).payment_status == "PARTIALLY_REFUNDED"
     shop.payments.statuses[order.uid] = "REFUNDED"
     shop.payments.fail("glance", Fault.OUTAGE_BEFORE)
-    assert actions.show_order(str(order.uid), shop.run()).payment_status == "PARTIALLY_REFUNDED"
+    assert use_cases.show_order(str(order.uid), shop.run()).payment_status == "PARTIALLY_REFUNDED"
 
 
 def test_money_for_an_order_that_never_was_to_be_paid_goes_back(shop: Shop) -> None:
@@ -192,5 +192,5 @@ def test_money_for_an_order_that_never_was_to_be_paid_goes_back(shop: Shop) -> N
     order = shop.place()
     assert (order.status, order.step, order.attempt) == ("CANCELLED", "closed", 0)
     shop.payments.pay(order.uid, TOTAL)
-    assert actions.look_again(str(order.uid), shop.run()).step == "closed"
+    assert use_cases.look_again(str(order.uid), shop.run()).step == "closed"
     assert shop.payments.statuses[order.uid] == "REFUNDED"

@@ -9,18 +9,18 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from order_service.orders import hearing, news, services
+from order_service.orders import event_handlers, payment_hints, writes
 from order_service.orders.models import Order
-from order_service.orders.news import News
+from order_service.orders.payment_hints import News
 from order_service.orders.states import Status, Step
-from order_service.orders.working import ask_once
+from order_service.orders.worker_jobs import ask_once
 from order_service.tests.conftest import Shop, the_order, trail
 from order_service.tests.fakes import Fault, Killed
 from servicekit import exactjson
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.inbox.messages import Message
 from servicekit.inbox.models import Consumed, Parked
-from servicekit.inbox.receiving import receive
+from servicekit.inbox.receive import receive
 
 TOTAL = Decimal("20.00")
 
@@ -33,7 +33,7 @@ def event(kind: str, order_id: Any, *, offset: int = 0) -> Message:
 
 
 def hear(*messages: Message) -> list[str]:
-    return [receive(message, hearing.subscription()) for message in messages]
+    return [receive(message, event_handlers.subscription()) for message in messages]
 
 
 def ask(shop: Shop) -> int:
@@ -133,7 +133,7 @@ def test_who_is_concerned_is_a_table(shop: Shop, status: Status, step: Step, pay
         (News.KEPT, Status.PAID): step != Step.REFUNDING,
         (News.KEPT, Status.CANCELLED): True,
     }.get((what, status), False)
-    assert news.note(order.uid, what) is is_concerned
+    assert payment_hints.note(order.uid, what) is is_concerned
     assert (the_order().ask_at is not None) is is_concerned
 
 
@@ -156,7 +156,7 @@ def test_news_leaves_the_order_to_whoever_has_it(shop: Shop) -> None:
     order = shop.place(pay_later=True)
     hear(event("successful", str(order.uid)))
     assert the_order().version == order.version
-    assert services.cancel(order, "Cancelled on request").status == "CANCELLED"
+    assert writes.cancel(order, "Cancelled on request").status == "CANCELLED"
 
 
 def test_a_payment_service_that_is_away_is_asked_again(shop: Shop) -> None:
@@ -190,14 +190,14 @@ def test_news_that_comes_while_it_is_asked_is_not_forgotten(shop: Shop) -> None:
     """The answer may be from before it."""
     order = shop.place(pay_later=True)
     hear(event("successful", str(order.uid)))
-    claimed = news.claim(order)
+    claimed = payment_hints.claim(order)
     assert claimed is not None
     hear(event("refunded", str(order.uid)))
-    news.forget(order, claimed)
+    payment_hints.forget(order, claimed)
     assert the_order().ask_at is not None
-    claimed = news.claim(order)
+    claimed = payment_hints.claim(order)
     assert claimed is not None
-    news.forget(order, claimed)
+    payment_hints.forget(order, claimed)
     assert the_order().ask_at is None
 
 
@@ -205,14 +205,14 @@ def test_two_do_not_ask_at_once(shop: Shop, settings: Any) -> None:
     """A worker and a consumer, say; and one that slept past its lease forgets nothing of the other's."""
     order = shop.place(pay_later=True)
     hear(event("successful", str(order.uid)))
-    first = news.claim(order)
+    first = payment_hints.claim(order)
     assert first is not None
-    assert news.claim(order) is None
+    assert payment_hints.claim(order) is None
     Order.objects.update(ask_at=seconds_from_now(-1))
     settings.ORDER_LEASE_S += 1  # so much later is the second one's end, too
-    second = news.claim(order)
+    second = payment_hints.claim(order)
     assert second not in (None, first)
-    news.forget(order, first)
+    payment_hints.forget(order, first)
     assert the_order().ask_at == second
 
 

@@ -8,10 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from order_service.orders import actions, auditing, hearing
-from order_service.orders.api.representation import cancelled, order_json
+from order_service.orders import event_handlers, use_cases
+from order_service.orders.api.presenters import cancelled, order_json
 from order_service.orders.errors import NotCancellable
 from order_service.orders.models import Order
+from order_service.orders.ops.audit import invariants
 from order_service.tests.conftest import Shop, the_order, trail
 from servicekit import exactjson
 from servicekit.events.models import Event
@@ -25,11 +26,11 @@ def blocked(shop: Shop) -> Order:
     """A paid order that is cancelled, and its gateway says: never."""
     order = shop.place()
     shop.payments.refuses = REFUSED
-    return actions.cancel_order(str(order.uid), shop.run())
+    return use_cases.cancel_order(str(order.uid), shop.run())
 
 
 def violations() -> list[str]:
-    return [finding.message for each in auditing.passes(3600.0) for look in each.looks() for finding in look.findings]
+    return [finding.message for each in invariants.passes(3600.0) for look in each.looks() for finding in look.findings]
 
 
 def told(order: Order, kind: str) -> Any:
@@ -38,7 +39,7 @@ def told(order: Order, kind: str) -> Any:
 
 def look_again(shop: Shop, order: Order) -> Order:
     """What a notice of the payment service leads to."""
-    return actions.look_again(str(order.uid), shop.run())
+    return use_cases.look_again(str(order.uid), shop.run())
 
 
 def test_nothing_has_gone_back_of_a_new_order(shop: Shop) -> None:
@@ -66,7 +67,7 @@ def test_a_reader_sees_it_before_anybody_has_told_the_order(shop: Shop) -> None:
     """Live, and the event still comes with the news."""
     order = shop.place()
     shop.payments.refund(order.uid, Decimal("5.00"))
-    shown = actions.show_order(str(order.uid), shop.run())
+    shown = use_cases.show_order(str(order.uid), shop.run())
     assert order_json(shown)["refunded_amount"] == Decimal("5.00")
     assert (the_order().refunded_amount, trail(order).count("order.partially_refunded")) == (Decimal("0.00"), 0)
     assert order_json(look_again(shop, order))["refunded_amount"] == Decimal("5.00")
@@ -86,7 +87,7 @@ def test_the_rest_after_a_part_makes_it_refunded(shop: Shop) -> None:
 
 def test_a_cancelled_paid_order_shows_all_of_it_as_refunded(shop: Shop) -> None:
     """In the cancellation's answer, and stored."""
-    order = actions.cancel_order(str(shop.place().uid), shop.run())
+    order = use_cases.cancel_order(str(shop.place().uid), shop.run())
     assert order_json(order)["refunded_amount"] == order_json(the_order())["refunded_amount"] == Decimal("20.00")
 
 
@@ -114,9 +115,9 @@ def test_a_refund_that_is_refused_for_good_is_asked_for_once(blocked: Order, sho
 
 def test_cancelled_again_it_is_tried_again(blocked: Order, shop: Shop) -> None:
     """Refused again it waits again; then it is refunded, and the stock is back once."""
-    assert order_json(actions.cancel_order(str(blocked.uid), shop.run()))["refund_blocked"] == REFUSED
+    assert order_json(use_cases.cancel_order(str(blocked.uid), shop.run()))["refund_blocked"] == REFUSED
     shop.payments.refuses = ""
-    order = actions.cancel_order(str(blocked.uid), shop.run())
+    order = use_cases.cancel_order(str(blocked.uid), shop.run())
     body = order_json(order)
     assert (body["status"], body["refunded_amount"], "refund_blocked" in body) == ("REFUNDED", Decimal("20.00"), False)
     assert shop.products.sold_returned[order.uid] == 1
@@ -156,7 +157,7 @@ def cancelled_and_kept(shop: Shop) -> Order:
     order = shop.place(pay_later=True)
     shop.payments.pay(order.uid, order.total_amount)
     shop.payments.refuses = REFUSED
-    return actions.cancel_order(str(order.uid), shop.run())
+    return use_cases.cancel_order(str(order.uid), shop.run())
 
 
 def test_money_that_a_cancelled_order_keeps_shows_and_is_tried_again_by_a_cancellation(
@@ -170,11 +171,11 @@ def test_money_that_a_cancelled_order_keeps_shows_and_is_tried_again_by_a_cancel
     assert (shop.work(), shop.payments.calls["void"]) == (0, 1)
     assert violations() == []
     shop.payments.refuses = ""
-    done = actions.cancel_order(str(order.uid), shop.run())
+    done = use_cases.cancel_order(str(order.uid), shop.run())
     body = order_json(done)
     assert (body["status"], body["refunded_amount"], "refund_blocked" in body) == ("CANCELLED", Decimal("20.00"), False)
     with pytest.raises(NotCancellable):
-        actions.cancel_order(str(order.uid), shop.run())
+        use_cases.cancel_order(str(order.uid), shop.run())
     assert violations() == []
 
 
@@ -193,7 +194,7 @@ def test_it_is_heard_of_from_kafka_too(shop: Shop, kind: str) -> None:
     order = shop.place()
     order_id = str(order.uid)
     event = CloudEvent("1", "/payment_service", kind, "x", None, order_id, 1, {"order_id": order_id})
-    assert hearing.subscription().handlers[kind](event) == hearing.NOTED
+    assert event_handlers.subscription().handlers[kind](event) == event_handlers.NOTED
     assert the_order().ask_at is not None
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.core import checks
 
 from order_service import settings as ours
-from servicekit import env as environment
+from servicekit.settings import env as environment
 from servicekit.tests.examples import assert_the_example_names_every_variable
 
 # A check of the database looks into it.
@@ -58,4 +58,4 @@ def test_the_first_clients_variables_name_the_database(monkeypatch: pytest.Monke
     monkeypatch.setenv("ORDER_DB_PASSWORD", "mine")
     assert found() == (engine, "db.example", "orders", "me", "mine")
     monkeypatch.setenv("DB_NAME", "elsewhere.sqlite3")
-    assert found() == ("servicekit.sqlite", "", "elsewhere.sqlite3", "", "")
+    assert found() == ("servicekit.db.sqlite", "", "elsewhere.sqlite3", "", "")

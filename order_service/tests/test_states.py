@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from order_service.orders import services, states
+from order_service.orders import states, writes
 from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order
 from order_service.orders.states import NEXT_STEPS, TRANSITIONS, Status, Step
@@ -48,12 +48,12 @@ def test_the_one_door_refuses_what_the_table_does_not_have(shop: Shop, source: S
     Order.objects.filter(pk=order.pk).update(step=source.value)
     before, events = Order.objects.values().get(), trail(order)
     if target in NEXT_STEPS[source]:
-        services._move(order, "order.moved", {}, step=target)
+        writes._move(order, "order.moved", {}, step=target)
         assert Order.objects.get().step == target.value
         assert trail(order) == [*events, "order.moved"]
     else:
         with pytest.raises(OrderMoved):
-            services._move(order, "order.moved", {}, step=target)
+            writes._move(order, "order.moved", {}, step=target)
         assert Order.objects.values().get() == before
         assert trail(order) == events
 
@@ -64,9 +64,9 @@ def test_the_one_door_refuses_an_illegal_status(shop: Shop, source: Status, targ
     order = shop.place()
     Order.objects.filter(pk=order.pk).update(step=Step.RESERVED.value, status=source.value)
     if target in TRANSITIONS[source]:
-        services._move(order, "order.moved", {}, step=Step.COMPENSATING, status=target)
+        writes._move(order, "order.moved", {}, step=Step.COMPENSATING, status=target)
         assert Order.objects.get().status == target.value
     else:
         with pytest.raises(OrderMoved):
-            services._move(order, "order.moved", {}, step=Step.COMPENSATING, status=target)
+            writes._move(order, "order.moved", {}, step=Step.COMPENSATING, status=target)
         assert Order.objects.get().status == source.value

@@ -9,16 +9,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from order_service.orders import actions, selectors, wiring
+from order_service.orders import composition, reads, use_cases
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, Fault, Killed
-from servicekit.paging import Place
+from servicekit.web.paging import Place
 
 
 @pytest.fixture
 def api(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setattr(wiring, "a_run", shop.run)
+    monkeypatch.setattr(composition, "a_run", shop.run)
     return Client()
 
 
@@ -104,7 +104,7 @@ def test_an_order_that_is_paid_while_it_waits_is_young(shop: Shop) -> None:
     shop.payments.pay(order.uid, order.total_amount)
     shop.products.fail("confirm", Fault.OUTAGE_BEFORE)
     before = timezone.now()
-    actions.look_again(str(order.uid), shop.run())
+    use_cases.look_again(str(order.uid), shop.run())
     since = the_order().unsettled_since
     assert (the_order().step, since is not None and before <= since <= timezone.now()) == ("settled", True)
 
@@ -115,7 +115,7 @@ def test_an_order_that_is_cancelled_after_its_end_is_young(shop: Shop) -> None:
     Order.objects.update(created_at=timezone.now() - timedelta(days=30))
     shop.payments.fail("void", Fault.OUTAGE_BEFORE)
     before = timezone.now()
-    actions.cancel_order(str(order.uid), shop.run())
+    use_cases.cancel_order(str(order.uid), shop.run())
     since = the_order().unsettled_since
     assert (the_order().step, since is not None and since >= before) == ("refunding", True)
 
@@ -154,9 +154,9 @@ def test_the_admin_filters_them(shop: Shop, admin_client: Client) -> None:
 def test_they_are_found_through_the_index_of_orders_that_are_due(shop: Shop) -> None:
     """Which has no finished order in it, so however many of those there are costs nothing."""
     with CaptureQueriesContext(connection) as asked:
-        selectors.list_orders(place=Place(20, 1, None, ""), filters={}, unfinished_for=60)
-        list(selectors.unfinished().order_by().values_list("step").annotate(Count("number")))
-        selectors.awaiting_payment().count()
+        reads.list_orders(place=Place(20, 1, None, ""), filters={}, unfinished_for=60)
+        list(reads.unfinished().order_by().values_list("step").annotate(Count("number")))
+        reads.awaiting_payment().count()
     assert len(asked) == 4
     if connection.vendor == "sqlite":  # on a table with nothing in it the others read all of it
         for query in asked:

@@ -10,7 +10,7 @@ import pytest
 import responses
 from structlog.testing import capture_logs
 
-from order_service.orders import actions
+from order_service.orders import use_cases
 from order_service.orders.clients.payments import RestPayments
 from order_service.orders.clients.products import CheckingProducts, ReservingProducts
 from order_service.orders.errors import PaymentServiceUnavailable
@@ -28,10 +28,10 @@ from order_service.orders.ports import (
 )
 from order_service.tests.conftest import Shop, the_order, trail
 from order_service.tests.fakes import HARD_DECLINE, Fault
-from servicekit import clock
-from servicekit.http import HttpClient
+from servicekit.db import clock
+from servicekit.http.client import HttpClient
 
-SENDING = "servicekit.transport.OnePeer.send"
+SENDING = "servicekit.http.transport.OnePeer.send"
 ORDER = UUID("c1a2b3d4-e5f6-7890-abcd-ef1234567890")
 PRODUCTS = "http://products.test/api/products/"
 RESERVATION = f"http://products.test/api/reservations/{ORDER}/"
@@ -366,9 +366,9 @@ def test_another_amount_than_was_paid_is_no_refund(shop: Shop, status: str) -> N
     right = shop.payments.amounts[order.uid]
     shop.payments.statuses[order.uid], shop.payments.amounts[order.uid] = status, Decimal("0.01")
     with pytest.raises(PaymentServiceUnavailable):
-        actions.look_again(str(order.uid), shop.run())
+        use_cases.look_again(str(order.uid), shop.run())
     shop.payments.fail("void", Fault.OUTAGE_BEFORE)  # begins to refund; the lie comes to the worker
-    actions.cancel_order(str(order.uid), shop.run())
+    use_cases.cancel_order(str(order.uid), shop.run())
     shop.payments.has_void = False
     shop.work_once()
     kept = the_order()
@@ -472,7 +472,7 @@ def test_a_payment_that_cannot_be_read_is_tried_again_and_voided(shop: Shop) -> 
 def test_what_a_person_must_put_right_is_asked_for_ever_less_often(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """An outage is over by itself, so at most 30 s; a wrong address or a liar is not, so up to 10 min."""
     waits: list[float] = []
-    monkeypatch.setattr("order_service.orders.services.clock.seconds_from_now", _remember(waits))
+    monkeypatch.setattr("order_service.orders.writes.clock.seconds_from_now", _remember(waits))
     shop.payments.answers = [HARD_DECLINE]
     shop.payments.fail("void", *[Fault.NONSENSE] * 12)
     shop.place()
@@ -497,7 +497,7 @@ def test_an_outage_of_one_peer_does_not_wait_for_a_person_at_the_other(
 ) -> None:
     """The shorter of the two waits counts."""
     waits: list[float] = []
-    monkeypatch.setattr("order_service.orders.services.clock.seconds_from_now", _remember(waits))
+    monkeypatch.setattr("order_service.orders.writes.clock.seconds_from_now", _remember(waits))
     shop.payments.answers = [HARD_DECLINE]
     shop.payments.fail("void", *[Fault.NONSENSE] * 7)
     shop.products.fail("release", *[Fault.OUTAGE_BEFORE] * 7)
@@ -523,13 +523,13 @@ def test_money_that_cannot_be_given_back_waits_for_a_person(shop: Shop) -> None:
     """A paid order of a payment service without a void: PAID, at rest and blocked; REFUNDED once it was given back."""
     order = shop.place()
     shop.payments.has_void = False
-    blocked = actions.cancel_order(str(order.uid), shop.run())
+    blocked = use_cases.cancel_order(str(order.uid), shop.run())
     assert (blocked.status, blocked.step, blocked.refund_blocked) == ("PAID", "closed", NO_VOID)
     assert shop.work() == 0
-    assert actions.show_order(str(order.uid), shop.run()).refund_blocked == NO_VOID
+    assert use_cases.show_order(str(order.uid), shop.run()).refund_blocked == NO_VOID
     shop.payments.statuses[order.uid] = "REFUNDED"
-    assert actions.show_order(str(order.uid), shop.run()).refund_blocked == ""
-    seen = actions.look_again(str(order.uid), shop.run())
+    assert use_cases.show_order(str(order.uid), shop.run()).refund_blocked == ""
+    seen = use_cases.look_again(str(order.uid), shop.run())
     assert (seen.status, seen.refund_blocked) == ("REFUNDED", "")
     assert shop.products.sold_returned == {order.uid: 1}
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from payment_service.bank.models import Entry, Hold
-from servicekit.readonly_admin import ReadOnly
+from servicekit.web.admin.readonly import ReadOnly
 
 
 @admin.register(Hold)

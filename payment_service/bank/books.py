@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 
 from payment_service.bank.models import NOTHING, Entry, Hold, TokenUse
 from payment_service.bank.tokens import ALREADY_REFUNDED
-from servicekit import clock
-from servicekit.transactions import in_one_transaction
+from servicekit.db import clock
+from servicekit.db.transactions import in_one_transaction
 
 P = ParamSpec("P")
 

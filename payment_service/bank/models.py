@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from servicekit.columns import amount_column
+from servicekit.db.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
 from payment_service.bank.models import Entry, Hold
-from servicekit.snapshots import through
+from servicekit.invariants.snapshot import through
 
 HEADER: Final = ("transaction_id", "order_id", "amount", "currency", "status", "refunded", "key")
 

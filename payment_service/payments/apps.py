@@ -8,4 +8,5 @@ class PaymentsConfig(AppConfig):
     label = "payments"
 
     def ready(self) -> None:
-        import_module("payment_service.payments.checks")  # registers them
+        import_module("payment_service.payments.ops.checks")  # each registers its own
+        import_module("payment_service.payments.ops.admin")

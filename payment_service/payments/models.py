@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from payment_service.payments.states import TAKEN, Operation, RefundStatus, Status
-from servicekit.columns import amount_column
+from servicekit.db.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
 # What a gateway may send as its reason; longer ones are cut.

@@ -17,12 +17,12 @@ from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F40
 from payment_service.payments import clients
 from payment_service.payments.gateways import registry
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import repair
-from payment_service.payments.services.attempts import Asked
+from payment_service.payments.use_cases import repair
+from payment_service.payments.writes.attempts import Asked
 from payment_service.tests.fakes import FakeGateway, FakeOrders
 from payment_service.tests.importing import Importer
 from servicekit import exactjson
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.events.models import Event
 from servicekit.tests.checking import check
 from servicekit.tests.sessions import another_session

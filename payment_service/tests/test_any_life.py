@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 import nightly
-from payment_service.payments import selectors
+from payment_service.payments import reads
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import capturing, charging, refunding, repair
-from payment_service.payments.services import blocking
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes import blocking
 from payment_service.tests.conftest import ORDER, asked, make_due
 from payment_service.tests.fakes import FakeGateway
 from servicekit.errors import ServiceError
@@ -257,7 +257,7 @@ class AnyLife(RuleBasedStateMachine):
         assert (payment.captured, payment.refunded, payment.booked) == (model.captured, model.refunded, booked)
 
     def looked_at(self) -> Payment:
-        return repair.look_at(selectors.payment_of_order(ORDER))
+        return repair.look_at(reads.payment_of_order(ORDER))
 
     @contextmanager
     def doing(self, fault: str, expected: str | None) -> Iterator[None]:

@@ -7,9 +7,9 @@ import pytest
 from payment_service.payments.errors import CaptureExceedsAuthorized, NotCapturable, PaymentBusy, PaymentVoided
 from payment_service.payments.gateways.base import CaptureRequest
 from payment_service.payments.models import Payment
-from payment_service.payments.processing import charging, repair
-from payment_service.payments.processing.capturing import capture_payment
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import charging, repair
+from payment_service.payments.use_cases.capturing import capture_payment
 from payment_service.tests.conftest import ORDER, asked, trail
 from payment_service.tests.fakes import FakeGateway
 

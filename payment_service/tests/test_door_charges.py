@@ -14,13 +14,13 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from payment_service.payments import states
-from payment_service.payments.listing import list_payments
+from payment_service.payments.api.listing import list_payments
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import notices
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import notices
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway, FakeOrders
-from servicekit.paging import Place
+from servicekit.web.paging import Place
 
 pytestmark = pytest.mark.django_db
 URL = "/v1/payments"

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from payment_service.payments.clients.orders import OrderSeen
 from payment_service.payments.models import Payment
-from payment_service.payments.processing import notices, refunding
+from payment_service.payments.use_cases import notices, refunding
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway, FakeOrders
 

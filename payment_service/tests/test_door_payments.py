@@ -11,7 +11,7 @@ from payment_service.payments.models import Payment
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit.idempotency.models import IdempotencyKey
-from servicekit.rest import MAX_ID
+from servicekit.web.fields import MAX_ID
 
 pytestmark = pytest.mark.django_db
 URL = "/api/payments/"

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 import nightly
-from payment_service.payments.importing import running
-from payment_service.payments.importing.writing import Ids
+from payment_service.payments.importing import run as running
+from payment_service.payments.importing.write_batch import Ids
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.settings import HERE
 from payment_service.tests.importing import Done, Importer, counts, forget_all, ledger, numbered, row, text_of

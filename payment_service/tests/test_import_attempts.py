@@ -9,14 +9,14 @@ import pytest
 from rest_framework.test import APIClient
 
 from payment_service.payments.errors import Overtaken, PaymentNotFound
-from payment_service.payments.importing import running
+from payment_service.payments.importing import run as running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
-from payment_service.payments.processing import repair
-from payment_service.payments.services import attempts, closing, refunds
-from payment_service.payments.services.attempts import Asked
+from payment_service.payments.use_cases import repair
+from payment_service.payments.writes import attempts, closing, refunds
+from payment_service.payments.writes.attempts import Asked
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import Importer, counts, numbered, row
-from servicekit.events import trail
+from servicekit.events import store
 from servicekit.events.models import Event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one", "audited")]
@@ -83,7 +83,7 @@ def test_the_trail_of_a_payment_that_was_paid_later(run: Importer) -> None:
     """Two imports, both history: the second one says what the payment has become, and neither is published again."""
     run([FAILED])
     run([SUCCESS])
-    events = trail.of("payment", str(Payment.objects.get().uid))
+    events = store.of("payment", str(Payment.objects.get().uid))
     assert [(each["sequence"], each["type"], each["data"]["status"]) for each in events] == [
         (1, "payment.imported", "FAILED"),
         (2, "payment.imported", "CAPTURED"),
@@ -153,7 +153,7 @@ def test_a_success_pays_what_failed_in_the_ledger(run: Importer, client: APIClie
     assert (payment.number, payment.uid, payment.reference) == (before.number, before.uid, "SUCCESS")
     assert (payment.status, payment.captured, payment.gateway) == ("CAPTURED", Decimal("560.00"), "direct")
     assert (payment.failure_code, payment.due_at, payment.attempt) == ("", None, 2)
-    assert [event["type"] for event in trail.of("payment", str(payment.uid))] == [
+    assert [event["type"] for event in store.of("payment", str(payment.uid))] == [
         "payment.failed",
         "payment.successful",
     ]
@@ -171,7 +171,7 @@ def test_a_refunded_success_over_what_failed_in_the_ledger(run: Importer, client
     assert run([REFUNDED]).status == 0
     payment = Payment.objects.get()
     assert (payment.status, payment.booked, payment.refunded) == ("REFUNDED", Decimal("561.00"), Decimal("561.00"))
-    assert [event["type"] for event in trail.of("payment", str(payment.uid))] == [
+    assert [event["type"] for event in store.of("payment", str(payment.uid))] == [
         "payment.failed",
         "payment.successful",
         "payment.refunded",

@@ -15,7 +15,8 @@ from django.db import IntegrityError, connection
 from rich.console import Console
 
 import start
-from payment_service.payments.importing import running, terminal
+from payment_service.payments.importing import progress
+from payment_service.payments.importing import run as running
 from payment_service.payments.importing.report import harmless
 from payment_service.payments.models import Payment
 from payment_service.settings import HERE
@@ -128,7 +129,7 @@ def test_the_report_has_every_problem(run: Importer) -> None:
     rows = [row(payment_id=n, reference=f"R{n}", order_id=n, amount="x") for n in range(1, 61)]
     done = run([*rows, row(payment_id=61)], "--report", str(run.report))
     assert done.status == 1
-    assert done.err.count("\n") == terminal.SHOWN_PROBLEMS + 1
+    assert done.err.count("\n") == progress.SHOWN_PROBLEMS + 1
     assert f"... and 40 more; all are in {run.report}." in done.err
     assert "--report FILE" in run.again().err
     lines = reported(run.report)
@@ -256,8 +257,8 @@ def test_a_wrong_option_is_a_wrong_command() -> None:
 def test_a_bar_on_a_terminal(run: Importer, monkeypatch: pytest.MonkeyPatch, small_batches: None) -> None:
     """Where standard error is a terminal; elsewhere nothing but problems is written to it."""
     screen = io.StringIO()
-    monkeypatch.setattr(terminal, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
-    monkeypatch.setattr(terminal, "is_terminal", lambda: True)
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
+    monkeypatch.setattr(progress, "is_terminal", lambda: True)
     done = run(numbered(10))
     assert (done.status, done.err) == (0, "")
     assert "Importing" in screen.getvalue()

@@ -8,12 +8,12 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from payment_service.payments.errors import Overtaken
-from payment_service.payments.importing import running
+from payment_service.payments.importing import run as running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
-from payment_service.payments.services import elsewhere
+from payment_service.payments.writes import outside
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import HEADER, Done, Importer, counts, ledger, numbered, row
-from servicekit.events import trail
+from servicekit.events import store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one", "audited")]
 
@@ -46,7 +46,7 @@ def test_a_refund_since_is_taken_over(
     assert "1 are refunds of payments that were there already." in done.out
     assert is_given_back()
     payment = Payment.objects.get(order_id="342")
-    assert [(each["type"], each["data"]["status"]) for each in trail.of("payment", str(payment.uid))] == [
+    assert [(each["type"], each["data"]["status"]) for each in store.of("payment", str(payment.uid))] == [
         ("payment.imported", "CAPTURED"),
         ("payment.refunded", "REFUNDED"),
     ]
@@ -243,6 +243,6 @@ def test_a_refund_that_somebody_else_booked_at_the_same_moment(run: Importer) ->
     payment = Payment.objects.get()
     Payment.objects.update(booked=1)
     with pytest.raises(Overtaken):
-        elsewhere.record_refund(payment.number, version=payment.version, reason="")
+        outside.record_refund(payment.number, version=payment.version, reason="")
     Payment.objects.update(booked=0)
     assert Refund.objects.count() == 0

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from payment_service.payments.importing.reading import MAX_LINE_LENGTH, MAX_ROW_LINES
-from payment_service.payments.importing.rows import COLUMNS
+from payment_service.payments.importing.csv_reader import MAX_LINE_LENGTH, MAX_ROW_LINES
+from payment_service.payments.importing.parse_row import COLUMNS
 from payment_service.payments.models import Payment
 from payment_service.settings import HERE
 from payment_service.tests.importing import HEADER, ROW, Importer, command, counts, numbered, row, text_of

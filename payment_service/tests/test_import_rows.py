@@ -8,12 +8,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from payment_service.payments.gateways import registry
-from payment_service.payments.importing.rows import COLUMNS
-from payment_service.payments.importing.writing import GATEWAY
+from payment_service.payments.importing.parse_row import COLUMNS
+from payment_service.payments.importing.write_batch import GATEWAY
 from payment_service.payments.models import Payment, Refund
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import HEADER, Importer, counts, numbered, row, text_of
-from servicekit.events import trail
+from servicekit.events import store
 from servicekit.events.models import Event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
@@ -64,7 +64,7 @@ def test_each_payment_has_one_event_that_is_no_news(run: Importer, cells: dict[s
     """It stands in the trail as the first one, with the amounts as exact numbers, and is not published again."""
     run([row(**cells)])
     payment = Payment.objects.get()
-    (event,) = trail.of("payment", str(payment.uid))
+    (event,) = store.of("payment", str(payment.uid))
     assert (event["sequence"], event["type"]) == (1, "payment.imported")
     assert event["data"]["status"] == status
     assert event["data"]["captured"] == payment.captured
@@ -90,7 +90,7 @@ def test_an_imported_payment_lives_on(run: Importer, client: APIClient) -> None:
     }
     answer = client.post("/v1/payments/7/refund")
     assert (answer.status_code, exact(answer)["message"]) == (200, "Amount 561.00 refunded to CARD")
-    events = trail.of("payment", str(Payment.objects.get().uid))
+    events = store.of("payment", str(Payment.objects.get().uid))
     assert [event["type"] for event in events] == ["payment.imported", "payment.refunded"]
 
 

@@ -14,14 +14,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from payment_service.bank.models import Entry, Hold
-from payment_service.payments.auditing import history, waiting
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import capturing, charging, refunding, repair
-from payment_service.payments.services import blocking
+from payment_service.payments.ops.audit import replay, waiting
 from payment_service.payments.states import EVENTS, RefundStatus, Status
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes import blocking
 from payment_service.tests.conftest import asked
 from servicekit import exactjson
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.events.models import Event
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.tests.checking import check, unchecked
@@ -347,10 +347,10 @@ def test_an_answer_that_told_of_something_gone_is_found(healthy: None, field: st
 
 def test_the_fold_follows_the_table_through_what_nobody_is_told() -> None:
     """After a failure a new attempt may end in anything; after the end nothing follows."""
-    assert history.ahead_of(None) >= {Status.CAPTURED, Status.FAILED, Status.AUTHORIZED, Status.VOIDED}
-    assert Status.CAPTURED in history.ahead_of(Status.FAILED)
-    assert history.ahead_of(Status.REFUNDED) == history.ahead_of(Status.VOIDED) == frozenset()
-    assert history.ahead_of(Status.AUTHORIZED) == {Status.CAPTURED, Status.VOIDED}
+    assert replay.ahead_of(None) >= {Status.CAPTURED, Status.FAILED, Status.AUTHORIZED, Status.VOIDED}
+    assert Status.CAPTURED in replay.ahead_of(Status.FAILED)
+    assert replay.ahead_of(Status.REFUNDED) == replay.ahead_of(Status.VOIDED) == frozenset()
+    assert replay.ahead_of(Status.AUTHORIZED) == {Status.CAPTURED, Status.VOIDED}
     assert set(EVENTS) == set(Status) - {Status.PENDING, Status.PROCESSING}
 
 

@@ -8,9 +8,9 @@ from rest_framework.test import APIClient
 from payment_service.payments.errors import Overtaken
 from payment_service.payments.gateways.base import CaptureRequest, ChargeRequest, RefundRequest
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import capturing, charging, refunding, repair
-from payment_service.payments.services import attempts, moves
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes import attempts, moves
 from payment_service.tests.conftest import ORDER, asked, exact, make_due, trail
 from payment_service.tests.fakes import DECLINE, FakeGateway
 

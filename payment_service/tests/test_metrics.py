@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 from payment_service.payments.errors import AmountNotPositive
 from payment_service.payments.gateways import registry
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import charging
-from payment_service.payments.processing.refunding import refund_payment
+from payment_service.payments.use_cases import charging
+from payment_service.payments.use_cases.refunding import refund_payment
 from payment_service.tests.conftest import asked
 from payment_service.tests.fakes import FakeGateway
 

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import models
 
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import charging, refunding
+from payment_service.payments.use_cases import charging, refunding
 from payment_service.tests.conftest import asked
 from servicekit.tests import migrations
 

@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 from prometheus_client import REGISTRY
 
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import charging, refunding, repair
-from payment_service.payments.processing.notices import notices_once
-from payment_service.payments.services import moves
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import charging, refunding, repair
+from payment_service.payments.use_cases.notices import notices_once
+from payment_service.payments.writes import moves
 from payment_service.tests.conftest import asked, make_due
 from payment_service.tests.fakes import FakeGateway, FakeOrders
 
@@ -56,7 +56,7 @@ def test_a_payment_waits_twice_as_long_each_time_and_is_taken_up_when_it_is_mend
         waits.append(seconds)
         return right(seconds)
 
-    monkeypatch.setattr("payment_service.payments.services.moves.clock.seconds_from_now", seconds_from_now)
+    monkeypatch.setattr("payment_service.payments.writes.moves.clock.seconds_from_now", seconds_from_now)
     for _ in range(14):
         make_due()
         repair.payments_once()

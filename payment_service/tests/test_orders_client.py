@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from payment_service.payments.clients.orders import OrderSeen, RestOrders
 from payment_service.payments.errors import OrderServiceUnavailable
 from payment_service.tests.conftest import ORDER
-from servicekit.http import HttpClient
+from servicekit.http.client import HttpClient
 
 URL = "http://orders.test/api/orders/"
 ORDER_JSON = f'{{"id": "{ORDER}", "number": 7, "status": "PENDING", "total_amount": 199.99, "currency": "EUR"}}'
@@ -21,7 +21,9 @@ ORDER_JSON = f'{{"id": "{ORDER}", "number": 7, "status": "PENDING", "total_amoun
 @pytest.fixture
 def peer() -> Iterator[responses.RequestsMock]:
     """The order service, standing in for our own way over plain HTTP."""
-    with responses.RequestsMock(assert_all_requests_are_fired=True, target="servicekit.transport.OnePeer.send") as mock:
+    with responses.RequestsMock(
+        assert_all_requests_are_fired=True, target="servicekit.http.transport.OnePeer.send"
+    ) as mock:
         yield mock
 
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
-from payment_service.payments import checks
 from payment_service.payments.clients.orders import OrderSeen
 from payment_service.payments.gateways import registry
 from payment_service.payments.models import Payment
+from payment_service.payments.ops import checks
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway, FakeOrders
 from servicekit.idempotency.models import IdempotencyKey

@@ -18,13 +18,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from payment_service.payments.gateways import registry
-from payment_service.payments.importing.reading import open_table
+from payment_service.payments.importing.csv_reader import open_table
 from payment_service.payments.models import Payment
-from payment_service.payments.processing import capturing, charging, refunding, repair
 from payment_service.payments.reconciling import comparing
+from payment_service.payments.reconciling.difference_kinds import KINDS
 from payment_service.payments.reconciling.settlements import STATUSES, Parser
-from payment_service.payments.reconciling.wording import KINDS
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
 from payment_service.tests.conftest import asked
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ import pytest
 from payment_service.payments.errors import NotRefundable, RefundExceedsCaptured
 from payment_service.payments.gateways.base import RefundRequest
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import charging
-from payment_service.payments.processing.refunding import refund_payment
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import charging
+from payment_service.payments.use_cases.refunding import refund_payment
 from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
 

@@ -13,12 +13,12 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from payment_service.payments import errors
-from payment_service.payments.auditing import passes as checks
 from payment_service.payments.gateways.base import CaptureRequest, RefundRequest, VoidRequest
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import capturing, charging, refunding, repair
-from payment_service.payments.services import blocking
+from payment_service.payments.ops.audit import passes as checks
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes import blocking
 from payment_service.tests.conftest import ORDER, asked, exact, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit import exactjson

@@ -11,15 +11,15 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from payment_service import settings as ours
-from payment_service.payments import checks
 from payment_service.payments.gateways import registry
-from payment_service.payments.processing import charging
+from payment_service.payments.ops import checks
+from payment_service.payments.use_cases import charging
 from payment_service.settings import HERE
 from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
-from servicekit import env as environment
 from servicekit.events.models import Event
 from servicekit.idempotency.meaning import AMOUNTS
+from servicekit.settings import env as environment
 from servicekit.tests.bodies import amounts_taken
 from servicekit.tests.examples import assert_the_example_names_every_variable
 from servicekit.tests.looking import assert_every_list_is_a_read, assert_nothing_hidden_can_be_probed
@@ -74,10 +74,10 @@ def test_the_first_clients_variables_name_the_database(monkeypatch: pytest.Monke
         database = environment.database(ours.env, default_sqlite=HERE / "db.sqlite3", also=ours._MYSQL)
         return tuple(database.get(part, "") for part in ("ENGINE", "HOST", "PORT", "NAME", "USER", "PASSWORD"))
 
-    assert found() == ("servicekit.mysql", "127.0.0.1", "", "ecommerce", "root", "mine")
+    assert found() == ("servicekit.db.mysql", "127.0.0.1", "", "ecommerce", "root", "mine")
     for name, value in {"HOST": "db", "PORT": "3308", "DB": "payments", "USER": "me"}.items():
         monkeypatch.setenv(f"MYSQL_{name}", value)
-    assert found() == ("servicekit.mysql", "db", "3308", "payments", "me", "mine")
+    assert found() == ("servicekit.db.mysql", "db", "3308", "payments", "me", "mine")
     monkeypatch.setenv("DB_ENGINE", "django.db.backends.postgresql")
     assert found() == ("django.db.backends.postgresql", "", "", "payment_service", "", "")
 

@@ -7,8 +7,8 @@ import pytest
 from payment_service.payments import states
 from payment_service.payments.errors import Overtaken
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.services.moves import move
 from payment_service.payments.states import Status
+from payment_service.payments.writes.moves import move
 from payment_service.settings import HERE
 from payment_service.tests.conftest import ORDER, trail
 

@@ -9,8 +9,8 @@ from rest_framework.test import APIClient
 
 from payment_service.payments.gateways.base import ChargeRequest, RefundRequest, VoidRequest
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import capturing, charging, repair
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import capturing, charging, repair
 from payment_service.tests.conftest import ORDER, asked, exact, make_due, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit.idempotency.models import IdempotencyKey

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 from django.conf import settings
 
 from product_stub.catalog.errors import OrderServiceUnavailable
-from servicekit import peers
-from servicekit.downstream import Downstream
-from servicekit.http import HttpClient, HttpFailure, NotSent, Reply, is_object, once
+from servicekit.http import peers
+from servicekit.http.client import HttpClient, HttpFailure, NotSent, Reply, is_object, once
+from servicekit.load.dependency import Downstream
 
 # Whoever lets stock go waits for us meanwhile: the order service 2 s.
 ASK_DEADLINE_S: Final = 1.0

@@ -18,7 +18,7 @@ import pytest
 from django.test import Client
 
 from nightly import pytest_collection_modifyitems, pytest_configure  # noqa: F401
-from product_stub.catalog import clients, services
+from product_stub.catalog import clients, writes
 from product_stub.catalog.clients import Need
 from product_stub.catalog.errors import OrderServiceUnavailable
 from product_stub.catalog.models import Product
@@ -98,7 +98,7 @@ def api(db: None) -> Api:
 
 
 def make_product(stock: int, name: str = "Lamp", price: str = "12.50") -> Product:
-    return services.create_product(uuid.uuid4(), name=name, price=Decimal(price), stock=stock)
+    return writes.create_product(uuid.uuid4(), name=name, price=Decimal(price), stock=stock)
 
 
 def counters(product: Product) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from product_stub.catalog import services
+from product_stub.catalog import writes
 from product_stub.catalog.models import Product, Reservation, Restock
 from product_stub.tests.conftest import counters, make_product
 from servicekit.tests.looking import assert_nothing_hidden_can_be_probed
@@ -30,8 +30,8 @@ def test_products_are_listed_and_found(browser: Client) -> None:
 def test_reservations_are_filtered_by_status_and_found_by_id(browser: Client) -> None:
     """The filter and the search show only what was asked for."""
     for name in ("order-a", "order-b"):
-        services.reserve(name, wanted={1: 1})
-    services.confirm("order-b")
+        writes.reserve(name, wanted={1: 1})
+    writes.confirm("order-b")
     held = browser.get("/admin/catalog/reservation/?status__exact=HELD").content
     assert b"order-a" in held
     assert b"order-b" not in held
@@ -64,8 +64,8 @@ def test_a_products_name_is_no_card_number(browser: Client) -> None:
 @pytest.mark.parametrize("model", ["product", "reservation", "restock"])
 def test_nothing_is_added_or_deleted_by_hand(browser: Client, model: str) -> None:
     """403, and the rows are still there."""
-    services.reserve("r-1", wanted={1: 1})
-    services.restock(1, uid=uuid.uuid4(), quantity=1)
+    writes.reserve("r-1", wanted={1: 1})
+    writes.restock(1, uid=uuid.uuid4(), quantity=1)
     row = {"product": Product, "reservation": Reservation, "restock": Restock}[model].objects.first()
     assert row is not None
     assert browser.post(f"/admin/catalog/{model}/add/").status_code == 403
@@ -75,7 +75,7 @@ def test_nothing_is_added_or_deleted_by_hand(browser: Client, model: str) -> Non
 
 def test_a_reservation_cannot_be_changed(browser: Client) -> None:
     """It can be looked at."""
-    services.reserve("r-1", wanted={1: 1})
+    writes.reserve("r-1", wanted={1: 1})
     page = f"/admin/catalog/reservation/{Reservation.objects.get().pk}/change/"
     assert browser.get(page).status_code == 200
     assert browser.post(page, {"status": "RELEASED"}).status_code == 403

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models import F
 
-from product_stub.catalog import lines, services
+from product_stub.catalog import lines, writes
 from product_stub.catalog.lines import Line
 from product_stub.catalog.models import Product, Reservation
 from product_stub.tests.conftest import make_product
@@ -25,11 +25,11 @@ def healthy(db: None) -> Product:
     """One held, one sold, one returned, one never made, and more put on the shelf."""
     product = make_product(10)
     for number in range(3):
-        services.reserve(f"r-{number}", wanted={product.pk: 2})
-    services.confirm("r-1")
-    services.release("r-2", return_sold=False)
-    services.release("r-3", return_sold=False)
-    services.restock(product.pk, uid=uuid.uuid4(), quantity=5)
+        writes.reserve(f"r-{number}", wanted={product.pk: 2})
+    writes.confirm("r-1")
+    writes.release("r-2", return_sold=False)
+    writes.release("r-3", return_sold=False)
+    writes.restock(product.pk, uid=uuid.uuid4(), quantity=5)
     product.refresh_from_db()
     return product
 

@@ -10,19 +10,19 @@ import responses
 from django.core.management import call_command
 from django.utils import timezone as django_timezone
 
-from product_stub.catalog import services
+from product_stub.catalog import writes
 from product_stub.catalog.clients import Need, RestOrders
 from product_stub.catalog.errors import OrderServiceUnavailable
 from product_stub.catalog.models import Reservation
-from product_stub.catalog.releasing import ASKED, Expiry
+from product_stub.catalog.worker_jobs import ASKED, Expiry
 from product_stub.tests.conftest import Api, FakeOrders, counters, make_product
-from servicekit.http import HttpClient
-from servicekit.transport import NotConnected
+from servicekit.http.client import HttpClient
+from servicekit.http.transport import NotConnected
 
 ID = "c1a2b3d4-e5f6-4890-abcd-ef1234567890"
 ORDERS = "http://orders.test/api/orders/"
 # What all adapters send through, so that the one of ours is caught as well.
-SENDING = "servicekit.transport.OnePeer.send"
+SENDING = "servicekit.http.transport.OnePeer.send"
 AFTER_S = 900.0
 FRESH, HELD, SOLD = (10, 0, 0), (7, 3, 0), (7, 0, 3)
 
@@ -75,9 +75,9 @@ def test_nobody_is_asked_where_nothing_would_go_back(api: Api, orders: FakeOrder
 
 
 MEANWHILE: dict[str, tuple[Callable[[], object], tuple[int, str | None, tuple[int, int, int]]]] = {
-    "confirmed": (lambda: services.confirm(ID), (409, "reservation_confirmed", SOLD)),
-    "released": (lambda: services.release(ID, return_sold=False), (204, None, FRESH)),
-    "expired": (lambda: services.expire(ID), (204, None, FRESH)),
+    "confirmed": (lambda: writes.confirm(ID), (409, "reservation_confirmed", SOLD)),
+    "released": (lambda: writes.release(ID, return_sold=False), (204, None, FRESH)),
+    "expired": (lambda: writes.expire(ID), (204, None, FRESH)),
 }
 
 
@@ -97,7 +97,7 @@ def test_held_stock_that_is_sold_while_nobody_can_be_asked_stays_sold(api: Api, 
     product = make_product(10)
     api.reserve(ID, (product.pk, 3))
     orders.needs[ID] = None
-    orders.meanwhile = lambda: services.confirm(ID)
+    orders.meanwhile = lambda: writes.confirm(ID)
     assert api.release(ID, "?return=true").status == 503
     assert counters(product) == SOLD
 

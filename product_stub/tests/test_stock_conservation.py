@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import nightly
-from product_stub.catalog import auditing, services
+from product_stub.catalog import writes
 from product_stub.catalog.models import Product, Reservation
+from product_stub.catalog.ops.audit import invariants
 from product_stub.tests.conftest import make_product
 from servicekit.errors import ServiceError
 
@@ -46,7 +47,7 @@ class Shop(RuleBasedStateMachine):
             "absent": None if bad is None else "product_not_found" if bad == PRODUCTS else "out_of_stock",
         }.get(status, None if items == wanted else "reservation_items_differ")
         by_id = {(self.ids[p] if p < PRODUCTS else 10**15): quantity for p, quantity in wanted.items()}
-        assert _code_of(lambda: services.reserve(self._id(number), wanted=by_id)) == expected
+        assert _code_of(lambda: writes.reserve(self._id(number), wanted=by_id)) == expected
         if status == "absent" and expected is None:
             self.model[number] = ("HELD", wanted)
             self.stock.subtract(wanted)
@@ -56,7 +57,7 @@ class Shop(RuleBasedStateMachine):
     def confirm(self, number: int) -> None:
         status, items = self.model.get(number, ("absent", {}))
         expected = {"absent": "reservation_not_found", "RELEASED": "reservation_released"}.get(status)
-        assert _code_of(lambda: services.confirm(self._id(number))) == expected
+        assert _code_of(lambda: writes.confirm(self._id(number))) == expected
         if status == "HELD":
             self.model[number] = ("CONFIRMED", items)
             self.reserved.subtract(items)
@@ -67,7 +68,7 @@ class Shop(RuleBasedStateMachine):
         status, items = self.model.get(number, ("absent", {}))
         refused = status == "CONFIRMED" and not return_sold
         expected = "reservation_confirmed" if refused else None
-        assert _code_of(lambda: services.release(self._id(number), return_sold=return_sold)) == expected
+        assert _code_of(lambda: writes.release(self._id(number), return_sold=return_sold)) == expected
         if not refused:
             self.model[number] = ("RELEASED", items)
         if status in ("HELD", "CONFIRMED") and not refused:
@@ -76,7 +77,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule(product=st.integers(0, PRODUCTS - 1), quantity=st.integers(1, 3))
     def restock(self, product: int, quantity: int) -> None:
-        services.restock(self.ids[product], uid=uuid.uuid4(), quantity=quantity)
+        writes.restock(self.ids[product], uid=uuid.uuid4(), quantity=quantity)
         self.stock[product] += quantity
 
     @invariant()
@@ -85,7 +86,7 @@ class Shop(RuleBasedStateMachine):
         assert list(rows) == [(self.stock[p], self.reserved[p], self.sold[p]) for p in range(PRODUCTS)]
         stored = dict(Reservation.objects.filter(uid__startswith=self.run).values_list("uid", "status"))
         assert stored == {self._id(number): status for number, (status, _) in self.model.items()}
-        assert [finding for look in auditing.look_at_products() for finding in look.findings] == []
+        assert [finding for look in invariants.look_at_products() for finding in look.findings] == []
 
 
 def _code_of(call: Callable[[], object]) -> str | None:

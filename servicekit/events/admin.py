@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from servicekit.events.models import DeadLetter, Event
-from servicekit.readonly_admin import ReadOnly
+from servicekit.web.admin.readonly import ReadOnly
 
 
 @admin.register(Event)

@@ -10,7 +10,7 @@ from typing import Final
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from servicekit import clock
+from servicekit.db import clock
 from servicekit.events.models import RelayLease
 
 # Longer than a relay works without renewing it: its budget for one run. How long a killed one's successor waits.

@@ -14,10 +14,11 @@ from django.db import OperationalError
 from django.db.models import Max
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from servicekit import clock, exactjson
+from servicekit import exactjson
+from servicekit.db import clock
 from servicekit.events.models import Event, Tally
 from servicekit.events.outbox import dead_and_held, sendable
-from servicekit.metrics import age_s, gauge
+from servicekit.observability.metrics import age_s, gauge
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from servicekit.tracing import TRACEPARENT_LENGTH
+from servicekit.observability.tracing import TRACEPARENT_LENGTH
 
 
 class Event(models.Model):

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from servicekit.events import outbox
 from servicekit.events.lease import LEASE_S, Lease, LeaseLost
-from servicekit.events.publishers import Outcome, Publisher, Refusal
+from servicekit.events.publishers.base import Outcome, Publisher, Refusal
 
 log = structlog.get_logger()
 

@@ -16,12 +16,13 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
-from servicekit import cards, clock, errors, exactjson, rows
-from servicekit.answers import handle_exception
+from servicekit import cards, errors, exactjson
+from servicekit.db import clock, fast_sql
+from servicekit.db.transactions import in_one_transaction
 from servicekit.idempotency.meaning import spelled_alike
 from servicekit.idempotency.models import IdempotencyKey
-from servicekit.messages import Request, Response
-from servicekit.transactions import in_one_transaction
+from servicekit.web.error_responses import handle_exception
+from servicekit.web.messages import Request, Response
 
 MAX_KEY_LENGTH: Final = 255
 # Longer than any request may take; after it a crashed request's key can be used again.
@@ -144,7 +145,7 @@ def _at_once(write: Callable[[], Response], uid: uuid.UUID, request: Request, ke
     if key is not None:
         row = _row(_scope_of(request), key, _fingerprint(request.data))
         row.id, row.status_code, row.body = uid, response.status_code, response.content.decode()
-        rows.insert(row)
+        fast_sql.insert(row)
     return response
 
 
@@ -223,7 +224,7 @@ def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:
         return _claim_again(row.digest, fingerprint)
 
 
-_insert: Final = in_one_transaction(rows.insert)
+_insert: Final = in_one_transaction(fast_sql.insert)
 
 
 def _row(scope: str, key: str, fingerprint: str) -> IdempotencyKey:
@@ -266,7 +267,7 @@ def _answered_meanwhile(claim: Claim) -> Response | None:
 
 def _store(claim: Claim, response: Response) -> bool:
     """Keep the answer; False where the key has one already."""
-    stored = rows.compare_and_set(
+    stored = fast_sql.compare_and_set(
         IdempotencyKey,
         where={"id": claim.id},
         among={},

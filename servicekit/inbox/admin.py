@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from servicekit.inbox.models import Consumed, Parked
-from servicekit.readonly_admin import ReadOnly
+from servicekit.web.admin.readonly import ReadOnly
 
 
 @admin.register(Consumed)

@@ -9,4 +9,4 @@ class InboxConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import_module("servicekit.kafka_check")  # registers it
+        import_module("servicekit.settings.checks")  # registers it

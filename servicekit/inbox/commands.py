@@ -9,10 +9,11 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from servicekit import exposition, workers
-from servicekit.inbox.connecting import connect
-from servicekit.inbox.receiving import Subscription, replay_once
-from servicekit.inbox.remembering import purge_once
+from servicekit.inbox.connect import connect
+from servicekit.inbox.purge import purge_once
+from servicekit.inbox.receive import Subscription, replay_once
+from servicekit.runtime import workers
+from servicekit.web import metrics_endpoint
 
 # How long a consumer rests when nothing has come: the longest that a message waits. A round of nothing is a few
 # look-ups in small indexes.
@@ -38,7 +39,7 @@ class ConsumeCommand(BaseCommand):
         if not settings.KAFKA:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to consume from")
         if metrics_port is not None:
-            exposition.serve(metrics_port)
+            metrics_endpoint.serve(metrics_port)
         stop = workers.Stop().listen()
         subscription = self.subscription()
         consumer = connect(settings.KAFKA, subscription)

@@ -16,7 +16,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from servicekit import clock, errors
+from servicekit import errors
+from servicekit.db import clock
 from servicekit.signin.models import Tries
 
 # OWASP's advice is a handful of tries, and a wait that makes more of them worth nothing.

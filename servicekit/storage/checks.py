@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.db import DatabaseError, connection
 
-from servicekit.sqlite import files
+from servicekit.db.sqlite import files
 
 # What a role must limit by itself where PgBouncer is between (docs/databases.md).
 _LIMITS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from servicekit.rest import BodyIn, MoneyInField
+from servicekit.web.fields import BodyIn, MoneyInField
 
 
 def amounts_taken() -> set[str]:

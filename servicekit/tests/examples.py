@@ -6,8 +6,8 @@ from types import ModuleType
 import pytest
 
 from servicekit import server
-from servicekit.databases import SERVERS
-from servicekit.env import SQLITE, database
+from servicekit.settings.databases import SERVERS
+from servicekit.settings.env import SQLITE, database
 
 
 def assert_the_example_names_every_variable(

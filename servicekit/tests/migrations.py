@@ -107,7 +107,7 @@ def _narrower(before: Any, after: Any) -> list[str]:
 
 
 def without_a_default_of_their_own() -> list[str]:
-    """Our fields with `db_default` alone: a row that `servicekit.rows` has just inserted would have no value of it."""
+    """Our fields with `db_default` alone: a row just inserted by `servicekit.db.fast_sql` would lack it."""
     fields = [
         field
         for label in our_apps()

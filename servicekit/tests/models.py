@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 
-from servicekit.columns import amount_column
+from servicekit.db.columns import amount_column
 
 
 class Sample(models.Model):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from servicekit.events import trail
+from servicekit.events import store
 from servicekit.events.outbox import Waiting
-from servicekit.events.publishers import Outcome, Refusal
+from servicekit.events.publishers.base import Outcome, Refusal
 from servicekit.events.relay import Relay
 
 TOO_LARGE = Refusal("MSG_SIZE_TOO_LARGE", "Broker: Message size too large", is_permanent=True)
@@ -15,7 +15,7 @@ NO_TOPIC = Refusal("UNKNOWN_TOPIC", "Broker: Unknown topic", is_permanent=False)
 
 
 def tell(event_type: str, *, subject: str = "o-1", sequence: int = 1, **data: Any) -> None:
-    trail.append(event_type, aggregate_type="order", aggregate_id=subject, sequence=sequence, data=data)
+    store.append(event_type, aggregate_type="order", aggregate_id=subject, sequence=sequence, data=data)
 
 
 @dataclass

@@ -6,27 +6,28 @@ from pathlib import Path
 
 from environs import Env
 
-from servicekit import conf, kafka, logs
-from servicekit import env as environment
+from servicekit.observability import logs
+from servicekit.settings import base, kafka
+from servicekit.settings import env as environment
 
 SERVICE_NAME = "servicekit"
-SECRET_KEY = conf.secret_key(Env())
+SECRET_KEY = base.secret_key(Env())
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 
-INSTALLED_APPS = [*conf.APPS, "servicekit.inbox", "servicekit.tests"]
+INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "servicekit.tests"]
 CORS_ALLOWED_ORIGINS = ["https://shop.example.org"]
-MIDDLEWARE = conf.middleware(cors_origins=[], forwarded_prefix=True)
-CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = conf.CORS_ALLOW_HEADERS, conf.CORS_EXPOSE_HEADERS
-CORS_URLS_REGEX = conf.CORS_URLS_REGEX
+MIDDLEWARE = base.middleware(cors_origins=[], forwarded_prefix=True)
+CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = base.CORS_ALLOW_HEADERS, base.CORS_EXPOSE_HEADERS
+CORS_URLS_REGEX = base.CORS_URLS_REGEX
 ROOT_URLCONF = "servicekit.tests.urls"
 ADMIN = True
-AUTHENTICATION_BACKENDS = conf.AUTHENTICATION_BACKENDS
-CSRF_FAILURE_VIEW = "servicekit.answers.csrf_failed"
+AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
+CSRF_FAILURE_VIEW = "servicekit.web.error_responses.csrf_failed"
 APPEND_SLASH = False
-TEMPLATES = conf.templates()
+TEMPLATES = base.templates()
 STATIC_URL = "/static/"
-STORAGES = conf.STORAGES
+STORAGES = base.STORAGES
 WHITENOISE_USE_FINDERS = True
 
 # A file, as in production: SQLite in memory knows no waiting for a lock, so threads could not be tested.
@@ -45,10 +46,10 @@ TIME_ZONE = "UTC"
 # Small, so that a test of the limit need not send a megabyte.
 MAX_BODY_BYTES = 1_000
 # Two, so that a test can have a request stand still while another comes.
-ADMISSION = conf.Admission(at_once=2, in_flight=120, wait_s=1.0)
-METRICS_DIRECTORY = conf.metrics_directory(Env())
-REST_FRAMEWORK = conf.rest_framework()
-SPECTACULAR_SETTINGS = conf.spectacular(title="servicekit", description="Only for its own tests.")
+ADMISSION = base.Admission(at_once=2, in_flight=120, wait_s=1.0)
+METRICS_DIRECTORY = base.metrics_directory(Env())
+REST_FRAMEWORK = base.rest_framework()
+SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")
 
 LOGGING_CONFIG = None
 logs.configure(service=SERVICE_NAME, level="INFO", as_json=True)

@@ -13,10 +13,10 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from servicekit import admission, answers
-from servicekit.admission import AdmissionMiddleware
-from servicekit.gate import Gate
-from servicekit.workplace import Connections, Workplace, elsewhere
+from servicekit.load.limiter import Gate
+from servicekit.load.slot import Connections, Workplace, elsewhere
+from servicekit.web import admission, error_responses
+from servicekit.web.admission import AdmissionMiddleware
 
 pytestmark = pytest.mark.django_db
 # Longer than any thread here works.
@@ -247,7 +247,7 @@ def test_a_read_does_not_run_for_ever() -> None:
 )
 def test_a_read_that_took_too_long_asks_for_patience(method: str, code: str) -> None:
     """And is no outage. A write that took too long may be one: what it has done is not said to be nothing."""
-    answer = answers.answer_to(RequestFactory().generic(method, "/things"), OperationalError("interrupted"))
+    answer = error_responses.answer_to(RequestFactory().generic(method, "/things"), OperationalError("interrupted"))
     assert (answer.status, answer.body["code"], answer.headers) == (503, code, {"Retry-After": "1"})
 
 
@@ -266,7 +266,7 @@ def free_places(gate: Gate) -> list[int]:
 
 
 def test_a_place_is_given_back_once() -> None:
-    """Who waits within a wait, as a gateway does that asks by `servicekit.http`, gives back no second place."""
+    """Who waits within a wait, as a gateway does that asks by `servicekit.http.client`, gives back no second place."""
     gate = Gate(places=1, in_flight=1)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(free_places, gate).result() == [0, 1, 1, 1, 0]

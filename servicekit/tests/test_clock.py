@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Value
 from django.db.models.functions import Now
 
-from servicekit import clock
+from servicekit.db import clock
 from servicekit.events.models import Event
 
 pytestmark = pytest.mark.django_db

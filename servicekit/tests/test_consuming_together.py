@@ -13,11 +13,11 @@ from django.db import connection
 
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.inbox.cloudevents import CloudEvent
-from servicekit.inbox.connecting import connect
-from servicekit.inbox.consuming import Consumer
+from servicekit.inbox.connect import connect
+from servicekit.inbox.consumer import Consumer
 from servicekit.inbox.models import Consumed, Parked
-from servicekit.inbox.receiving import Subscription, receive
-from servicekit.kafka import KafkaSettings
+from servicekit.inbox.receive import Subscription, receive
+from servicekit.settings.kafka import KafkaSettings
 from servicekit.tests.deliveries import TOPIC, message
 from servicekit.tests.kafka import WITHIN_S, mock_cluster
 

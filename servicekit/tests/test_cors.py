@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from servicekit import conf
+from servicekit.settings import base
 
 SHOP = "https://shop.example.org"
 PREFLIGHT = {
@@ -18,7 +18,7 @@ PREFLIGHT = {
 
 @pytest.fixture
 def open_to_shop() -> Iterator[None]:
-    with override_settings(CORS_ALLOWED_ORIGINS=[SHOP], MIDDLEWARE=conf.middleware(cors_origins=[SHOP])):
+    with override_settings(CORS_ALLOWED_ORIGINS=[SHOP], MIDDLEWARE=base.middleware(cors_origins=[SHOP])):
         yield
 
 
@@ -33,7 +33,7 @@ def preflight(api: Any, path: str = "/things", **headers: str) -> Any:
 
 def test_without_the_setting_there_is_no_cors(api: Any) -> None:
     """Not even the middleware: no header, no answer to a preflight, nothing in `Vary`."""
-    assert not [name for name in conf.middleware(cors_origins=[]) if "cors" in name]
+    assert not [name for name in base.middleware(cors_origins=[]) if "cors" in name]
     answer, asked = api.get("/echo", Origin=SHOP), preflight(api)
     assert (answer.status_code, cors_headers(answer), "Vary" in answer.headers) == (200, {}, False)
     assert (asked.status_code, cors_headers(asked)) == (405, {})

@@ -8,7 +8,7 @@ import pytest
 from environs import EnvError
 from psycopg import IsolationLevel
 
-from servicekit import env as environment
+from servicekit.settings import env as environment
 
 POSTGRESQL = "django.db.backends.postgresql"
 MYSQL = "django.db.backends.mysql"

@@ -13,7 +13,7 @@ from django.db.models import F, Max, Sum
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
-from servicekit import clock, rows
+from servicekit.db import clock, fast_sql
 from servicekit.tests.models import Sample
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def test_texts_are_the_same_only_when_every_character_is() -> None:
         Sample.objects.create(name=name)
     for name in ALIKE:
         assert [found.name for found in Sample.objects.filter(name=name)] == [name]
-        assert [found.name for found in rows.find(Sample, where={"name": name}, among={})] == [name]
+        assert [found.name for found in fast_sql.find(Sample, where={"name": name}, among={})] == [name]
         with refused(NAME_TAKEN):
             Sample.objects.create(name=name)
     assert set(Sample.objects.filter(name__in=["KEY", "key "]).values_list("name", flat=True)) == {"KEY", "key "}
@@ -70,7 +70,7 @@ def test_capitals_are_ignored_only_where_that_is_asked_for() -> None:
 def test_amounts_are_exact_to_the_largest() -> None:
     """Two decimals, never a binary fraction: stored, compared and added up by the database."""
     for n, amount in enumerate(("0.10", "0.20", "9999999999.99")):
-        rows.insert(Sample(name=str(n), amount=Decimal(amount)))
+        fast_sql.insert(Sample(name=str(n), amount=Decimal(amount)))
     assert [str(found.amount) for found in Sample.objects.order_by("amount")] == ["0.10", "0.20", "9999999999.99"]
     assert Sample.objects.filter(amount=Decimal("0.10")).count() == 1
     assert Sample.objects.filter(amount__gt=Decimal("0.10"), amount__lte=Decimal("0.20")).count() == 1
@@ -83,7 +83,7 @@ def test_a_moment_keeps_its_microseconds_and_its_zone() -> None:
     """Whatever zone the server is in; moments compare as moments."""
     tokyo = timezone(timedelta(hours=9))
     moment = datetime(2026, 3, 29, 1, 59, 59, 123457, tzinfo=timezone.utc)
-    rows.insert(Sample(name="one", happened_at=moment.astimezone(tokyo)))
+    fast_sql.insert(Sample(name="one", happened_at=moment.astimezone(tokyo)))
     found = Sample.objects.get()
     assert (found.happened_at, found.happened_at.utcoffset()) == (moment, timedelta())
     assert Sample.objects.filter(happened_at=moment).count() == 1
@@ -93,8 +93,8 @@ def test_a_moment_keeps_its_microseconds_and_its_zone() -> None:
 
 def test_the_databases_clock_is_in_the_same_zone_as_ours() -> None:
     """A lease that it writes is as long as it was meant, to the microsecond."""
-    rows.insert(Sample(name="now", happened_at=Now()))
-    rows.insert(Sample(name="later", happened_at=clock.seconds_from_now(30.25)))
+    fast_sql.insert(Sample(name="now", happened_at=Now()))
+    fast_sql.insert(Sample(name="later", happened_at=clock.seconds_from_now(30.25)))
     moments = dict(Sample.objects.values_list("name", "happened_at"))
     assert abs((moments["now"] - now()).total_seconds()) < 5
     assert (moments["later"] - moments["now"]).total_seconds() == pytest.approx(30.25, abs=1)
@@ -107,8 +107,8 @@ def test_a_row_comes_back_as_it_was_written() -> None:
     """Through the ready-made statements and through the ORM."""
     facts = {"text": "ß🔑", "list": [1, None, True], "nested": {"amount": "0.10"}}
     sample = Sample(name="one", facts=facts, flag=None, uid=uuid.uuid4())
-    rows.insert(sample)
-    (found,) = rows.find(Sample, where={"uid": sample.uid}, among={})
+    fast_sql.insert(sample)
+    (found,) = fast_sql.find(Sample, where={"uid": sample.uid}, among={})
     stored = Sample.objects.get(pk=sample.pk)
     for read in (found, stored):
         assert (read.uid, read.facts, read.flag, read.version) == (sample.uid, facts, None, 1)
@@ -118,7 +118,7 @@ def test_keys_are_learnt_and_rise() -> None:
     """One after the other."""
     samples = [Sample(name=str(n)) for n in range(3)]
     for sample in samples:
-        rows.insert(sample)
+        fast_sql.insert(sample)
     numbers = [sample.pk for sample in samples]
     assert numbers == sorted(set(numbers)) == list(Sample.objects.order_by("pk").values_list("pk", flat=True))
 
@@ -128,8 +128,8 @@ def test_an_update_counts_the_rows_that_it_found() -> None:
     sample = Sample.objects.create(name="one")
     assert Sample.objects.filter(pk=sample.pk, version=1).update(version=1) == 1
     written: dict[str, Any] = {"version": 1, "flag": None}
-    assert rows.compare_and_set(Sample, where={"id": sample.pk}, among={"name": ["one"]}, written=written) == 1
-    assert rows.compare_and_set(Sample, where={"id": sample.pk}, among={"name": ["One"]}, written=written) == 0
+    assert fast_sql.compare_and_set(Sample, where={"id": sample.pk}, among={"name": ["one"]}, written=written) == 1
+    assert fast_sql.compare_and_set(Sample, where={"id": sample.pk}, among={"name": ["One"]}, written=written) == 0
     assert Sample.objects.filter(pk=sample.pk).update(version=F("version") + 1) == 1
 
 
@@ -139,17 +139,17 @@ def test_a_refused_insert_leaves_the_transaction_around_it_alive() -> None:
     with transaction.atomic():
         Sample.objects.create(name="two")
         with refused(NAME_TAKEN):
-            rows.insert(Sample(name="one"))
+            fast_sql.insert(Sample(name="one"))
         Sample.objects.create(name="three")
     assert Sample.objects.count() == 3
 
 
 def test_many_rows_are_written_at_once() -> None:
     """Prepared values too, as text where the database reads that."""
-    rows.insert_many([Sample(name=f"many {n}", amount=Decimal(n)) for n in range(5)])
+    fast_sql.insert_many([Sample(name=f"many {n}", amount=Decimal(n)) for n in range(5)])
     uids = [uuid.uuid4() for _ in range(5)]
     moment = connection.ops.adapt_datetimefield_value(now())
     values = [(uid.hex, f"prepared {n}", f"{n}.50", moment, None, 1) for n, uid in enumerate(uids)]
-    rows.insert_prepared(Sample, ("uid", "name", "amount", "happened_at", "flag", "version"), values)
+    fast_sql.insert_prepared(Sample, ("uid", "name", "amount", "happened_at", "flag", "version"), values)
     assert set(Sample.objects.filter(name__startswith="prepared").values_list("uid", flat=True)) == set(uids)
     assert Sample.objects.aggregate(total=Sum("amount")) == {"total": Decimal("22.50")}

@@ -8,8 +8,9 @@ from unittest.mock import ANY
 import pytest
 from environs import EnvError
 
-from servicekit import conf, logs
-from servicekit import env as environment
+from servicekit.observability import logs
+from servicekit.settings import base
+from servicekit.settings import env as environment
 
 
 def test_the_real_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +132,7 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_sqlite_is_the_default_database(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
     """Write-ahead log, the write lock taken at the beginning, a long wait for it."""
     database = environment.database(environment.read(tmp_path), default_sqlite=tmp_path / "db.sqlite3")
-    assert (database["ENGINE"], database["NAME"]) == ("servicekit.sqlite", str(tmp_path / "db.sqlite3"))
+    assert (database["ENGINE"], database["NAME"]) == ("servicekit.db.sqlite", str(tmp_path / "db.sqlite3"))
     assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (None, True)
     assert database["OPTIONS"] == {
         "timeout": 20,
@@ -190,7 +191,7 @@ def test_other_names_are_understood_where_ours_are_not_set(tmp_path: Path, no_da
     """Any of them is enough; what is not set is what it was there; the password may be in a file."""
     (tmp_path / "password").write_text("s3cret\n")
     no_database.setenv("OUR_PASSWORD_FILE", str(tmp_path / "password"))
-    whole = {"ENGINE": "servicekit.mysql", "NAME": "shop", "USER": "root", "PASSWORD": "s3cret", "HOST": "127.0.0.1"}
+    whole = {"ENGINE": "servicekit.db.mysql", "NAME": "shop", "USER": "root", "PASSWORD": "s3cret", "HOST": "127.0.0.1"}
     assert address(tmp_path) == {**whole, "PORT": ""}
     no_database.setenv("OUR_HOST", "db")
     no_database.setenv("OUR_PORT", "3308")
@@ -212,14 +213,14 @@ def test_our_own_names_say_more(tmp_path: Path, no_database: pytest.MonkeyPatch,
     """Any of them is enough for all others to be nothing to us."""
     no_database.setenv("OUR_HOST", "db")
     no_database.setenv(name, value)
-    assert address(tmp_path) == {"ENGINE": "servicekit.sqlite", "NAME": "ours" if name == "DB_NAME" else ANY}
+    assert address(tmp_path) == {"ENGINE": "servicekit.db.sqlite", "NAME": "ours" if name == "DB_NAME" else ANY}
 
 
 def test_variables_without_a_value_are_not_set(tmp_path: Path, no_database: pytest.MonkeyPatch) -> None:
     """As in a copy of .env.example."""
     for name in (*OTHERS.variables.values(), "DB_ENGINE", "DB_NAME", "DB_HOST", "DB_PASSWORD", "DB_PASSWORD_FILE"):
         no_database.setenv(name, "")
-    assert address(tmp_path) == {"ENGINE": "servicekit.sqlite", "NAME": str(tmp_path / "db.sqlite3")}
+    assert address(tmp_path) == {"ENGINE": "servicekit.db.sqlite", "NAME": str(tmp_path / "db.sqlite3")}
 
 
 @pytest.mark.parametrize(
@@ -252,14 +253,14 @@ def test_what_is_no_origin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_metrics_directory_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever starts first need not make it by hand."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "a" / "b"))
-    assert conf.metrics_directory(environment.read(tmp_path)) == str(tmp_path / "a" / "b")
+    assert base.metrics_directory(environment.read(tmp_path)) == str(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
 
 
 def test_an_empty_metrics_directory_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """prometheus-client would take the empty name for the current folder."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    assert conf.metrics_directory(environment.read(tmp_path)) == ""
+    assert base.metrics_directory(environment.read(tmp_path)) == ""
     assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 

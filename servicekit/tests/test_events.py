@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, transaction
 
-from servicekit.events import outbox, trail
+from servicekit.events import outbox, store
 from servicekit.events.models import Event
 
 pytestmark = pytest.mark.django_db
 
 
 def tell(event_type: str = "order.paid", *, sequence: int = 1, subject: str = "o-1", **data: Any) -> None:
-    trail.append(event_type, aggregate_type="order", aggregate_id=subject, sequence=sequence, data=data)
+    store.append(event_type, aggregate_type="order", aggregate_id=subject, sequence=sequence, data=data)
 
 
 def test_an_event_keeps_its_amounts_exact() -> None:
@@ -31,7 +31,7 @@ def test_a_trail_is_one_aggregates_events_in_order() -> None:
     tell("order.paid", sequence=3)
     tell("order.created", sequence=1)
     tell("order.created", sequence=1, subject="o-2")
-    events = trail.of("order", "o-1")
+    events = store.of("order", "o-1")
     assert [(event["sequence"], event["type"]) for event in events] == [(1, "order.created"), (3, "order.paid")]
     assert set(events[0]) == {"sequence", "type", "created_at", "data"}
     assert events[0]["created_at"].endswith("Z")
@@ -75,10 +75,10 @@ def test_no_two_changes_take_the_same_place() -> None:
 def test_kept_facts_are_in_the_trail_and_no_news() -> None:
     """Each is the first of its aggregate, exact, and the relay has nothing to publish."""
     facts = [
-        trail.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={"amount": Decimal("50.10")}) for n in range(1, 4)
+        store.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={"amount": Decimal("50.10")}) for n in range(1, 4)
     ]
-    trail.keep("order.imported", aggregate_type="order", facts=facts)
-    (event,) = trail.of("order", "order-2")
+    store.keep("order.imported", aggregate_type="order", facts=facts)
+    (event,) = store.of("order", "order-2")
     assert (event["sequence"], event["type"], event["data"]) == (1, "order.imported", {"amount": Decimal("50.10")})
     assert Event.objects.get(aggregateid="order-2").event_id == UUID(int=2)
     assert not outbox.sendable().exists()
@@ -86,16 +86,16 @@ def test_kept_facts_are_in_the_trail_and_no_news() -> None:
 
 def test_facts_are_kept_all_or_none() -> None:
     """One that is there already takes the others with it."""
-    trail.append("order.created", aggregate_type="order", aggregate_id="order-2", sequence=1, data={})
-    facts = [trail.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={}) for n in range(1, 4)]
+    store.append("order.created", aggregate_type="order", aggregate_id="order-2", sequence=1, data={})
+    facts = [store.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={}) for n in range(1, 4)]
     with pytest.raises(IntegrityError), transaction.atomic():
-        trail.keep("order.imported", aggregate_type="order", facts=facts)
+        store.keep("order.imported", aggregate_type="order", facts=facts)
     assert list(Event.objects.values_list("type", flat=True)) == ["order.created"]
 
 
 def test_no_facts_are_no_statement() -> None:
     """An empty batch is fine."""
-    trail.keep("order.imported", aggregate_type="order", facts=[])
+    store.keep("order.imported", aggregate_type="order", facts=[])
     assert Event.objects.count() == 0
 
 
@@ -105,5 +105,5 @@ def test_of_a_long_trail_the_newest_part_can_be_had() -> None:
         Event.objects.create(
             aggregatetype="order", aggregateid="o-long", type="order.seen", sequence=sequence, payload="{}"
         )
-    assert [event["sequence"] for event in trail.of("order", "o-long", newest=2)] == [4, 5]
-    assert [event["sequence"] for event in trail.of("order", "o-long")] == [1, 2, 3, 4, 5]
+    assert [event["sequence"] for event in store.of("order", "o-long", newest=2)] == [4, 5]
+    assert [event["sequence"] for event in store.of("order", "o-long")] == [1, 2, 3, 4, 5]

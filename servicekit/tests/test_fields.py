@@ -8,8 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.test import override_settings
 from rest_framework.exceptions import ValidationError
 
-from servicekit.rest import StrictIntegerField
 from servicekit.tests import urls
+from servicekit.web.fields import StrictIntegerField
 
 
 def post(api: Any, field: str, value: str) -> Any:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 
-from servicekit import health
-from servicekit.admission import AdmissionMiddleware
-from servicekit.gate import Gate
-from servicekit.storage import damage, state
+from servicekit.load.limiter import Gate
+from servicekit.storage import damage, readiness
 from servicekit.storage.models import Heartbeat
+from servicekit.web import health
+from servicekit.web.admission import AdmissionMiddleware
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A process of which nothing is known yet."""
     clock = Clock()
-    monkeypatch.setattr(health, "_database_state", state.State(clock=clock))
+    monkeypatch.setattr(health, "_database_state", readiness.State(clock=clock))
     damage._seen.clear()
     return clock
 
@@ -97,16 +97,16 @@ def test_asked_often_it_writes_once_a_second(api: Any, clock: Clock, django_asse
     with django_assert_num_queries(0):
         assert [api.get("/health").status_code for _ in range(5)] == [200] * 5
     with connection.execute_wrapper(fails_to_write):
-        clock.now = state.FOUND_ANEW_AFTER_S - 0.01
+        clock.now = readiness.FOUND_ANEW_AFTER_S - 0.01
         assert api.get("/health").status_code == 200
-        clock.now = state.FOUND_ANEW_AFTER_S
+        clock.now = readiness.FOUND_ANEW_AFTER_S
         assert api.get("/health").status_code == 503
 
 
 def test_while_one_looks_the_others_are_told_what_is_known(clock: Clock) -> None:
     """However many ask while a write waits for its lock, only one thread waits with it."""
     looked: list[str] = []
-    database_state = state.State(clock=clock)
+    database_state = readiness.State(clock=clock)
 
     def ask_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
         looked.append(database_state())

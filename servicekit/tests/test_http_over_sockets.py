@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 
-from servicekit import transport
-from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, once
-from servicekit.retries import RetryPolicy
-from servicekit.transport import AnswerTooLarge, EndlessAnswer, OnePeer
+from servicekit.http import transport
+from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, once
+from servicekit.http.transport import AnswerTooLarge, EndlessAnswer, OnePeer
+from servicekit.retry import RetryPolicy
 
 # What a test may take at most where the client must give up after a fraction of it.
 PATIENCE_S = 5.0

@@ -10,13 +10,13 @@ import responses
 import structlog
 from urllib3.exceptions import NewConnectionError
 
-from servicekit.breakers import BreakerPolicy, State
-from servicekit.downstream import Downstream
-from servicekit.http import HttpClient, NoAnswer, NotSent, Reply, Unreadable, is_object, once
-from servicekit.retries import RetryPolicy
+from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, Unreadable, is_object, once
+from servicekit.load.circuit_breaker import BreakerPolicy, State
+from servicekit.load.dependency import Downstream
+from servicekit.retry import RetryPolicy
 
 # What `responses` stands in for: our own way over plain HTTP.
-SENDING = "servicekit.transport.OnePeer.send"
+SENDING = "servicekit.http.transport.OnePeer.send"
 URL = "http://peer.test/api/things/"
 THREE = RetryPolicy(attempts=3, first_wait_s=0.1, max_wait_s=1.0, deadline_s=10.0)
 

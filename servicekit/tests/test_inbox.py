@@ -16,8 +16,8 @@ from servicekit.inbox.cloudevents import CloudEvent
 from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
 from servicekit.inbox.models import Consumed, Parked
-from servicekit.inbox.receiving import Subscription, receive, replay_once
-from servicekit.inbox.remembering import purge_once
+from servicekit.inbox.purge import purge_once
+from servicekit.inbox.receive import Subscription, receive, replay_once
 from servicekit.tests.deliveries import message
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from servicekit.invariants import Finding, Invariant, JsonReport, Look, Outcome, Pass, TextReport, Waiting, check
+from servicekit.invariants.checker import (
+    Finding,
+    Invariant,
+    JsonReport,
+    Look,
+    Outcome,
+    Pass,
+    TextReport,
+    Waiting,
+    check,
+)
 
 TRUE = Invariant("I1", "always_true", "It is true.", "Nothing to do.")
 FALSE = Invariant("I2", "never_true", "It is false.", "Run.")

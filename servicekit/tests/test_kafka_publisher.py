@@ -11,12 +11,12 @@ from cloudevents.core.formats.json import JSONFormat
 
 from servicekit.events import outbox
 from servicekit.events.cloudevents import Unreadable, writer
-from servicekit.events.kafka import KafkaPublisher
 from servicekit.events.models import DeadLetter, Event
 from servicekit.events.outbox import Waiting
-from servicekit.events.publishers import LogPublisher, Outcome, publisher
+from servicekit.events.publishers.base import LogPublisher, Outcome, publisher
+from servicekit.events.publishers.kafka import KafkaPublisher
 from servicekit.events.relay import Relay
-from servicekit.kafka import KafkaSettings
+from servicekit.settings.kafka import KafkaSettings
 from servicekit.tests.kafka import WITHIN_S, mock_cluster, read
 from servicekit.tests.publishing import tell
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from environs import Env, EnvError
 
-from servicekit import kafka
-from servicekit.kafka_check import kafka_takes_its_options
+from servicekit.settings import kafka
+from servicekit.settings.checks import kafka_takes_its_options
 
 
 @pytest.fixture

@@ -10,17 +10,17 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
-from servicekit.clock import seconds_from_now
-from servicekit.events import metrics, relay, trail
+from servicekit.db.clock import seconds_from_now
+from servicekit.events import metrics, relay, store
 from servicekit.events.models import Event, Tally
-from servicekit.events.publishers import LogPublisher
+from servicekit.events.publishers.base import LogPublisher
 
 pytestmark = pytest.mark.django_db
 REQUESTS = "http_request_duration_seconds_count"
 
 
 def tell(event_type: str = "thing.broken", *, colour: str = "red") -> None:
-    trail.append(
+    store.append(
         event_type,
         aggregate_type="thing",
         aggregate_id="t-1",

@@ -11,9 +11,9 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import OperationalError, connection
 
-from servicekit import answers
 from servicekit.tests.models import Sample
 from servicekit.tests.sessions import Threads
+from servicekit.web import error_responses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,7 +51,7 @@ def test_a_pool_that_has_nothing_left_asks_for_patience(pool_of_two: None) -> No
         for each in holding:
             each.result()
         assert threads.start(Sample.objects.count).result() == 0
-    answer = answers.answer_for(raised.value)
+    answer = error_responses.answer_for(raised.value)
     assert (answer.status, answer.headers) == (503, {"Retry-After": "1"})
 
 

@@ -9,11 +9,11 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 
-from servicekit import answers
+from servicekit.db.transactions import in_one_transaction
+from servicekit.load.slot import Connections
 from servicekit.tests.models import Sample
 from servicekit.tests.sessions import KILL, OWN_ID, Threads, another_session, told
-from servicekit.transactions import in_one_transaction
-from servicekit.workplace import Connections
+from servicekit.web import error_responses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +76,7 @@ def test_what_another_has_committed_is_seen_at_once() -> None:
 
 
 def assert_asks_for_patience(problem: OperationalError) -> None:
-    answer = answers.answer_for(problem)
+    answer = error_responses.answer_for(problem)
     assert (answer.status, answer.headers) == (503, {"Retry-After": "1"})
 
 
@@ -104,7 +104,7 @@ def test_a_statement_does_not_run_for_ever() -> None:
     with pytest.raises(OperationalError) as raised:
         told(LONG_STATEMENT)
     assert_asks_for_patience(raised.value)
-    assert answers.answer_to(RequestFactory().get("/"), raised.value).body["code"] == "overloaded"
+    assert error_responses.answer_to(RequestFactory().get("/"), raised.value).body["code"] == "overloaded"
     assert Sample.objects.count() == 0
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from servicekit import peers
-from servicekit.http import Reply
-from servicekit.peers import Unusable
+from servicekit.http import peers
+from servicekit.http.client import Reply
+from servicekit.http.peers import Unusable
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.urls import get_script_prefix
 
-from servicekit import conf
 from servicekit.events.models import Event
-from servicekit.serving import Handler
+from servicekit.runtime.wsgi import Handler
+from servicekit.settings import base
 from servicekit.tests.test_serving import Sent
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +118,6 @@ def test_no_prefix_is_none(api: Any, prefix: str) -> None:
 
 def test_the_header_means_nothing_unless_it_is_turned_on() -> None:
     """Off by default: any client could say it."""
-    middleware = "servicekit.prefixes.ForwardedPrefixMiddleware"
-    assert middleware not in conf.middleware(cors_origins=[])
-    assert conf.middleware(cors_origins=[], forwarded_prefix=True).index(middleware) == 1
+    middleware = "servicekit.web.prefixes.ForwardedPrefixMiddleware"
+    assert middleware not in base.middleware(cors_origins=[])
+    assert base.middleware(cors_origins=[], forwarded_prefix=True).index(middleware) == 1

@@ -9,11 +9,11 @@ from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
 from servicekit import exactjson
-from servicekit.clock import seconds_from_now
+from servicekit.db.clock import seconds_from_now
 from servicekit.events import outbox, relay
 from servicekit.events.lease import LEASE_S, Lease, LeaseLost
 from servicekit.events.models import DeadLetter, Event, RelayLease
-from servicekit.events.publishers import LogPublisher
+from servicekit.events.publishers.base import LogPublisher
 from servicekit.events.relay import Relay
 from servicekit.tests.publishing import NO_TOPIC, TOO_LARGE, FakeBroker, RelayAt, tell
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import RequestFactory, override_settings
 from rest_framework.exceptions import ParseError
 
-from servicekit.messages import Request, Response
+from servicekit.web.messages import Request, Response
 
 
 def test_a_sane_request_id_is_kept_and_answered(api: Any) -> None:

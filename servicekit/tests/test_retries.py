@@ -2,7 +2,7 @@
 
 import pytest
 
-from servicekit.retries import RetryPolicy
+from servicekit.retry import RetryPolicy
 
 POLICY = RetryPolicy(attempts=5, first_wait_s=0.1, max_wait_s=0.5, deadline_s=10)
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from servicekit.exposition import GOOD_FOR_OTHERS_S, SAVED_AT_MOST_S, SHARE, Text
+from servicekit.web.metrics_endpoint import GOOD_FOR_OTHERS_S, SAVED_AT_MOST_S, SHARE, Text
 
 PATIENCE_S = 30.0
 

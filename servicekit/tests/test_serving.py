@@ -14,8 +14,8 @@ from django.db import close_old_connections, reset_queries
 from django.http import HttpResponse
 from django.urls import get_resolver
 
-from servicekit import serving
-from servicekit.sqlite import base as sqlite
+from servicekit.db.sqlite import base as sqlite
+from servicekit.runtime import wsgi
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("thawed")
 def test_what_is_loaded_is_no_business_of_the_garbage_collector() -> None:
     """Every route's view is among it; what comes later is collected as ever."""
-    application = serving.load()
+    application = wsgi.load()
     assert isinstance(application, WSGIHandler)
     watched = {id(each) for each in gc.get_objects()}
     assert gc.get_freeze_count() > 10_000
@@ -53,7 +53,7 @@ def test_what_is_loaded_is_no_business_of_the_garbage_collector() -> None:
 @pytest.mark.usefixtures("thawed")
 def test_connections_are_left_to_those_who_lend_them() -> None:
     """Around a request there is none that Django could look after."""
-    serving.load()
+    wsgi.load()
     for signal in (signals.request_started, signals.request_finished):
         assert not {close_old_connections, reset_queries} & {*signal._live_receivers(None)[0]}
 
@@ -63,14 +63,14 @@ def test_a_logger_is_put_together_once() -> None:
     """With the configuration that holds at its first line."""
     log, before = structlog.get_logger(), structlog.get_logger()
     assert before.bind() is not before.bind()
-    serving.load()
+    wsgi.load()
     assert log.bind() is log.bind()
 
 
 class Sent:
     """What a WSGI server is told of an answer."""
 
-    def __init__(self, application: serving.Handler, path: str, **environ: Any) -> None:
+    def __init__(self, application: wsgi.Handler, path: str, **environ: Any) -> None:
         self.status, self.headers = "", dict[str, str]()
         fixed = {"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.input": io.BytesIO()}
         response = application({**fixed, "PATH_INFO": path, **environ}, self._start)
@@ -85,7 +85,7 @@ class Sent:
 @pytest.mark.django_db  # Django looks after connections around each request
 @pytest.mark.parametrize("mount", ["", "/below"])
 def test_a_request_comes_to_its_view_wherever_the_service_is_mounted(mount: str) -> None:
-    sent = Sent(serving.Handler(), "/echo", SCRIPT_NAME=mount)
+    sent = Sent(wsgi.Handler(), "/echo", SCRIPT_NAME=mount)
     assert (sent.status, sent.body) == ("200 OK", b'{"is":"there"}')
     assert sent.headers["Content-Type"] == "application/json"
     assert sent.headers["Content-Length"] == str(len(sent.body))
@@ -100,7 +100,7 @@ def test_a_cookie_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
         response.set_cookie("sessionid", "a b")
         return response
 
-    handler = serving.Handler()
+    handler = wsgi.Handler()
     monkeypatch.setattr(handler, "_middleware_chain", answer)
     assert Sent(handler, "/admin/").headers["Set-Cookie"].strip() == 'sessionid="a b"; Path=/'
 
@@ -108,7 +108,7 @@ def test_a_cookie_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db  # Django looks after connections around each request
 def test_the_same_path_has_the_same_view_each_time() -> None:
     """Also one that has none; and paths that somebody makes up are not kept for ever."""
-    handler = serving.Handler()
+    handler = wsgi.Handler()
     for _ in range(2):
         assert Sent(handler, "/echo").status == "200 OK"
         assert Sent(handler, "/raise/conflict").status == "409 Conflict"
@@ -116,5 +116,5 @@ def test_the_same_path_has_the_same_view_each_time() -> None:
         assert Sent(handler, "/nowhere").status == "404 Not Found"
     for n in range(300):
         assert Sent(handler, f"/nowhere/{n}").status == "404 Not Found"
-    assert serving._route_of.cache_info().currsize <= 128
+    assert wsgi._route_of.cache_info().currsize <= 128
     assert Sent(handler, "/echo").status == "200 OK"

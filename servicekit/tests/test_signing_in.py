@@ -13,10 +13,11 @@ from django.db.models import F
 from django.test import Client
 from django.urls import clear_url_caches, re_path
 
-from servicekit import adminsite, answers
 from servicekit.signin import tries
 from servicekit.signin.models import Tries
 from servicekit.signin.tries import PER_ADDRESS, PER_NAME, WITHIN_S, TooManyTries
+from servicekit.web import error_responses
+from servicekit.web.admin import site
 
 pytestmark = pytest.mark.django_db
 
@@ -157,7 +158,7 @@ def test_without_the_admin_its_paths_are_unknown(settings: Any, method: str, pat
     """404 in JSON like any other, without a session or a try."""
     settings.ADMIN = False
     urls: Any = ModuleType("urls_without_admin")
-    urls.urlpatterns = [*adminsite.routes(), re_path(r"", answers.unknown_route)]
+    urls.urlpatterns = [*site.routes(), re_path(r"", error_responses.unknown_route)]
     settings.ROOT_URLCONF = urls
     clear_url_caches()
     answer = Client(enforce_csrf_checks=True).generic(method, path)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from servicekit import snapshots
 from servicekit.events.models import Event
+from servicekit.invariants import snapshot
 from servicekit.tests.sessions import told
 
 
@@ -33,7 +33,7 @@ def test_what_is_written_meanwhile_is_not_seen_and_not_kept_waiting() -> None:
         connection.close()
 
     make(1)
-    with snapshots.snapshot():
+    with snapshot.snapshot():
         assert Event.objects.count() == 1
         writer = threading.Thread(target=write)
         writer.start()
@@ -48,7 +48,7 @@ def test_writing_goes_on_as_before_after_it() -> None:
     """SQLite's write lock is taken at once again, which is what makes writers queue; the others are not read-only."""
     before = mode()
     assert connection.vendor != "sqlite" or before == "IMMEDIATE"
-    with snapshots.snapshot():
+    with snapshot.snapshot():
         assert Event.objects.count() == 0
     assert mode() == before
     with transaction.atomic():
@@ -61,6 +61,6 @@ def test_every_row_is_seen_once(rows: int) -> None:
     """In batches, whatever their size."""
     for number in range(rows):
         make(number)
-    batches = list(snapshots.through(Event.objects.all(), lambda some: [event.aggregateid for event in some], batch=2))
+    batches = list(snapshot.through(Event.objects.all(), lambda some: [event.aggregateid for event in some], batch=2))
     assert [each for batch in batches for each in batch] == [str(number) for number in range(rows)]
     assert all(len(batch) <= 2 for batch in batches)

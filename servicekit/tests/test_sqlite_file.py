@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connections, transaction
 from django.db.backends.sqlite3 import base as django_sqlite
 from django.test.utils import CaptureQueriesContext
 
-from servicekit.sqlite import base as sqlite
+from servicekit.db.sqlite import base as sqlite
 
 # Not for its database: pytest-django lets no other be opened either without it.
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def database(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite.Dat
     monkeypatch.setitem(sqlite._must_exist, "everywhere", False)
     sqlite.never_create()
     settings: dict[str, Any] = {
-        "ENGINE": "servicekit.sqlite",
+        "ENGINE": "servicekit.db.sqlite",
         "NAME": str(file),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,

@@ -11,14 +11,14 @@ import pytest
 from django.core.checks import run_checks
 from django.db import DatabaseError, OperationalError, connections
 
-from servicekit.sqlite import base as sqlite
-from servicekit.sqlite import files
+from servicekit.db.sqlite import base as sqlite
+from servicekit.db.sqlite import files
 from servicekit.storage import checks, naming
 
 
 def opened(path: object) -> sqlite.DatabaseWrapper:
     """A connection to SQLite, whatever the tests run on."""
-    settings = {"ENGINE": "servicekit.sqlite", "NAME": str(path), "TIME_ZONE": None, "AUTOCOMMIT": True}
+    settings = {"ENGINE": "servicekit.db.sqlite", "NAME": str(path), "TIME_ZONE": None, "AUTOCOMMIT": True}
     options = {"init_command": "PRAGMA journal_mode=WAL"}
     return sqlite.DatabaseWrapper({**settings, "OPTIONS": options, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": None})
 
@@ -111,7 +111,7 @@ def test_the_start_says_which_database_it_is(
 ) -> None:
     """Where it is and who asks, never the password."""
     address = {"NAME": "payments", "USER": "shop", "PASSWORD": "s3cret", "HOST": "db.example", "PORT": ""}
-    settings = {**connections.settings["default"], "ENGINE": "servicekit.mysql", **address}
+    settings = {**connections.settings["default"], "ENGINE": "servicekit.db.mysql", **address}
     monkeypatch.setitem(connections.settings, "default", settings)
     naming.say_which()
     (line,) = log_lines()

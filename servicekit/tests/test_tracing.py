@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import responses
 
-from servicekit import tracing
-from servicekit.events import trail
+from servicekit.events import store
 from servicekit.events.models import Event
-from servicekit.http import HttpClient, once
+from servicekit.http.client import HttpClient, once
+from servicekit.observability import tracing
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PEER = "https://peer.test/things/"
@@ -26,7 +26,7 @@ UNSOUND = [
 
 
 def tell() -> Event:
-    trail.append("order.paid", aggregate_type="order", aggregate_id="o-1", sequence=1, data={})
+    store.append("order.paid", aggregate_type="order", aggregate_id="o-1", sequence=1, data={})
     return Event.objects.get()
 
 

@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
+from servicekit.db.transactions import gave_way, in_one_transaction, run_again
 from servicekit.tests.models import Sample
-from servicekit.transactions import gave_way, in_one_transaction, run_again
 
 
 class Undone(Exception):

@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 from prometheus_client import REGISTRY
 
-from servicekit import workers
+from servicekit.runtime import workers
 
 # A worker's loop tidies its database connections.
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,12 +10,14 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
 
-from servicekit import adminsite, answers, errors, exposition, health, rest
+from servicekit import errors
 from servicekit.events.metrics import EventCounter, count, no_labels, outbox
 from servicekit.events.models import Event
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
-from servicekit.messages import Request, Response
-from servicekit.views import View
+from servicekit.web import error_responses, fields, health, metrics_endpoint
+from servicekit.web.admin import site
+from servicekit.web.messages import Request, Response
+from servicekit.web.views import View
 
 
 class OutOfStock(errors.Conflict):
@@ -57,33 +59,33 @@ def plain_crash(_request: HttpRequest) -> HttpResponse:
     raise PROBLEMS["crash"]
 
 
-class PartIn(rest.BodyIn):
-    count = rest.StrictIntegerField(min_value=1)
+class PartIn(fields.BodyIn):
+    count = fields.StrictIntegerField(min_value=1)
 
 
-class ThingIn(rest.BodyIn):
-    name = rest.StrictCharField(max_length=5)
-    amount = rest.MoneyInField(min_value=0, required=False)
-    count = rest.StrictIntegerField(min_value=1, max_value=rest.MAX_ID, required=False)
-    currency = rest.CurrencyField(required=False)
-    note = rest.FreeTextField(max_length=255, required=False)
+class ThingIn(fields.BodyIn):
+    name = fields.StrictCharField(max_length=5)
+    amount = fields.MoneyInField(min_value=0, required=False)
+    count = fields.StrictIntegerField(min_value=1, max_value=fields.MAX_ID, required=False)
+    currency = fields.CurrencyField(required=False)
+    note = fields.FreeTextField(max_length=255, required=False)
     shade = serializers.ChoiceField(["red"], required=False)
-    parts = rest.BoundedListField(child=PartIn(), max_length=50, required=False)
+    parts = fields.BoundedListField(child=PartIn(), max_length=50, required=False)
 
 
-class ListIn(rest.QueryIn):
-    since = rest.QueryMomentField(required=False)
-    name = rest.FreeTextField(max_length=255, required=False)
+class ListIn(fields.QueryIn):
+    since = fields.QueryMomentField(required=False)
+    name = fields.FreeTextField(max_length=255, required=False)
 
 
 class FieldsView(View):
     def post(self, request: Request) -> Response:
-        return Response(rest.parsed(ThingIn, request.data))
+        return Response(fields.parsed(ThingIn, request.data))
 
 
 def create_at_once(request: Request) -> Callable[[], Response] | None:
     """The short way of creating a "thing"; one that is named "long" needs the long way."""
-    asked, uid = rest.parsed(ThingIn, request.data), creation_id(request)
+    asked, uid = fields.parsed(ThingIn, request.data), creation_id(request)
 
     def write() -> Response:
         Event.objects.create(event_id=uid, aggregateid=str(uid), sequence=1)
@@ -110,7 +112,7 @@ def late(asked: dict[str, Any]) -> Response:
 
 class ListView(View):
     def get(self, request: Request) -> Response:
-        return Response(rest.parsed(ListIn, request.query_params))
+        return Response(fields.parsed(ListIn, request.query_params))
 
 
 class CreateView(View):
@@ -118,7 +120,7 @@ class CreateView(View):
 
     @idempotent
     def post(self, request: Request) -> Response:
-        asked = rest.parsed(ThingIn, request.data)
+        asked = fields.parsed(ThingIn, request.data)
         if asked["name"] == "clash":
             raise PROBLEMS["conflict"]
         if asked["name"] == "late":
@@ -135,7 +137,7 @@ class CreateView(View):
 class CreateAtOnceView(View):
     @idempotent_at_once(create_at_once)
     def post(self, request: Request) -> Response:
-        asked = rest.parsed(ThingIn, request.data)
+        asked = fields.parsed(ThingIn, request.data)
         if asked["name"] == "clash":
             raise PROBLEMS["conflict"]
         uid = creation_id(request)
@@ -165,12 +167,12 @@ urlpatterns = [
     path("other-things", CreateView.as_view()),
     path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),
-    *exposition.routes(outbox, lambda: count(COUNTERS)),
-    *adminsite.routes(),
-    re_path(r"", answers.unknown_route),
+    *metrics_endpoint.routes(outbox, lambda: count(COUNTERS)),
+    *site.routes(),
+    re_path(r"", error_responses.unknown_route),
 ]
 
-handler400 = answers.refused
-handler403 = answers.refused
-handler404 = answers.refused
-handler500 = answers.server_error
+handler400 = error_responses.refused
+handler403 = error_responses.refused
+handler404 = error_responses.refused
+handler500 = error_responses.server_error

@@ -1,7 +1,7 @@
 """The checker across the three services, quick enough to run after every fault.
 
 The same commands and the same rules as `make audit`, with `--quiet-for 0`: when the faults are over, nothing may be
-left to do. Each service's commands run in a process that stays (`tests.faults.resident`).
+left to do. Each service's commands run in a process that stays (`tests.faults.command_server`).
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from audit import rules
 from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books
 from audit.rules import Scope
-from tests.faults.dialog import Dialog
+from tests.faults.rpc import Dialog
 from tests.stack import Service, Stack
 
 # What is only unfinished is no violation yet: it is waited for. Everything else must hold at every moment.
@@ -46,7 +46,7 @@ class Resident:
     """A service's management commands, ready to run."""
 
     def __init__(self, service: Service) -> None:
-        self._dialog = Dialog("tests.faults.resident", service)
+        self._dialog = Dialog("tests.faults.command_server", service)
         self.close = self._dialog.close
 
     def run(self, *arguments: str, given: str = "") -> tuple[int, str]:

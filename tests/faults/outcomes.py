@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tests import books
-from tests.faults.shoppers import Shopper
+from tests.faults.scenario_clients import Shopper
 from tests.stack import Stack, wait_until
 
 # Nothing waits longer than a lease, a worker's longest wait after a failure, and a machine with other things to do.

@@ -10,9 +10,9 @@ import pytest
 
 import nightly
 from tests.faults.chaos import plan as plans
-from tests.faults.chaos.narrowing import narrow
 from tests.faults.chaos.plan import Fault, Plan
 from tests.faults.chaos.running import run
+from tests.faults.chaos.shrinking import narrow
 
 IS_LONG: Final = nightly.IS_NIGHT
 SEED: Final = 2

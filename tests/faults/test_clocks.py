@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.checking import checking
-from tests.faults.evidence import Told
+from tests.faults.result_log import Told
 from tests.stack import ROOT, Stack, wait_until
 
 HOUR_S: Final = 3600

@@ -21,7 +21,7 @@ from tests import stack as stacks
 from tests.client import Http, Reply
 from tests.faults.checking import Checker, checking
 from tests.faults.engines import Server, own_server
-from tests.faults.evidence import Told
+from tests.faults.result_log import Told
 from tests.stack import SERVICES, Stack, wait_until
 
 LONG: Final = nightly.IS_NIGHT

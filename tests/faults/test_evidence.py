@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.evidence import FAILED, FILE, PASSED, Told
+from tests.faults.result_log import FAILED, FILE, PASSED, Told
 
 pytest_plugins = ["pytester"]
 
@@ -86,4 +86,4 @@ def test_telling_changes_nothing() -> None:
 
 def _run(pytester: pytest.Pytester) -> pytest.RunResult:
     pytester.makepyfile(test_told=SUITE)
-    return pytester.runpytest_inprocess("-p", "no:django", "-p", "tests.faults.evidence", "-p", "no:cacheprovider")
+    return pytester.runpytest_inprocess("-p", "no:django", "-p", "tests.faults.result_log", "-p", "no:cacheprovider")

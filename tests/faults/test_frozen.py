@@ -19,11 +19,11 @@ import pytest
 from tests import stack as stacks
 from tests.faults import outcomes
 from tests.faults.checking import checking
-from tests.faults.evidence import Told
-from tests.faults.forking import Nurseries
-from tests.faults.points import KINDS
-from tests.faults.shoppers import KINDS as CUSTOMERS
-from tests.faults.shoppers import Shopper
+from tests.faults.crash_points import KINDS
+from tests.faults.forked_stack import Nurseries
+from tests.faults.result_log import Told
+from tests.faults.scenario_clients import KINDS as CUSTOMERS
+from tests.faults.scenario_clients import Shopper
 from tests.faults.test_kills import COMMON
 from tests.stack import Process, Service, Stack, free_ports, wait_until
 

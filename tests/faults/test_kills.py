@@ -16,12 +16,12 @@ import pytest
 
 import nightly
 from tests import stack as stacks
-from tests.faults import outcomes, shoppers
+from tests.faults import outcomes, scenario_clients
 from tests.faults.checking import checking
-from tests.faults.evidence import Told
-from tests.faults.forking import Nurseries
-from tests.faults.points import KINDS
-from tests.faults.shoppers import Kind, Shopper
+from tests.faults.crash_points import KINDS
+from tests.faults.forked_stack import Nurseries
+from tests.faults.result_log import Told
+from tests.faults.scenario_clients import Kind, Shopper
 from tests.faults.writers import writing_functions
 from tests.forks import LOOK_EVERY_S
 from tests.stack import SERVICES, Stack, wait_until
@@ -68,16 +68,16 @@ MUST_DIE_AT: Final = {
 # Functions that write and are on no customer's way: stock is added by hand, imported history and rows that nobody can
 # work on have their own tests, and old keys are forgotten after a week.
 NOT_ON_THE_WAY: Final = {
-    "servicekit.events.trail:keep",
-    "product_stub.catalog.services:create_product",
-    "product_stub.catalog.services:restock",
-    "product_stub.catalog.services:_supply",
+    "servicekit.events.store:keep",
+    "product_stub.catalog.writes:create_product",
+    "product_stub.catalog.writes:restock",
+    "product_stub.catalog.writes:_supply",
     "servicekit.idempotency.keys:purge_once",
-    "order_service.orders.services:set_aside",
-    "payment_service.payments.services.moves:set_aside",
-    "payment_service.payments.services.notices:set_aside",
-    "payment_service.payments.services.elsewhere:_record_refund",
-    "payment_service.payments.services.closing:_note_refusal",  # for now: the bank refuses captures and voids for good
+    "order_service.orders.writes:set_aside",
+    "payment_service.payments.writes.moves:set_aside",
+    "payment_service.payments.writes.notices:set_aside",
+    "payment_service.payments.writes.outside:_record_refund",
+    "payment_service.payments.writes.closing:_note_refusal",  # for now: the bank refuses captures and voids for good
 }
 
 
@@ -102,9 +102,9 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def run(stack: Stack, nurseries: Nurseries) -> Campaign:
-    came = shoppers.never_pay(stack, [1] * UNPAID)
+    came = scenario_clients.never_pay(stack, [1] * UNPAID)
     for victim in SERVICES:
-        for name, kind in shoppers.KINDS.items():
+        for name, kind in scenario_clients.KINDS.items():
             came += kill_at_every_point(stack, nurseries, victim, name, kind)
     recover_with_dying_workers(stack, nurseries)
     answer_everyone(stack, nurseries, came)

@@ -16,11 +16,11 @@ import pytest
 
 import nightly
 from tests import stack as stacks
-from tests.faults import outcomes, shoppers
+from tests.faults import outcomes, scenario_clients
 from tests.faults.checking import checking
-from tests.faults.evidence import Told
-from tests.faults.links import FAULTS, PASSES, Call, Link, Rule, Treatment, link
-from tests.faults.shoppers import KINDS, NEVER_PAYS, Kind, Shopper
+from tests.faults.faulty_proxy import FAULTS, PASSES, Call, Link, Rule, Treatment, link
+from tests.faults.result_log import Told
+from tests.faults.scenario_clients import KINDS, NEVER_PAYS, Kind, Shopper
 from tests.stack import Stack, wait_until
 
 ORDER_TO_PAYMENT, ORDER_TO_PRODUCT, PAYMENT_TO_ORDER = "order->payment", "order->product", "payment->order"
@@ -185,7 +185,7 @@ def run(stack: Stack, links: Mapping[str, Link]) -> Campaign:
         each.target = stack.services[PEER_OF[name]].url
         each.rule = plan.rule(name)
     unpaid = [number for number, cell in CELLS.items() if cell.kind is NEVER_PAYS]
-    came = dict(zip((CELLS[number] for number in unpaid), shoppers.never_pay(stack, unpaid), strict=True))
+    came = dict(zip((CELLS[number] for number in unpaid), scenario_clients.never_pay(stack, unpaid), strict=True))
     stack.start_workers()
     for number, cell in CELLS.items():
         if cell not in came:

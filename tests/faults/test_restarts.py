@@ -13,9 +13,9 @@ from tests import stack as stacks
 from tests.client import Http
 from tests.faults import outcomes
 from tests.faults.checking import checking
-from tests.faults.evidence import Told
-from tests.faults.forking import Nurseries
-from tests.faults.shoppers import by_card
+from tests.faults.forked_stack import Nurseries
+from tests.faults.result_log import Told
+from tests.faults.scenario_clients import by_card
 from tests.stack import SERVICES, Stack, wait_until
 
 CLIENTS = 4

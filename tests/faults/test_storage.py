@@ -12,7 +12,7 @@ import pytest
 from tests.client import Http
 from tests.faults import storage, writes
 from tests.faults.checking import Checker
-from tests.faults.evidence import Told
+from tests.faults.result_log import Told
 from tests.faults.writes import BUSY_S, UNREADY_WITHIN_S, Write, health, not_ready
 from tests.stack import SERVICES, Stack, wait_until
 

@@ -13,7 +13,7 @@ import nightly
 from tests.client import Http
 from tests.faults import storage
 from tests.faults.checking import checking
-from tests.faults.evidence import Told
+from tests.faults.result_log import Told
 from tests.faults.writes import READS, SETTINGS, UNREADY_WITHIN_S, Write, not_ready
 from tests.stack import SERVICES, Stack, wait_until
 

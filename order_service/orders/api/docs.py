@@ -11,7 +11,7 @@ from drf_spectacular.utils import (
 )
 
 from order_service.orders import states
-from order_service.orders.api.serializers import (
+from order_service.orders.api.schemas import (
     EVENTS_OUT,
     CancelledOrderOut,
     OrderListIn,
@@ -20,7 +20,7 @@ from order_service.orders.api.serializers import (
     PlaceOrderIn,
     ShowOrderIn,
 )
-from servicekit.apidocs import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 
 _PAID: Final[dict[str, Any]] = {
     "id": "c1a2b3d4-e5f6-7890-abcd-ef1234567890",

@@ -9,8 +9,8 @@ from django.conf import settings
 from order_service.orders.clients.payments import RestPayments
 from order_service.orders.clients.products import CheckingProducts, ReservingProducts
 from order_service.orders.ports import Payments, Products
-from servicekit.downstream import Downstream
-from servicekit.http import HttpClient
+from servicekit.http.client import HttpClient
+from servicekit.load.dependency import Downstream
 
 PRODUCT_SERVICE: Final = "product_service"
 PAYMENT_SERVICE: Final = "payment_service"

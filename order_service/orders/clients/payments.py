@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from order_service.orders.clients.answers import call, unusable
+from order_service.orders.clients.outcomes import call, unusable
 from order_service.orders.ports import (
     NO_VOID,
     ChargeOutcome,
@@ -18,9 +18,9 @@ from order_service.orders.ports import (
     Refused,
     Unusable,
 )
-from servicekit import peers
-from servicekit.http import HttpClient, Reply, once
-from servicekit.retries import RetryPolicy
+from servicekit.http import peers
+from servicekit.http.client import HttpClient, Reply, once
+from servicekit.retry import RetryPolicy
 
 # The contract gives a reader of an order one second; this leaves the rest for everything else.
 GLANCE_DEADLINE_S: Final = 0.8

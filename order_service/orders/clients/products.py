@@ -7,11 +7,11 @@ from urllib.parse import urljoin
 from uuid import UUID
 
 from order_service.orders import states
-from order_service.orders.clients.answers import call, unusable
+from order_service.orders.clients.outcomes import call, unusable
 from order_service.orders.ports import LineAsked, LineFound, NotReserved, Reserved
-from servicekit import peers
-from servicekit.http import HttpClient, Reply, once
-from servicekit.retries import RetryPolicy
+from servicekit.http import peers
+from servicekit.http.client import HttpClient, Reply, once
+from servicekit.retry import RetryPolicy
 
 # Confirming and releasing are repeated by the worker, so one short try is enough while a client waits.
 FOLLOW_UP_DEADLINE_S: Final = 2.0

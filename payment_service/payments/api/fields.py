@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from payment_service.payments.errors import PaymentNotFound
 from servicekit import money
-from servicekit.rest import MAX_ID, BodyIn, FreeTextField, StrictCharField, ascii_upper
+from servicekit.web.fields import MAX_ID, BodyIn, FreeTextField, StrictCharField, ascii_upper
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)

@@ -2,7 +2,10 @@
 
 from django.urls import re_path
 
-from payment_service.payments.api import charges, pay, payments, process
+from payment_service.payments.api.charges import views as charges
+from payment_service.payments.api.pay import views as pay
+from payment_service.payments.api.payments import views as payments
+from payment_service.payments.api.process import views as process
 
 urlpatterns = [
     re_path(r"^api/payments/?$", payments.PaymentsView.as_view()),

@@ -5,8 +5,8 @@ from functools import cache
 from django.conf import settings
 
 from payment_service.payments.clients.orders import Orders, RestOrders
-from servicekit.downstream import Downstream
-from servicekit.http import HttpClient
+from servicekit.http.client import HttpClient
+from servicekit.load.dependency import Downstream
 
 
 @cache

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from payment_service.payments.errors import OrderServiceUnavailable
-from servicekit import peers
-from servicekit.http import HttpClient, HttpFailure, Reply, once
-from servicekit.retries import RetryPolicy
+from servicekit.http import peers
+from servicekit.http.client import HttpClient, HttpFailure, Reply, once
+from servicekit.retry import RetryPolicy
 
 # A client waits while the order is told; whoever is not told in time is told by the worker.
 TELL_DEADLINE_S: Final = 3.0

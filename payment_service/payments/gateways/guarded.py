@@ -5,8 +5,8 @@ from contextlib import nullcontext
 
 from payment_service.payments.gateways.base import Gateway, GatewayUnavailable
 from payment_service.payments.gateways.wrapped import Answer, Asked, WrappedGateway
-from servicekit import workplace
-from servicekit.downstream import Downstream, NotAsked
+from servicekit.load import slot
+from servicekit.load.dependency import Downstream, NotAsked
 
 
 class GuardedGateway(WrappedGateway):
@@ -21,7 +21,7 @@ class GuardedGateway(WrappedGateway):
     def __init__(self, gateway: Gateway, downstream: Downstream, *, keeps_place: bool = False) -> None:
         super().__init__(gateway)
         self._downstream = downstream
-        self._away = nullcontext if keeps_place else workplace.elsewhere
+        self._away = nullcontext if keeps_place else slot.elsewhere
 
     def _ask(self, operation: str, call: Callable[[Asked], Answer], request: Asked) -> Answer:
         """A refusal is an answer; no answer is a failure."""

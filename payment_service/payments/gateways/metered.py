@@ -9,7 +9,7 @@ from prometheus_client import Histogram
 
 from payment_service.payments.gateways.base import Approved, Declined, Gateway, GatewayUnavailable, OutcomeUnknown
 from payment_service.payments.gateways.wrapped import Answer, Asked, WrappedGateway
-from servicekit.metrics import BUCKETS_S
+from servicekit.observability.metrics import BUCKETS_S
 
 _CALL_SECONDS: Final = Histogram(
     "gateway_call_duration_seconds",

@@ -15,9 +15,9 @@ from payment_service.payments.gateways.guarded import GuardedGateway
 from payment_service.payments.gateways.metered import MeteredGateway
 from payment_service.payments.gateways.simulated import SimulatedGateway
 from payment_service.payments.gateways.stripe import StripeGateway
-from servicekit import workplace
-from servicekit.downstream import Downstream
 from servicekit.errors import Overloaded
+from servicekit.load import slot
+from servicekit.load.dependency import Downstream
 
 
 def _simulated() -> Gateway:
@@ -27,7 +27,7 @@ def _simulated() -> Gateway:
         timeout_s=settings.GATEWAY_TIMEOUT_S,
         slow_s=settings.GATEWAY_SLOW_S,
         seed=settings.GATEWAY_SEED,
-        sleep=workplace.sleep,
+        sleep=slot.sleep,
     )
 
 

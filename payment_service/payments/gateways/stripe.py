@@ -25,7 +25,7 @@ from payment_service.payments.gateways.base import (
     Request,
     VoidRequest,
 )
-from servicekit.http import never_connected
+from servicekit.http.client import never_connected
 
 log = structlog.get_logger()
 

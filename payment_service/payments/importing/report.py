@@ -3,7 +3,7 @@
 import csv
 from typing import IO, Final
 
-from payment_service.payments.importing.rows import Problem
+from payment_service.payments.importing.parse_row import Problem
 
 HEADER: Final = ("line", "outcome", "column", "value", "message")
 # A spreadsheet takes a cell that begins like this for a formula, and some drop what is in front of it (OWASP, "CSV

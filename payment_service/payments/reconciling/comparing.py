@@ -18,12 +18,12 @@ from django.db.models.functions import Coalesce
 
 from payment_service.payments import states
 from payment_service.payments.models import Payment
-from payment_service.payments.reconciling import wording
+from payment_service.payments.reconciling import difference_kinds
+from payment_service.payments.reconciling.difference_kinds import Difference
 from payment_service.payments.reconciling.settlements import Settlement, Unreadable
 from payment_service.payments.reconciling.totals import Totals
-from payment_service.payments.reconciling.wording import Difference
 from payment_service.payments.states import Status
-from servicekit.snapshots import through
+from servicekit.invariants.snapshot import through
 
 BATCH: Final = 400
 
@@ -78,16 +78,16 @@ class Comparison:
             earlier = self._meet(row)
             if isinstance(row, Unreadable):
                 self.totals.unreadable += 1
-                yield wording.unreadable(row)
+                yield difference_kinds.unreadable(row)
                 continue
             self.totals.add_settlement(row)
             payment = payments.get(row.transaction_id)
             if earlier is not None:
-                yield wording.duplicate(row, earlier)
+                yield difference_kinds.duplicate(row, earlier)
             elif payment is None and row.status is Status.FAILED:
                 continue  # it took nothing, and the ledger keeps no transaction of it
             elif payment is None or payment.gateway != self._span.gateway:
-                yield wording.only_at_the_gateway(row, payment or by_order.get(row.order_id or ""))
+                yield difference_kinds.only_at_the_gateway(row, payment or by_order.get(row.order_id or ""))
             else:
                 yield from _compare(row, payment, self.totals)
 
@@ -116,7 +116,9 @@ class Comparison:
     def _missing(self, payments: Sequence[Payment]) -> list[Difference]:
         for payment in payments:
             self.totals.add_payment(payment)
-        return [wording.only_in_the_ledger(each) for each in payments if self._met_on(each.transaction_id) is None]
+        return [
+            difference_kinds.only_in_the_ledger(each) for each in payments if self._met_on(each.transaction_id) is None
+        ]
 
 
 def ledger_amount(payment: Payment) -> Decimal:
@@ -147,4 +149,6 @@ def _compare(row: Settlement, payment: Payment, totals: Totals) -> Iterator[Diff
     wrong = [pair for pair in pairs if pair[1] != pair[2]]
     totals.matched += not wrong
     for name, at_the_gateway, in_the_ledger in wrong:
-        yield wording.wrong(name, row, payment, at_the_gateway=str(at_the_gateway), in_the_ledger=str(in_the_ledger))
+        yield difference_kinds.wrong(
+            name, row, payment, at_the_gateway=str(at_the_gateway), in_the_ledger=str(in_the_ledger)
+        )

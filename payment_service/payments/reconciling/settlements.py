@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from payment_service.payments.importing import amounts
-from payment_service.payments.importing.reading import SAVE_AS_UTF_8, Record, is_utf_8
-from payment_service.payments.importing.rows import wrong_width
+from payment_service.payments.importing.csv_reader import SAVE_AS_UTF_8, Record, is_utf_8
+from payment_service.payments.importing.parse_row import wrong_width
 from payment_service.payments.states import Status
 from servicekit import money
 

@@ -16,8 +16,8 @@ from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import Approved, ChargeRequest, Declined, OutcomeUnknown
 from payment_service.payments.gateways.simulated import SimulatedGateway
 from payment_service.payments.models import Payment, Refund
-from payment_service.payments.processing import capturing, charging, refunding, repair
 from payment_service.payments.states import Status
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
 from payment_service.settings import HERE
 from payment_service.tests.conftest import ORDER, asked, exact
 

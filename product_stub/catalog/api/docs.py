@@ -8,8 +8,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from product_stub.catalog.api import serializers as shapes
-from servicekit.apidocs import IDEMPOTENCY_KEY, PROBLEM, problem
+from product_stub.catalog.api import schemas as shapes
+from servicekit.web.openapi import IDEMPOTENCY_KEY, PROBLEM, problem
 
 _LINE_PROBLEM: Final = inline_serializer(
     "LineProblem",

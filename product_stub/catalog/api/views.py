@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from product_stub.catalog import errors, releasing, selectors, services
+from product_stub.catalog import errors, reads, worker_jobs, writes
 from product_stub.catalog.api import docs
-from product_stub.catalog.api.serializers import (
+from product_stub.catalog.api.schemas import (
     PageIn,
     ProductIn,
     RestockIn,
@@ -15,9 +15,9 @@ from product_stub.catalog.api.serializers import (
     reservation_body,
 )
 from servicekit.idempotency.keys import creation_id, idempotent
-from servicekit.messages import Request, Response
-from servicekit.rest import parsed
-from servicekit.views import View
+from servicekit.web.fields import parsed
+from servicekit.web.messages import Request, Response
+from servicekit.web.views import View
 
 
 class ProductsView(View):
@@ -26,13 +26,13 @@ class ProductsView(View):
     @docs.LIST_PRODUCTS
     def get(self, request: Request) -> Response:
         asked = parsed(PageIn, request.query_params)
-        return Response(page_body(asked["place"], selectors.list_products(asked["place"])))
+        return Response(page_body(asked["place"], reads.list_products(asked["place"])))
 
     @docs.CREATE_PRODUCT
     @idempotent
     def post(self, request: Request) -> Response:
         body = parsed(ProductIn, request.data)
-        product = services.create_product(
+        product = writes.create_product(
             creation_id(request), name=body["name"], price=body["price"], stock=body["stock"]
         )
         return Response(product_body(product), status=201)
@@ -43,7 +43,7 @@ class ProductView(View):
 
     @docs.GET_PRODUCT
     def get(self, request: Request, product_id: str) -> Response:
-        return Response(product_body(selectors.get_product(int(product_id))))
+        return Response(product_body(reads.get_product(int(product_id))))
 
 
 class RestockView(View):
@@ -53,7 +53,7 @@ class RestockView(View):
     @idempotent
     def post(self, request: Request, product_id: str) -> Response:
         body = parsed(RestockIn, request.data)
-        product = services.restock(int(product_id), uid=creation_id(request), quantity=body["quantity"])
+        product = writes.restock(int(product_id), uid=creation_id(request), quantity=body["quantity"])
         return Response(product_body(product))
 
 
@@ -62,16 +62,16 @@ class ReservationView(View):
 
     @docs.GET_RESERVATION
     def get(self, request: Request, reservation_id: str) -> Response:
-        return Response(reservation_body(selectors.get_reservation(reservation_id)))
+        return Response(reservation_body(reads.get_reservation(reservation_id)))
 
     @docs.PUT_RESERVATION
     def put(self, request: Request, reservation_id: str) -> Response:
-        held = services.reserve(reservation_id, wanted=parse_wanted(request.data))
+        held = writes.reserve(reservation_id, wanted=parse_wanted(request.data))
         return Response(reservation_body(held.reservation), status=201 if held.is_new else 200)
 
     @docs.DELETE_RESERVATION
     def delete(self, request: Request, reservation_id: str) -> Response:
-        releasing.release(reservation_id, return_sold=parse_return(request.query_params))
+        worker_jobs.release(reservation_id, return_sold=parse_return(request.query_params))
         return Response(status=204)
 
 
@@ -81,7 +81,7 @@ class ConfirmView(View):
     @docs.CONFIRM_RESERVATION
     @idempotent
     def post(self, request: Request, reservation_id: str) -> Response:
-        return Response(reservation_body(services.confirm(reservation_id)))
+        return Response(reservation_body(writes.confirm(reservation_id)))
 
 
 class NoProductView(View):

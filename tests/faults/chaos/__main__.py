@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.chaos import plan as plans
-from tests.faults.chaos.narrowing import narrow
 from tests.faults.chaos.plan import Plan
 from tests.faults.chaos.running import Verdict, run
+from tests.faults.chaos.shrinking import narrow
 
 DESCRIPTION: Final = """\
 Place, pay, cancel and refund orders on a stack of its own, with keys repeated, cards that fail and products that run

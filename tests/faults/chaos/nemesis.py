@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 from tests.faults.chaos.plan import Fault
-from tests.faults.links import FAULTS, PASSES, Link
+from tests.faults.faulty_proxy import FAULTS, PASSES, Link
 from tests.stack import Process, Service
 
 # A process that stands still holds up its stop; and a start may take this long on a busy machine.

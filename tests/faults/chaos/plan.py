@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tests.faults import links
+from tests.faults import faulty_proxy
 
 # Of what an order is made. SCARCE is a product with too few units for all who want it.
 SCARCE: Final = 0
@@ -138,7 +138,7 @@ def _faults(draw: random.Random, seconds: float, every_s: float) -> Iterator[Fau
     while True:
         at_s += draw.expovariate(1 / every_s)
         target = draw.choice([*SERVICES, *WORKERS, *LINKS])
-        kind = draw.choice(list(links.FAULTS if target in LINKS else PROCESS_FAULTS))
+        kind = draw.choice(list(faulty_proxy.FAULTS if target in LINKS else PROCESS_FAULTS))
         for_s = draw.uniform(*PROCESS_FAULTS.get(kind, LINK_FAULT_S))
         if at_s > seconds * (1 - CALM_END):
             return

@@ -18,7 +18,7 @@ from tests.faults.chaos.customers import Memory, Shop
 from tests.faults.chaos.nemesis import Nemesis
 from tests.faults.chaos.plan import LINKS, WORKERS, Plan
 from tests.faults.checking import checking
-from tests.faults.links import Link, link
+from tests.faults.faulty_proxy import Link, link
 from tests.stack import ROOT, SERVICES, Process, Stack
 
 # More than the services have threads, so that some always wait.

@@ -65,21 +65,21 @@ def of(module: str) -> Any:
 # ---- money
 
 
-@bug("payment_service.payments.processing.charging", "charge_key")
+@bug("payment_service.payments.use_cases.charging", "charge_key")
 def random_gateway_key(right: Any, order_id: str, *, attempt: int) -> str:
     """A new key each time that the gateway is asked, so that a repeat is another charge."""
     return str(right(order_id, attempt=int.from_bytes(os.urandom(4), "big")))
 
 
-@bug("payment_service.payments.services.refunds", "book_refund")
+@bug("payment_service.payments.writes.refunds", "book_refund")
 def refund_checked_then_written(
     right: Any, payment_number: int, *, uid: Any, amount: Any, reason: str, **_: Any
 ) -> Any:
     """Whether it fits is looked up first and written afterwards, by whatever was seen."""
     refunds, models, clock = (
-        of("payment_service.payments.services.refunds"),
+        of("payment_service.payments.writes.refunds"),
         of("payment_service.payments.models"),
-        of("servicekit.clock"),
+        of("servicekit.db.clock"),
     )
     payment = models.Payment.objects.get(pk=payment_number)
     wanted = payment.refundable if amount is None else amount
@@ -93,16 +93,16 @@ def refund_checked_then_written(
     return refunds.Booking(models.Refund.objects.select_related("payment").get(pk=refund.pk), is_new=True)
 
 
-@bug("payment_service.payments.services.refunds", "block")
+@bug("payment_service.payments.writes.refunds", "block")
 def refusal_for_good_forgotten(right: Any, payment: Any, *_: Any, **__: Any) -> Any:
     """It is not asked for again, and nobody is told."""
     type(payment).objects.filter(pk=payment.pk).update(due_at=None)
 
 
-@bug("payment_service.payments.services.moves", "move")
+@bug("payment_service.payments.writes.moves", "move")
 def move_without_fence(right: Any, payment: Any, *, to: Any, told: Any = None, **changes: Any) -> Any:
     """The UPDATE asks neither for the version that was read, nor where the payment may come from."""
-    moves, states = of("payment_service.payments.services.moves"), of("payment_service.payments.states")
+    moves, states = of("payment_service.payments.writes.moves"), of("payment_service.payments.states")
     changes.setdefault("due_at", None)
     changes |= {"status": to.value, "taken": states.TAKEN[to], "version": payment.version + 1, "tries": 0}
     type(payment).objects.filter(pk=payment.pk).update(**changes)
@@ -111,7 +111,7 @@ def move_without_fence(right: Any, payment: Any, *, to: Any, told: Any = None, *
     return moved
 
 
-@bug("payment_service.payments.services.attempts", "open_voided")
+@bug("payment_service.payments.writes.attempts", "open_voided")
 def no_tombstone(right: Any, order_id: str) -> Any:
     """Where there is no payment yet, a void has nothing to do."""
     models = of("payment_service.payments.models")
@@ -123,7 +123,7 @@ def no_tombstone(right: Any, order_id: str) -> Any:
     )
 
 
-@bug("payment_service.payments.services.closing", "request_void")
+@bug("payment_service.payments.writes.closing", "request_void")
 def failed_payment_left_open(right: Any, payment: Any) -> Any:
     """A payment that failed holds nothing, so its void has nothing to do either."""
     return payment if payment.status == "FAILED" else right(payment)
@@ -143,10 +143,10 @@ def amount_not_looked_at(right: Any, seen: Any, amount: Any, currency: str) -> b
 # ---- stock
 
 
-@bug("product_stub.catalog.services", "release")
+@bug("product_stub.catalog.writes", "release")
 def released_twice(right: Any, reservation_id: str, *, return_sold: bool, check: Any) -> None:
     """Each release puts the units back."""
-    services, selectors = of("product_stub.catalog.services"), of("product_stub.catalog.selectors")
+    services, selectors = of("product_stub.catalog.writes"), of("product_stub.catalog.reads")
     reservation = selectors.find_reservation(reservation_id)
     if reservation is not None and reservation.status == "RELEASED":
         with of("django.db.transaction").atomic():
@@ -163,14 +163,14 @@ def stock_kept(right: Any, order: Any, run: Any) -> None:
 # ---- events
 
 
-@bug("servicekit.events.trail", "append")
+@bug("servicekit.events.store", "append")
 def change_without_event(right: Any, event_type: str, **event: Any) -> None:
     """One of the changes tells nobody."""
     if event_type != "order.closed":
         right(event_type, **event)
 
 
-@bug("payment_service.payments.services.moves", "tell")
+@bug("payment_service.payments.writes.moves", "tell")
 def event_of_the_row_before(right: Any, payment: Any, told: Any = None) -> None:
     """The event says what the amounts were when the payment was read."""
     before = copy(payment)
@@ -178,7 +178,7 @@ def event_of_the_row_before(right: Any, payment: Any, told: Any = None) -> None:
     right(before, told)
 
 
-@bug("servicekit.events.trail", "append")
+@bug("servicekit.events.store", "append")
 def event_after_the_commit(right: Any, *args: Any, **kwargs: Any) -> None:
     """The event is written when the change is safe, in a transaction of its own."""
 
@@ -198,7 +198,7 @@ def marked_before_acknowledged(right: Any, **what: Any) -> Any:
     return waiting
 
 
-@bug("servicekit.events.publishers", "LogPublisher.publish_in_order")
+@bug("servicekit.events.publishers.base", "LogPublisher.publish_in_order")
 def dies_while_publishing(right: Any, *args: Any, **kwargs: Any) -> Any:
     """No bug, but what must be survived: the order service's worker is killed, once."""
     if os.environ["DJANGO_SETTINGS_MODULE"] != "order_service.settings":
@@ -210,7 +210,7 @@ def dies_while_publishing(right: Any, *args: Any, **kwargs: Any) -> Any:
 # ---- work that is left
 
 
-@bug("payment_service.payments.services.moves", "leave_unknown")
+@bug("payment_service.payments.writes.moves", "leave_unknown")
 def nobody_takes_it_up(right: Any, payment: Any) -> Any:
     """An answer is lost, and the row says to nobody that it waits for one."""
     type(payment).objects.filter(pk=payment.pk, version=payment.version).update(due_at=None)
@@ -220,7 +220,7 @@ def nobody_takes_it_up(right: Any, payment: Any) -> Any:
 # ---- answers
 
 
-@bug("payment_service.payments.services.attempts", "_insert_and_tell")
+@bug("payment_service.payments.writes.attempts", "_insert_and_tell")
 def answered_before_written(right: Any, payment: Any) -> None:
     """The client hears of a payment that is yet to be written."""
     payment.pk = 1

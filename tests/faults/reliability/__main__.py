@@ -14,11 +14,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
-from tests.faults.evidence import FILE
 from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE
 from tests.faults.reliability.invariants import all_checked
 from tests.faults.reliability.results import read_lines, read_report
 from tests.faults.reliability.writing import Run, document
+from tests.faults.result_log import FILE
 from tests.stack import ROOT
 
 DESCRIPTION: Final = """\

@@ -104,7 +104,7 @@ CATALOGUE: Final[Sequence[Listed]] = (
     Listed(
         13,
         "The gateway, or a neighbour, fails every call for a while, and comes back",
-        ("tests/test_breakers.py", "servicekit/tests/test_breakers.py"),
+        ("tests/test_breakers.py", "servicekit/tests/test_circuit_breaker.py"),
     ),
     Listed(
         14,
@@ -217,7 +217,7 @@ CATALOGUE: Final[Sequence[Listed]] = (
         ),
     ),
     Listed(
-        33, "Many times more clients than can be served", ("tests/test_overload.py", "servicekit/tests/test_gate.py")
+        33, "Many times more clients than can be served", ("tests/test_overload.py", "servicekit/tests/test_limiter.py")
     ),
     Listed(34, "Everything at random, for a while"),
     Listed(

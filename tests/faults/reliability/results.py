@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from tests.faults.evidence import PASSED
+from tests.faults.result_log import PASSED
 
 PLANTED: Final = "Planted bug: "
 ATTACK: Final = "Attack: "

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from notify_service.mailing import hearing, sending
-from servicekit import workers
+from notify_service.mailing import event_handlers, sending
 from servicekit.inbox.commands import ConsumeCommand
-from servicekit.inbox.receiving import Subscription
+from servicekit.inbox.receive import Subscription
+from servicekit.runtime import workers
 
 
 class Command(ConsumeCommand):
@@ -15,7 +15,7 @@ class Command(ConsumeCommand):
     )
 
     def subscription(self) -> Subscription:
-        return hearing.subscription()
+        return event_handlers.subscription()
 
     def jobs(self) -> Sequence[tuple[str, workers.Job]]:
         return (("send", sending.send_once), ("forget", sending.purge_once))

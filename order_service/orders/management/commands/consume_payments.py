@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from order_service.orders import hearing, wiring, working
-from servicekit import workers
+from order_service.orders import composition, event_handlers, worker_jobs
 from servicekit.inbox.commands import ConsumeCommand
-from servicekit.inbox.receiving import Subscription
+from servicekit.inbox.receive import Subscription
+from servicekit.runtime import workers
 
 
 class Command(ConsumeCommand):
@@ -17,7 +17,7 @@ class Command(ConsumeCommand):
     )
 
     def subscription(self) -> Subscription:
-        return hearing.subscription()
+        return event_handlers.subscription()
 
     def jobs(self) -> Sequence[tuple[str, workers.Job]]:
-        return (("ask", partial(working.ask_once, wiring.a_run())),)
+        return (("ask", partial(worker_jobs.ask_once, composition.a_run())),)

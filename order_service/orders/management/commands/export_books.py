@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from order_service.orders.books import books
-from servicekit.auditing import BooksCommand
+from order_service.orders.ops.audit.export import books
+from servicekit.invariants.commands import BooksCommand
 
 
 class Command(BooksCommand):

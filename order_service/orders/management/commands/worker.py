@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from order_service.orders import working
-from servicekit import workers
-from servicekit.worker_command import WorkerCommand
+from order_service.orders import worker_jobs
+from servicekit.runtime import workers
+from servicekit.runtime.worker_command import WorkerCommand
 
 
 class Command(WorkerCommand):
@@ -14,4 +14,4 @@ class Command(WorkerCommand):
     )
 
     def jobs(self) -> Sequence[tuple[str, workers.Job]]:
-        return working.jobs()
+        return worker_jobs.jobs()

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from payment_service.bank import statements
-from servicekit.auditing import readable_database
+from servicekit.invariants.commands import readable_database
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payment_service.payments import selectors
+from payment_service.payments import reads
 from payment_service.payments.models import Payment
-from payment_service.payments.services import blocking
+from payment_service.payments.writes import blocking
 from servicekit import exactjson
 from servicekit.errors import ServiceError
 
@@ -28,10 +28,10 @@ class Command(BaseCommand):
     def handle(self, *_: Any, take_up: int | None, settle: int | None, reason: str, **__: Any) -> None:
         try:
             if take_up is not None:
-                payment = blocking.take_up(selectors.payment_by_number(take_up), by=_who())
+                payment = blocking.take_up(reads.payment_by_number(take_up), by=_who())
                 self.stdout.write(f"{payment.reference} is tried again")
             elif settle is not None:
-                blocked = selectors.payment_by_number(settle)
+                blocked = reads.payment_by_number(settle)
                 payment = blocking.settle_by_hand(blocked, reason=reason, by=_who())
                 self.stdout.write(f"{payment.reference} is settled: {payment.status}")
             else:

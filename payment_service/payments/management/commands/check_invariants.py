@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from payment_service.payments.auditing.passes import passes
 from payment_service.payments.models import Payment
-from servicekit.auditing import CheckCommand
-from servicekit.invariants import Pass, Waiting
+from payment_service.payments.ops.audit.passes import passes
+from servicekit.invariants.checker import Pass, Waiting
+from servicekit.invariants.commands import CheckCommand
 
 
 class Command(CheckCommand):

@@ -12,14 +12,14 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from payment_service.payments.importing.booking import Booker
-from payment_service.payments.importing.reading import UnusableFile, open_table
+from payment_service.payments.importing.batches import Booker
+from payment_service.payments.importing.csv_reader import UnusableFile, open_table
+from payment_service.payments.importing.duplicates import open_seen
+from payment_service.payments.importing.parse_row import COLUMNS, CURRENCY, DATES, Parser, WrongHeader
+from payment_service.payments.importing.progress import FirstProblems, progress, result
 from payment_service.payments.importing.report import Report
-from payment_service.payments.importing.rows import COLUMNS, CURRENCY, DATES, Parser, WrongHeader
-from payment_service.payments.importing.running import BATCH, Run, Summary
-from payment_service.payments.importing.seen import open_seen
-from payment_service.payments.importing.terminal import FirstProblems, progress, result
-from payment_service.payments.importing.writing import Writer
+from payment_service.payments.importing.run import BATCH, Run, Summary
+from payment_service.payments.importing.write_batch import Writer
 from payment_service.payments.management.explained import ExplainedCommand
 from payment_service.payments.models import Payment
 

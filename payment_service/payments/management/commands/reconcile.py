@@ -12,15 +12,15 @@ from django.core.management.base import CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from payment_service.payments.gateways import registry
-from payment_service.payments.importing.reading import UnusableFile, open_table
+from payment_service.payments.importing.csv_reader import UnusableFile, open_table
 from payment_service.payments.management.explained import ExplainedCommand
-from payment_service.payments.reconciling import telling
+from payment_service.payments.reconciling import report_writer
 from payment_service.payments.reconciling.comparing import Comparison, Span
+from payment_service.payments.reconciling.difference_kinds import KINDS, Difference
 from payment_service.payments.reconciling.settlements import OPTIONAL, REQUIRED, STATUSES, Parser, WrongHeader
 from payment_service.payments.reconciling.totals import Totals
-from payment_service.payments.reconciling.wording import KINDS, Difference
-from servicekit.auditing import readable_database
-from servicekit.invariants import Outcome
+from servicekit.invariants.checker import Outcome
+from servicekit.invariants.commands import readable_database
 
 _KINDS: Final = "\n".join(f"  {kind:<15} {meaning.split('. ')[0].rstrip('.')}." for kind, meaning in KINDS.items())
 HELP: Final = f"""\
@@ -76,7 +76,7 @@ class Command(ExplainedCommand):
         parser.add_argument(
             "--report",
             metavar="FILE",
-            help=f"write every difference into this CSV file ({', '.join(telling.HEADER)}); one that is there is "
+            help=f"write every difference into this CSV file ({', '.join(report_writer.HEADER)}); one that is there is "
             "overwritten; cells that a spreadsheet would take for formulas get an apostrophe in front",
         )
 
@@ -96,7 +96,7 @@ class Command(ExplainedCommand):
                 totals = self._compare(span, Path(against), report)
         except (UnusableFile, WrongHeader) as problem:
             raise CommandError(str(problem), returncode=Outcome.UNPROVEN) from problem
-        self.stdout.write(telling.result(totals))
+        self.stdout.write(report_writer.result(totals))
         if not totals.compared:
             sentence = f"Nothing was compared: neither the file nor the ledger has a transaction of {span.gateway}."
             raise CommandError(sentence, returncode=Outcome.UNPROVEN)
@@ -110,19 +110,19 @@ class Command(ExplainedCommand):
             parser = Parser(table.header, delimiter=table.delimiter)
             tell = [self._say]
             if report is not None:
-                tell.append(telling.Report(opened.enter_context(_create(report, source=path))).write)
+                tell.append(report_writer.Report(opened.enter_context(_create(report, source=path))).write)
             comparison = opened.enter_context(Comparison(span))
             for difference in comparison.differences(map(parser.parse, table.records())):
                 for each in tell:
                     each(difference)
                 comparison.totals.differences[difference.kind] += 1
-                if comparison.totals.differences.total() == telling.SHOWN and report is not None:
+                if comparison.totals.differences.total() == report_writer.SHOWN and report is not None:
                     tell.remove(self._say)
                     self.stderr.write(f"... the rest is only in {report}.")
         return comparison.totals
 
     def _say(self, difference: Difference) -> None:
-        self.stderr.write(telling.sentence(difference))
+        self.stderr.write(report_writer.sentence(difference))
 
 
 def _only_gateway() -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from payment_service.payments.processing import jobs
-from servicekit import workers
-from servicekit.worker_command import WorkerCommand
+from payment_service.payments import worker_jobs
+from servicekit.runtime import workers
+from servicekit.runtime.worker_command import WorkerCommand
 
 
 class Command(WorkerCommand):
@@ -14,4 +14,4 @@ class Command(WorkerCommand):
     )
 
     def jobs(self) -> Sequence[tuple[str, workers.Job]]:
-        return jobs.jobs()
+        return worker_jobs.jobs()

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from product_stub.catalog import auditing
-from servicekit.auditing import CheckCommand
-from servicekit.invariants import Pass
+from product_stub.catalog.ops.audit import invariants
+from servicekit.invariants.checker import Pass
+from servicekit.invariants.commands import CheckCommand
 
 
 class Command(CheckCommand):
     def passes(self, quiet_for_s: float) -> Sequence[Pass]:
-        return auditing.passes(quiet_for_s)
+        return invariants.passes(quiet_for_s)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from product_stub.catalog.books import books
-from servicekit.auditing import BooksCommand
+from product_stub.catalog.ops.audit.export import books
+from servicekit.invariants.commands import BooksCommand
 
 
 class Command(BooksCommand):

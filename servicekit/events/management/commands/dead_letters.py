@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from servicekit import exactjson
-from servicekit.events import deadletters
+from servicekit.events import dead_letters
 
 ALL = "all"
 
@@ -26,9 +26,9 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, replay: str | None, give_up: str | None, **__: Any) -> None:
         if replay is not None:
-            self._do(deadletters.replay, replay, "to be tried again")
+            self._do(dead_letters.replay, replay, "to be tried again")
         elif give_up is not None:
-            self._do(deadletters.give_up, give_up, "given up")
+            self._do(dead_letters.give_up, give_up, "given up")
         else:
             self._list()
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} {done}")
 
     def _list(self) -> None:
-        found = deadletters.listing()
+        found = dead_letters.listing()
         for dead in found:
             letter, event = dead.letter, dead.letter.event
             state = "given up" if letter.given_up_at else f"dead, {dead.waiting} wait behind it"

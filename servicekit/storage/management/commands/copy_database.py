@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from servicekit.storage import moving
+from servicekit.storage import copy
 
 
 class Command(BaseCommand):
@@ -20,8 +20,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, file: Path, **__: Any) -> None:
         try:
-            copied = moving.copy_from(file)
-        except moving.CannotMove as problem:
+            copied = copy.copy_from(file)
+        except copy.CannotMove as problem:
             raise CommandError(str(problem)) from problem
         for table, rows in sorted(copied.items()):
             if rows:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from servicekit.storage import moving
+from servicekit.storage import copy
 
 
 class Command(BaseCommand):
@@ -19,6 +19,6 @@ class Command(BaseCommand):
         parser.add_argument("--file", type=Path, default=usual, help="where the books were until now (%(default)s)")
 
     def handle(self, *_: Any, file: Path, **__: Any) -> None:
-        if reason := moving.left_behind(file):
+        if reason := copy.left_behind(file):
             raise CommandError(reason)
         call_command("migrate", verbosity=0)

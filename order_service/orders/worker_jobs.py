@@ -1,0 +1,91 @@
+"""What the order service's worker does: each job takes a batch and returns how much it did."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import structlog
+from django.conf import settings
+
+from order_service.orders import composition, payment_hints, reads, saga, use_cases, writes
+from order_service.orders.errors import OrderBusy, PaymentServiceUnavailable
+from order_service.orders.states import Step
+from servicekit.events.publishers.base import publisher
+from servicekit.events.relay import Relay
+from servicekit.idempotency.keys import purge_once
+from servicekit.runtime import workers
+
+log = structlog.get_logger()
+
+# Few enough that SIGTERM is heard soon, enough to keep the query's price per order small.
+BATCH: Final = 20
+# One may have a reason of its own; so many are an outage.
+FAILURES_IN_A_ROW: Final = 3
+
+
+def resume_once(run: saga.Run, *, batch: int = BATCH) -> int:
+    """Take up orders that are due, with the code that the request runs; return how many were claimed."""
+    claimed = 0
+    for number in reads.due_orders(batch=batch):
+        work, set_aside = partial(_resume, number, run), partial(_set_aside, number)
+        claimed += workers.on_its_own("resume", number, work, set_aside=set_aside) or 0
+    return claimed
+
+
+def _resume(number: int, run: saga.Run) -> int:
+    order = reads.order_by_number(number)
+    if not writes.claim(order):
+        return 0
+    log.info("order.resumed", order_id=str(order.uid), step=order.step, attempt=order.attempt)
+    saga.resume(order, run.starting_now())
+    return 1
+
+
+def _set_aside(number: int, why: str) -> None:
+    writes.set_aside(number, why=why)
+
+
+def ask_once(run: saga.Run, *, batch: int = BATCH) -> int:
+    """Ask about a batch of payments of which there is news, and settle their orders; return how many were asked about.
+
+    Ends after a few in a row that cannot be asked about: the others could not be either. An order that is moved by the
+    answer and comes into somebody's hands again is asked about once more when it is at rest.
+    """
+    asked = failed_in_a_row = 0
+    for order in payment_hints.waiting(batch=batch):
+        work, put_off = partial(_ask, order, run), partial(_put_off, order)
+        could_ask = workers.on_its_own("ask", order.number, work, set_aside=put_off)
+        asked += bool(could_ask)
+        failed_in_a_row = failed_in_a_row + 1 if could_ask is False else 0
+        if failed_in_a_row == FAILURES_IN_A_ROW:
+            break
+    return asked
+
+
+def _ask(order: payment_hints.Waiting, run: saga.Run) -> bool | None:
+    """Whether the payment service could be asked; None when somebody else does."""
+    claimed = payment_hints.claim(order)
+    if claimed is None:
+        return None
+    try:
+        found = use_cases.look_again(str(order.uid), run)
+    except (PaymentServiceUnavailable, OrderBusy):
+        payment_hints.put_off(order)
+        return False
+    is_at_rest = found.step == Step.CLOSED or saga.waits_for_its_customer(found)
+    (payment_hints.forget if is_at_rest else payment_hints.keep)(order, claimed)
+    return True
+
+
+def _put_off(order: payment_hints.Waiting, _why: str) -> None:
+    payment_hints.put_off(order, longest_wait_s=writes.LONGEST_WAIT_FOR_A_PERSON_S)
+
+
+def jobs() -> Sequence[tuple[str, workers.Job]]:
+    """The worker's jobs, by name."""
+    return (
+        ("resume", partial(resume_once, composition.a_run())),
+        ("ask", partial(ask_once, composition.a_run())),
+        ("relay", Relay(publisher(settings.KAFKA, source=settings.SERVICE_NAME)).run_once),
+        ("purge", purge_once),
+    )

@@ -1,0 +1,326 @@
+"""Local writes: each is one short transaction that moves one order and records its event. No network.
+
+`_move` is the one door through which an order changes. It is a conditional UPDATE on the version that the caller saw,
+so of two who act on the same order one wins, and the other is told (`OrderMoved`) and has changed nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from order_service.orders import states
+from order_service.orders.errors import OrderMoved
+from order_service.orders.models import Order, OrderLine
+from order_service.orders.ports import LineAsked, LineFound
+from order_service.orders.states import Status, Step
+from servicekit import money
+from servicekit.db import clock, fast_sql
+from servicekit.db.transactions import in_one_transaction
+from servicekit.events import store
+
+AGGREGATE: Final = "order"
+# What the line's column holds; a longer name is cut, the product id is what counts.
+MAX_NAME_LENGTH: Final = 255
+
+# A worker's waits for a peer that is down: 1, 2, 4 ... seconds. The ceiling bounds how long an order stays unfinished
+# after the peer is back.
+FIRST_POSTPONEMENT_S: Final = 1.0
+LONGEST_POSTPONEMENT_S: Final = 30.0
+# And of one that waits for a person to put something right: it is not to fill the log and the trail meanwhile.
+LONGEST_WAIT_FOR_A_PERSON_S: Final = 600.0
+
+
+@in_one_transaction
+def place_order(
+    order_id: UUID,
+    *,
+    customer_name: str,
+    lines: Sequence[LineAsked],
+    currency: str,
+    pay_later: bool,
+    payment_method: str = "",
+    payment_token: str = "",
+) -> Order:
+    """Store an order as it was asked for. The caller holds its lease and must see to it.
+
+    Raises IntegrityError when there is an order with this id.
+    """
+    asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
+    data = {"customer_name": customer_name, "currency": currency, "items": asked}
+    now = timezone.now()
+    order = Order(
+        uid=order_id,
+        customer_name=customer_name,
+        currency=currency,
+        asked=asked,
+        pay_later=pay_later,
+        payment_method=payment_method,
+        payment_token=payment_token,
+        unsettled_since=now,
+        created_at=now,
+        updated_at=now,
+        due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
+    )
+    fast_sql.insert(order)
+    store.append("order.created", aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=1, data=data)
+    return order
+
+
+def find_or_place(order_id: UUID, **order: Any) -> tuple[Order, bool]:
+    """Like `place_order`, and safe to repeat: the order with this id, and whether this call made it."""
+    try:
+        return place_order(order_id, **order), True
+    except IntegrityError:
+        return Order.objects.get(uid=order_id), False
+
+
+def record_reservation(order: Order, lines: Sequence[LineFound]) -> Order:
+    """The stock is held: freeze lines and total. The first payment attempt begins here, or the wait for a payment."""
+    total = total_of(lines)
+    begun: dict[str, Any] = {"total_amount": total}
+    due_in_s = settings.ORDER_LEASE_S
+    if order.pay_later:
+        due_in_s = settings.ORDER_EXPIRES_AFTER_S
+        # For people; whether it has expired is decided by `due_at` and the database's clock.
+        begun["expires_at"] = timezone.now() + timedelta(seconds=due_in_s)
+    else:
+        begun["attempt"] = 1
+    data = _lines_data(lines, total)
+    return _move(order, "order.reserved", data, step=Step.RESERVED, due_in_s=due_in_s, found=lines, **begun)
+
+
+def begin_attempt(order: Order, *, after: str) -> Order:
+    """The last payment attempt ended with `after`: the next one begins."""
+    data = {"attempt": order.attempt + 1, "after": after}
+    return _move(order, "order.payment_retried", data, step=Step.RESERVED, attempt=order.attempt + 1)
+
+
+def settle(order: Order) -> Order:
+    """The whole total is captured."""
+    data = {"amount": order.total_amount, "currency": order.currency, "attempt": order.attempt}
+    paid: dict[str, Any] = {"paid_at": timezone.now(), "payment_status": "COMPLETED", "payment_token": ""}
+    return _move(order, "order.paid", data, step=Step.SETTLED, status=Status.PAID, **paid)
+
+
+def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFound] = ()) -> Order:
+    """End the order unsold, and with it commit the intent to compensate.
+
+    Args:
+        reason: For the client.
+        cause: What it came from, for the audit trail, where the reason does not say.
+        lines: What was found of an order whose stock could not be reserved; they make its total.
+    """
+    data = {"reason": reason, "attempt": order.attempt, "cause": cause}
+    changes: dict[str, Any] = {"cancellation_reason": reason, "payment_token": ""}
+    if lines and (total := total_of(lines)) <= money.MAX_AMOUNT:
+        changes["total_amount"] = total
+    return _move(
+        order, "order.cancelled", data, step=Step.COMPENSATING, status=Status.CANCELLED, found=lines, **changes
+    )
+
+
+def begin_refund(order: Order, *, cause: str, reason: str = "") -> Order:
+    """A paid order is not wanted any more, or cannot be had: commit the intent to give the money back.
+
+    Has it tried again where the gateway has refused for good before.
+
+    Args:
+        reason: For the client, where it was not its own wish.
+    """
+    data: dict[str, Any] = {"cause": cause}
+    changes: dict[str, Any] = {"refund_blocked": ""}
+    if reason:
+        data["reason"] = changes["cancellation_reason"] = reason
+    return _move(order, "order.refund_begun", data, step=Step.REFUNDING, **changes)
+
+
+def record_refund(order: Order, *, payment_status: str) -> Order:
+    """All of the money went back; the stock is next."""
+    data = {"amount": order.total_amount, "currency": order.currency}
+    changes: dict[str, Any] = {
+        "payment_status": payment_status,
+        "refunded_amount": order.total_amount,
+        "refund_blocked": "",
+    }
+    return _move(order, "order.refunded", data, step=Step.COMPENSATING, status=Status.REFUNDED, **changes)
+
+
+def record_partial_refund(order: Order, *, refunded: Decimal) -> Order:
+    """A part of the money of an order at rest went back; the order stays paid. `refunded` is all that did so far."""
+    amount = money.two_decimals(refunded - order.refunded_amount)
+    data = {"amount": amount, "refunded_amount": refunded, "currency": order.currency}
+    changes: dict[str, Any] = {"refunded_amount": refunded, "refund_blocked": ""}
+    return _move(order, "order.partially_refunded", data, step=Step.CLOSED, due_in_s=None, **changes)
+
+
+def block_refund(order: Order, *, reason: str) -> Order:
+    """The gateway refuses for good to give back money that is not to be kept: nobody asks again until a person does."""
+    data = {"reason": reason}
+    return _move(order, "order.refund_blocked", data, step=Step.CLOSED, due_in_s=None, refund_blocked=reason)
+
+
+def compensate_again(order: Order, *, cause: str) -> Order:
+    """A closed order was found to hold money after all, or is to be rid of what it still holds."""
+    return _move(order, "order.compensation_begun", {"cause": cause}, step=Step.COMPENSATING, refund_blocked="")
+
+
+def close(order: Order, *, outcome: str) -> Order:
+    """Nothing is left to do for this order."""
+    return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None, refund_blocked="")
+
+
+def postpone(order: Order, *, why: str, longest_wait_s: float = LONGEST_POSTPONEMENT_S) -> Order:
+    """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
+    wait_s = _postponement_s(order.postponed, longest_wait_s)
+    data = {"step": order.step, "why": why}
+    return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=min(order.postponed + 1, 1000))
+
+
+def set_aside(number: int, *, why: str) -> None:
+    """An order that could not be worked on, for a reason that is no outage: leave it alone, longer each time.
+
+    Its trail says why, where the row can be read at all.
+    """
+    try:
+        order = Order.objects.get(pk=number)
+        postpone(order, why=why, longest_wait_s=LONGEST_WAIT_FOR_A_PERSON_S)
+    except OrderMoved:
+        return  # somebody else has it in hand
+    except Exception:  # a row that cannot even be read or moved must not stay in front of the others, either
+        times = Order.objects.filter(pk=number).values_list("postponed", flat=True).get()
+        wait_s = _postponement_s(times, LONGEST_WAIT_FOR_A_PERSON_S)
+        Order.objects.filter(pk=number).update(due_at=clock.seconds_from_now(wait_s), postponed=min(times + 1, 1000))
+
+
+def _postponement_s(times: int, longest_wait_s: float) -> float:
+    """Seconds that an order waits which was postponed `times` times in its present step before."""
+    return min(longest_wait_s, FIRST_POSTPONEMENT_S * 2.0 ** min(times, 10))
+
+
+def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal | None = None) -> Order:
+    """Remember what the payment service said last. Moves nothing: the order's own status decides, not this.
+
+    Args:
+        refunded: How much went back of what an order that ended unsold had paid; None where that is not to be kept.
+    """
+    said: dict[str, Any] = {"payment_status": payment_status}
+    if refunded is not None:
+        said["refunded_amount"] = refunded
+    if any(getattr(order, name) != value for name, value in said.items()):
+        Order.objects.filter(pk=order.pk).update(**said)
+        vars(order).update(said)
+    return order
+
+
+def claim(order: Order) -> bool:
+    """Take over an order whose lease ran out; False when it was moved or claimed meanwhile.
+
+    The new version fences out whoever had it before: their next move finds another version.
+    """
+    claimed = Order.objects.filter(pk=order.pk, version=order.version, due_at__lte=Now()).update(
+        version=order.version + 1, due_at=clock.seconds_from_now(settings.ORDER_LEASE_S)
+    )
+    order.version += claimed
+    return bool(claimed)
+
+
+def total_of(lines: Sequence[LineFound]) -> Decimal:
+    """The price of all lines, major units."""
+    return sum((line.unit_price * line.quantity for line in lines), Decimal("0.00"))
+
+
+_LEASE: Final = -1.0
+
+
+def _move(
+    order: Order,
+    event: str,
+    data: dict[str, Any],
+    *,
+    step: Step | None,
+    status: Status | None = None,
+    due_in_s: float | None = _LEASE,
+    found: Sequence[LineFound] = (),
+    **changes: Any,
+) -> Order:
+    """Move the order as the caller saw it, with its event, and bring `order` up to date.
+
+    Args:
+        step: None stays at the present one.
+        due_in_s: When a worker should take it up; by default when the caller's lease runs out.
+        found: The lines that the product service knew, to be kept with the move.
+
+    Raises:
+        OrderMoved: it is no longer as the caller saw it, or the tables do not allow the move. Nothing was written.
+    """
+    sources: dict[str, frozenset[Status] | frozenset[Step]] = {}
+    now = timezone.now()
+    written: dict[str, Any] = {"version": order.version + 1, "updated_at": now, **changes}
+    written["unsettled_since"] = _unsettled_since(order, step, now, waits_until=changes.get("expires_at"))
+    if step is not None:
+        sources["step"] = states.steps_before(step)
+        written = {"step": step.value, "postponed": 0, **written}
+    if status is not None:
+        sources["status"] = states.sources_of(status)
+        written["status"] = status.value
+    lease_s = settings.ORDER_LEASE_S if due_in_s == _LEASE else due_in_s
+    due_at = None if lease_s is None else clock.seconds_from_now(lease_s)
+    frozen = _lines(order, found)
+    _write_move(order, event, data, sources=sources, written={**written, "due_at": due_at}, frozen=frozen)
+    vars(order).update(written)
+    order.frozen = frozen or order.frozen
+    return order
+
+
+@in_one_transaction
+def _write_move(
+    order: Order, event: str, data: dict[str, Any], *, sources: Any, written: dict[str, Any], frozen: list[OrderLine]
+) -> None:
+    seen = {"number": order.number, "version": order.version}
+    if fast_sql.compare_and_set(Order, where=seen, among=sources, written=written) != 1:
+        raise OrderMoved
+    fast_sql.insert_many(frozen)
+    store.append(event, aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=written["version"], data=data)
+
+
+def _unsettled_since(
+    order: Order, step: Step | None, now: datetime, *, waits_until: datetime | None
+) -> datetime | None:
+    """Since when an order that comes to `step` is in the saga's hands: since it was last at rest.
+
+    None at rest. One that waits for its customer will be in them when it expires.
+    """
+    if step is Step.CLOSED:
+        return None
+    if waits_until is not None:
+        return waits_until
+    since = order.unsettled_since
+    if since is None and order.step != Step.CLOSED:
+        return order.updated_at  # written before there was this column
+    return now if since is None else min(since, now)
+
+
+def _lines(order: Order, found: Sequence[LineFound]) -> list[OrderLine]:
+    return [
+        OrderLine(
+            order_id=order.number,
+            position=n,
+            product_id=line.product_id,
+            quantity=line.quantity,
+            name=line.name[:MAX_NAME_LENGTH],
+            unit_price=line.unit_price,
+        )
+        for n, line in enumerate(found, start=1)
+    ]
+
+
+def _lines_data(lines: Sequence[LineFound], total: Decimal) -> dict[str, Any]:
+    items = [{"product_id": n.product_id, "quantity": n.quantity, "unit_price": n.unit_price} for n in lines]
+    return {"items": items, "total_amount": total}

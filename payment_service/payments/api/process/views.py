@@ -1,0 +1,124 @@
+"""`/api/v1/payments`: authorise, capture, void and refund by transaction, and the whole record of a payment."""
+
+from typing import Any
+
+from django.conf import settings
+
+from payment_service.payments import reads
+from payment_service.payments.api.fields import number_in_path, order_in_path, token_in, uid_in_path
+from payment_service.payments.api.process import docs
+from payment_service.payments.api.process.schemas import (
+    CaptureIn,
+    ProcessIn,
+    RefundIn,
+    TransactionVoidIn,
+    record,
+    refund_answer,
+    step_answer,
+)
+from payment_service.payments.models import Payment
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes.attempts import Asked
+from servicekit.idempotency.keys import creation_id, has_key, idempotent
+from servicekit.web.fields import parsed
+from servicekit.web.messages import Request, Response
+from servicekit.web.views import View
+
+
+class ProcessView(View):
+    """Charging, or setting money aside."""
+
+    @docs.PROCESS
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(ProcessIn, request.data)
+        charged = charging.charge_payment(
+            Asked(
+                uid=creation_id(request),
+                order_id=asked["order_id"],
+                amount=asked["amount"],
+                currency=asked["currency"],
+                method=asked["method"],
+                token=token_in(asked),
+                capture=asked["capture"],
+                notify_order=settings.ORDER_NOTICES,
+            )
+        )
+        return _answer(step_answer(charged.payment))
+
+
+class CaptureView(View):
+    """Taking what was set aside."""
+
+    @docs.CAPTURE
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(CaptureIn, request.data)
+        return _answer(step_answer(capturing.capture_payment(_looked_up(asked), amount=asked.get("amount"))))
+
+
+class VoidView(View):
+    """Releasing what was set aside."""
+
+    @docs.VOID
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(TransactionVoidIn, request.data)
+        return _answer(step_answer(repair.void_authorization(_looked_up(asked), amount=asked.get("amount"))))
+
+
+class RefundView(View):
+    """Giving back what was taken, or a part of it."""
+
+    @docs.REFUND
+    @idempotent
+    def post(self, request: Request) -> Response:
+        asked = parsed(RefundIn, request.data)
+        refund = refunding.refund_payment(
+            _looked_up(asked),
+            uid=creation_id(request),
+            amount=asked.get("amount"),
+            reason=asked.get("reason") or "",
+            refuses_twin=not has_key(request),
+        )
+        return _answer(refund_answer(refund))
+
+
+class PaymentView(View):
+    """A payment by its own id."""
+
+    @docs.READ_PAYMENT
+    def get(self, _request: Request, payment_id: str) -> Response:
+        uid = uid_in_path(payment_id)
+        found = reads.payment_by_uid(uid) if uid else reads.payment_by_number(number_in_path(payment_id))
+        return _shown(found)
+
+
+class OrderView(View):
+    """A payment by its order."""
+
+    @docs.READ_ORDER
+    def get(self, _request: Request, order_id: str) -> Response:
+        return _shown(reads.payment_of_order(order_in_path(order_id)))
+
+
+class TransactionView(View):
+    """A payment by the gateway's transaction."""
+
+    @docs.READ_TRANSACTION
+    def get(self, _request: Request, transaction_id: str) -> Response:
+        return _shown(reads.payment_by_transaction(transaction_id))
+
+
+def _answer(answer: tuple[dict[str, Any], int]) -> Response:
+    body, status = answer
+    return Response(body, status=status)
+
+
+def _looked_up(asked: dict[str, Any]) -> Payment:
+    return repair.look_at(reads.payment_by_transaction(asked["transaction_id"]))
+
+
+def _shown(found: Payment) -> Response:
+    payment = repair.look_at(found)
+    return Response(record(payment, reads.refunds_of(payment)))

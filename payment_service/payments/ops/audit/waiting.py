@@ -1,0 +1,50 @@
+"""What is left to do for a payment, and for how long at least it has been."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_service.payments.models import Payment, Refund
+from payment_service.payments.states import RefundStatus, Status
+from payment_service.payments.writes.moves import FIRST_WAIT_S, LONGEST_WAIT_S
+
+# 2^20 s is far above the longest wait; it only keeps the number small.
+_MOST_DOUBLINGS: Final = 20
+
+
+def left_undone(payment: Payment, refunds: Sequence[Refund], *, now: datetime, quiet_for: timedelta) -> Iterator[str]:
+    """What has been left undone for `quiet_for` or longer, and what no worker will ever take up."""
+    pending = [refund for refund in refunds if refund.status == RefundStatus.PENDING]
+    needs_work = payment.status == Status.PROCESSING or payment.capture_asked is not None
+    if needs_work and payment.due_at is None:
+        yield f"it is {payment.status} and no worker will ever take it up: due_at is NULL"
+    for refund in pending:
+        if refund.due_at is None:
+            yield f"refund {refund.uid} is PENDING and no worker will ever take it up: due_at is NULL"
+        elif now - refund.created_at >= quiet_for:
+            yield f"refund {refund.uid} is PENDING for {_seconds(now - refund.created_at)}"
+    if payment.due_at is not None:
+        # An attempt begins with a change of the row; for the rest only the waits so far say how long it has been.
+        since = now - payment.updated_at if payment.status == Status.PROCESSING else timedelta(0)
+        waited = max(since, at_least_waited(now - payment.due_at, tries=payment.tries))
+        if waited >= quiet_for:
+            yield f"it is {payment.status} with work left to do for {_seconds(waited)} or longer"
+    if payment.notice_due_at is not None:
+        waited = at_least_waited(now - payment.notice_due_at, tries=payment.notice_tries)
+        if waited >= quiet_for:
+            yield f"the order service has not heard of it for {_seconds(waited)} or longer"
+
+
+def at_least_waited(overdue: timedelta, *, tries: int) -> timedelta:
+    """For how long a row has been due at the least: all its waits so far, or since it fell due."""
+    waits_s = [
+        min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(n, _MOST_DOUBLINGS)) for n in range(min(tries, _MOST_DOUBLINGS))
+    ]
+    more_s = LONGEST_WAIT_S * max(0, tries - _MOST_DOUBLINGS)
+    return max(
+        overdue, timedelta(seconds=sum(waits_s) - waits_s[-1] + more_s) if waits_s else timedelta(0), timedelta(0)
+    )
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():,.0f} s"

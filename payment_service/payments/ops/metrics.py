@@ -1,0 +1,66 @@
+"""What `/metrics` tells of payments: how they ended, and what is unfinished."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Count, Min
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from payment_service.payments.models import Payment, Refund
+from payment_service.payments.states import Operation, RefundStatus, Status
+from servicekit.events.metrics import EventCounter, Labels, count, no_labels
+from servicekit.observability.metrics import age_s, gauge
+
+
+def _method(data: Mapping[str, Any]) -> Labels:
+    return (data["method"],)
+
+
+FAILED: Final = EventCounter("payments_failed", "Charges that took nothing.", {"payment.failed": no_labels})
+REFUNDED: Final = EventCounter(
+    "payments_refunded", "Refunds whose money went back, in parts or in full.", {"payment.refunded": no_labels}
+)
+
+
+def outcomes() -> Iterator[Metric]:
+    """The counters."""
+    by_method = EventCounter(
+        "payments_by_method",
+        "Charges that took money or failed, by payment method.",
+        {"payment.successful": _method, "payment.failed": _method},
+        label_names=("method",),
+        known=tuple((method,) for method in settings.PAYMENT_GATEWAYS),
+    )
+    return count((FAILED, REFUNDED, by_method))
+
+
+def unfinished() -> Iterator[Metric]:
+    """Payments and refunds without an answer. Reads the small indexes of rows that have a due time."""
+    processing = Payment.objects.filter(due_at__isnull=False, status=Status.PROCESSING.value)
+    # When the attempt began: finding out about it moves nothing.
+    number, oldest = processing.aggregate(n=Count("number"), oldest=Min("updated_at")).values()
+    yield gauge("payments_processing", "Payments that were asked for and have no answer yet.", number)
+    yield gauge("payments_oldest_processing_age_seconds", "Age of the oldest of them.", age_s(oldest))
+    pending = Refund.objects.filter(due_at__isnull=False, status=RefundStatus.PENDING.value)
+    number, oldest = pending.aggregate(n=Count("number"), oldest=Min("created_at")).values()
+    yield gauge("refunds_pending", "Refunds that were asked for and have no answer yet.", number)
+    yield gauge("refunds_oldest_pending_age_seconds", "Age of the oldest of them.", age_s(oldest))
+    yield from _blocked()
+
+
+def _blocked() -> Iterator[Metric]:
+    """What waits for a person. Reads the small index of it."""
+    by_operation = {operation.value: 0 for operation in Operation}
+    blocked = Payment.objects.filter(blocked_at__isnull=False).order_by()
+    by_operation |= dict(blocked.values_list("blocked").annotate(Count("number")))
+    family = GaugeMetricFamily(
+        "payments_blocked",
+        "Payments whose gateway refuses for good what is wanted, by what that is.",
+        labels=["operation"],
+    )
+    for operation, number in by_operation.items():
+        family.add_metric([operation], number)
+    yield family
+    oldest = blocked.aggregate(oldest=Min("blocked_at"))["oldest"]
+    yield gauge("payments_oldest_blocked_age_seconds", "For how long the oldest of them has been.", age_s(oldest))

@@ -1,0 +1,72 @@
+"""Writing and reading events."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+
+from servicekit import exactjson
+from servicekit.db import fast_sql
+from servicekit.events.models import Event
+from servicekit.observability import tracing
+
+log = structlog.get_logger()
+
+_WRITTEN: Final = ("event_id", "aggregateid", "sequence", "payload", "aggregatetype", "type", "created_at")
+_APPENDED: Final = (*_WRITTEN, "traceparent")
+_KEPT: Final = (*_WRITTEN, "published_at")
+
+
+class Fact(NamedTuple):
+    """One of many facts of a kind. `event_id` is a UUID's text, the rest as for `append`."""
+
+    event_id: str
+    aggregate_id: str
+    sequence: int
+    data: Mapping[str, Any]
+
+
+def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence: int, data: Mapping[str, Any]) -> None:
+    """Record a fact. Call it in the transaction that makes it true; it is logged once that has committed.
+
+    Args:
+        sequence: The aggregate's version after the change.
+        data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is stored and published.
+    """
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    payload = exactjson.encode(data).decode()
+    values = (uuid.uuid4().hex, aggregate_id, sequence, payload, aggregate_type, event_type, now, tracing.current())
+    fast_sql.insert_prepared(Event, _APPENDED, [values])
+    transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
+
+
+def keep(event_type: str, *, aggregate_type: str, facts: Sequence[Fact]) -> None:
+    """Record facts that the trail must have, but that are no news to anybody: they count as published, and are not
+    logged. Many at once, in the transaction that makes them true.
+    """
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    same = (aggregate_type, event_type, now, now)
+    values = [
+        (event_id.replace("-", ""), aggregate_id, sequence, exactjson.encode(data).decode(), *same)
+        for event_id, aggregate_id, sequence, data in facts
+    ]
+    fast_sql.insert_prepared(Event, _KEPT, values)
+
+
+def of(aggregate_type: str, aggregate_id: str, *, newest: int | None = None) -> list[dict[str, Any]]:
+    """One aggregate's events, oldest first: `sequence`, `type`, `created_at`, `data`. Only the `newest` of them."""
+    found = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id).order_by("-sequence")
+    events = reversed(list(found[:newest]))
+    return [
+        {
+            "sequence": event.sequence,
+            "type": event.type,
+            "created_at": exactjson.utc_text(event.created_at),
+            "data": exactjson.decode(event.payload),
+        }
+        for event in events
+    ]

@@ -1,0 +1,272 @@
+"""The HTTP client for talking to another service: pooled, bounded in time, JSON both ways.
+
+Only this module and `transport.py` know `requests`. Two failures are told apart, because money depends on the
+difference: `NotSent` (the peer never saw the request) and `NoAnswer` (it may have, and what it did is not known).
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeGuard
+
+import requests
+import structlog
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from servicekit import exactjson
+from servicekit.errors import Overloaded
+from servicekit.http.transport import (
+    MAX_ANSWER_BYTES,
+    MAX_ANSWER_VALUES,
+    AnswerTooLarge,
+    EndlessAnswer,
+    Headers,
+    NotConnected,
+    NotHttp,
+    OnePeer,
+)
+from servicekit.load import slot
+from servicekit.load.dependency import OPEN, Downstream, NotAsked, Visit
+from servicekit.observability import tracing
+from servicekit.retry import RetryPolicy
+from servicekit.web.middleware import REQUEST_ID_HEADER
+
+log = structlog.get_logger()
+
+# The shortest call worth starting; with less time left the deadline has passed.
+_SHORTEST_CALL_S: Final = 0.01
+# A peer may ask for more patience than any caller of ours has; the deadline decides in the end.
+_LONGEST_RETRY_AFTER_S: Final = 3600.0
+_FIRST_SERVER_ERROR: Final = 500
+# The event in the log for an answer that is none to what was asked.
+UNUSABLE_ANSWER: Final = "http.unusable_answer"
+
+
+class HttpFailure(Exception):
+    """No usable answer."""
+
+
+class NotSent(HttpFailure):
+    """The connection could not be made: the peer has not seen the request."""
+
+
+class _CircuitOpen(NotSent):
+    """Nobody asks this peer for a while; it is not worth waiting for."""
+
+
+class NoAnswer(HttpFailure):
+    """The request was sent and no usable answer came: what the peer did is not known."""
+
+
+class Unreadable(NoAnswer):
+    """An answer came that is no JSON, or too much of it. The same request would be answered the same again."""
+
+    def __init__(self, why: str, *, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `body` is the parsed JSON (decimals exact), None when the answer was empty.
+
+    `method` and `url` are what it answers, for the log.
+    """
+
+    status: int
+    body: Any
+    retry_after_s: float = 0.0
+    method: str = field(default="", compare=False)
+    url: str = field(default="", compare=False)
+
+    def worth_repeating(self) -> bool:
+        """Whether the same request may well be answered differently in a moment."""
+        return self.status == 429 or self.status >= 500
+
+    def is_outage(self) -> bool:
+        """Whether the peer does not work. One that has too much to do works, and says so."""
+        return self.status >= 500 and not (is_object(self.body) and self.body.get("code") == Overloaded.code)
+
+
+def once(deadline_s: float) -> RetryPolicy:
+    """A policy that tries a single time."""
+    return RetryPolicy(attempts=1, first_wait_s=0.0, max_wait_s=0.0, deadline_s=deadline_s)
+
+
+class HttpClient:
+    """Calls to one service. Safe to share between threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+        downstream: Downstream | None = None,
+        pool_size: int = 32,
+        sleep: Callable[[float], None] = slot.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.base_url = base_url
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._visit = downstream.visit if downstream else _any_visit
+        self._adapter = OnePeer(base_url, pool_size=pool_size)
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def call(
+        self, method: str, url: str, *, retries: RetryPolicy, json: object = None, idempotency_key: str | None = None
+    ) -> Reply:
+        """Send one request, again as `retries` says on no connection, no answer, 429 and 5xx.
+
+        Only for requests that are safe to repeat: reads, and writes keyed by an id of ours.
+
+        Sent once at most while the peer's circuit is open; see `servicekit.load.dependency`.
+
+        Raises:
+            NotSent, NoAnswer: the last attempt's failure; a 429 or 5xx of the last attempt is returned instead.
+            Unreadable: at once.
+        """
+        deadline = time.monotonic() + retries.deadline_s
+        attempt_no = 0
+        while True:
+            attempt_no += 1
+            outcome = self._attempt(method, url, json, idempotency_key, time_left_s=deadline - time.monotonic())
+            if isinstance(outcome, Reply) and not outcome.worth_repeating():
+                return outcome
+            if isinstance(outcome, (_CircuitOpen, Unreadable)):
+                raise outcome
+            retry_after_s = outcome.retry_after_s if isinstance(outcome, Reply) else 0.0
+            wait_s = retries.wait_after(attempt_no, retry_after_s=retry_after_s, jitter=self._jitter)
+            if attempt_no >= retries.attempts or time.monotonic() + wait_s >= deadline:
+                return _final(outcome)
+            log.warning("http.retry", method=method, url=url, attempt_no=attempt_no, reason=_reason(outcome))
+            self._sleep(wait_s)
+
+    def _attempt(
+        self, method: str, url: str, json: object, idempotency_key: str | None, *, time_left_s: float
+    ) -> Reply | HttpFailure:
+        timeout = (
+            max(_SHORTEST_CALL_S, min(self._connect_timeout_s, time_left_s)),
+            max(_SHORTEST_CALL_S, min(self._read_timeout_s, time_left_s)),
+        )
+        try:
+            with self._visit() as visit:
+                outcome = self._ask(_prepare(method, url, json, idempotency_key), timeout)
+                if _is_outage(outcome):
+                    visit.failed()
+        except NotAsked as refusal:
+            return _CircuitOpen() if refusal.reason == OPEN else NotSent("too many calls wait for an answer")
+        return outcome
+
+    def _ask(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> Reply | HttpFailure:
+        try:
+            with slot.elsewhere():
+                response = self._adapter.send(request, timeout=timeout)
+            return _reply(response, request)
+        except (NotHttp, EndlessAnswer) as failure:
+            _report(request, "the answer is not HTTP" if isinstance(failure, NotHttp) else "the answer does not end")
+            return NoAnswer(str(failure))
+        except requests.ConnectionError as failure:
+            return NotSent(str(failure)) if never_connected(failure) else NoAnswer(str(failure))
+        except AnswerTooLarge:
+            return _unreadable(request, "the answer is too large")
+        except requests.RequestException as failure:
+            return NoAnswer(str(failure))
+
+
+@contextmanager
+def _any_visit() -> Iterator[Visit]:
+    yield Visit()
+
+
+def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -> requests.PreparedRequest:
+    """A request ready to send.
+
+    Filled in by hand: `Session.request` re-parses the URL, merges cookies, proxies and hooks that we have none of,
+    and costs as much again as the call itself.
+    """
+    headers: dict[str, str] = {"Accept": "application/json"}
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id:
+        headers[REQUEST_ID_HEADER] = request_id
+    traceparent = tracing.current()
+    if traceparent is not None:
+        headers[tracing.TRACEPARENT_HEADER] = traceparent
+    if idempotency_key is not None:
+        headers["Idempotency-Key"] = idempotency_key
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url = method, url
+    prepared.body = None if json is None else exactjson.encode(json)
+    if prepared.body is not None:
+        headers["Content-Type"] = "application/json"
+    if method != "GET":
+        headers["Content-Length"] = str(len(prepared.body or b""))
+    prepared.headers = Headers(headers.items())
+    return prepared
+
+
+def _reply(response: requests.Response, request: requests.PreparedRequest) -> Reply | Unreadable:
+    status, method, url = response.status_code, request.method or "", request.url or ""
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > MAX_ANSWER_BYTES:
+        response.close()
+        return _unreadable(request, "the answer is too large", status=status)
+    content = response.content
+    try:
+        body = exactjson.decode_once(content, max_values=MAX_ANSWER_VALUES) if content else None
+    except exactjson.MalformedJSON:
+        if status < _FIRST_SERVER_ERROR:
+            return _unreadable(request, "the answer is not JSON", status=status)
+        body = None  # an error page of some proxy on the way; the status says enough
+    return Reply(status, body, _retry_after_s(response.headers), method, url)
+
+
+def _unreadable(request: requests.PreparedRequest, why: str, *, status: int = 0) -> Unreadable:
+    _report(request, why, status=status)
+    return Unreadable(why, status=status)
+
+
+def _report(request: requests.PreparedRequest, why: str, *, status: int = 0) -> None:
+    """Said in the log, with the address: it is mostly the wrong one, which only a person can put right."""
+    log.error(UNUSABLE_ANSWER, method=request.method, url=request.url, status=status or None, reason=why)
+
+
+def _is_outage(outcome: Reply | HttpFailure) -> bool:
+    """Whether the peer does not work. One that is asked at a wrong address does."""
+    return outcome.is_outage() if isinstance(outcome, Reply) else not isinstance(outcome, Unreadable)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    """Seconds the peer asked to wait. The date form of RFC 9110 is rare between services and counts as none."""
+    text = headers.get("Retry-After", "")
+    return min(float(text), _LONGEST_RETRY_AFTER_S) if text.isascii() and text.isdigit() else 0.0
+
+
+def never_connected(failure: BaseException | None) -> bool:
+    """Whether a failure of `requests`, ours or another library's, means that the peer has not seen the request."""
+    if isinstance(failure, (NotConnected, requests.ConnectTimeout)):
+        return True
+    if not isinstance(failure, requests.ConnectionError):
+        return False
+    cause = failure.args[0] if failure.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+def _final(outcome: Reply | HttpFailure) -> Reply:
+    if isinstance(outcome, HttpFailure):
+        raise outcome
+    return outcome
+
+
+def _reason(outcome: Reply | HttpFailure) -> str:
+    return f"status {outcome.status}" if isinstance(outcome, Reply) else type(outcome).__name__
+
+
+def is_object(body: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether an answer's body is a JSON object at all."""
+    return isinstance(body, dict)

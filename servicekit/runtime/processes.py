@@ -1,0 +1,30 @@
+"""What a process does that is here to stay, before its first request or job."""
+
+import gc
+from typing import Final
+
+from django.conf import LazySettings
+
+from servicekit.db.sqlite import base as sqlite
+
+# New objects in circles, hardly any of which a request leaves: Python's own 700 is a collection or two for each.
+_COLLECTED_AFTER: Final = 10_000
+
+
+def settle_in() -> None:
+    """Call it when everything is loaded.
+
+    That stays for good, hundreds of thousands of objects of it. Frozen, the garbage collector no longer walks through
+    all of them to find the few that a request or a batch left behind: measured under load, 3 % of a server's processor
+    time, and a third of the relay's.
+    """
+    sqlite.never_create()
+    _read_settings_at_once()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_AFTER)
+
+
+def _read_settings_at_once() -> None:
+    """Without a method of Django's at each look, which only other lazy objects need: 160 looks an order."""
+    LazySettings.__getattribute__ = object.__getattribute__  # type: ignore[method-assign]

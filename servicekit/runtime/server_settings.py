@@ -1,0 +1,49 @@
+"""What the server is told by the environment, and what nobody needs to tell it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from environs import Env, validate
+
+# A connection that sends no request for so long is closed, also between two requests. Our own clients keep none for as
+# long (`transport.py`).
+HEAD_TIMEOUT_S: Final = 5
+# Of the head of a request, and what is read of a connection at once: 16 times the longest URL.
+BUFFER_BYTES: Final = 131_072
+# What is sent and not taken for so long is given up with its connection: who reads nothing holds nothing.
+SEND_TIMEOUT_S: Final = 30
+# Connections that wait to be accepted; the system has a limit of its own, 4,096 on Linux.
+BACKLOG: Final = 4_096
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set from outside; `.env.example` says what each is."""
+
+    service: str
+    host: str
+    port: int
+    health_port: int
+    workers: int
+    threads: int
+    connections: int
+    body_timeout_s: float
+    log_level: str
+    prefix: str
+
+
+def read(service: str, env: Env, *, port: int | None = None) -> Settings:
+    """The settings that the environment has; `port` is what the command line says."""
+    some = validate.Range(1)
+    return Settings(
+        service=service,
+        host=env.str("SERVER_HOST", default="127.0.0.1"),
+        port=port or env.int("SERVER_PORT", default=8000),
+        health_port=env.int("HEALTH_PORT", default=0),
+        workers=env.int("SERVER_WORKERS", default=1, validate=some),
+        threads=env.int("SERVER_THREADS", default=128, validate=some),
+        connections=env.int("SERVER_CONNECTIONS", default=8_192, validate=some),
+        body_timeout_s=env.float("BODY_TIMEOUT_S", default=10.0, validate=validate.Range(0.1)),
+        log_level=env.str("SERVER_LOG_LEVEL", default="warning"),
+        prefix=env.str("SCRIPT_NAME", default=""),
+    )

@@ -1,0 +1,33 @@
+"""The base of each service's `manage.py worker`, which differ in their jobs and in what `--help` says of them."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from servicekit.runtime import workers
+from servicekit.web import metrics_endpoint
+
+
+class WorkerCommand(BaseCommand):
+    """A subclass sets `help` and has `jobs`."""
+
+    def jobs(self) -> Sequence[tuple[str, workers.Job]]:
+        """The worker's jobs, by name."""
+        raise NotImplementedError
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="run each job once and end")
+        parser.add_argument("--idle", type=float, default=workers.IDLE_S, help="seconds to rest when there is no work")
+        parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
+
+    def handle(self, *_: Any, once: bool, idle: float, metrics_port: int | None, **__: Any) -> None:
+        jobs = self.jobs()
+        if once:
+            for name, job in jobs:
+                self.stdout.write(f"{name}: {job()}")
+            return
+        if metrics_port is not None:
+            metrics_endpoint.serve(metrics_port)
+        workers.run(jobs, stop=workers.Stop().listen(), idle_s=idle)

@@ -1,0 +1,159 @@
+"""The loop that a worker process runs: jobs in turn, a pause when there was nothing to do, a clean end."""
+
+import os
+import select
+import signal
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final, TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError, close_old_connections
+from prometheus_client import Counter
+
+from servicekit.runtime import processes
+from servicekit.storage import naming
+
+log = structlog.get_logger()
+
+# How long a worker rests when no job found anything: the longest that work waits to be seen.
+IDLE_S: Final = 1.0
+
+# The longest that a job which fails again and again is left alone: after the fault's end it is taken up this soon.
+LONGEST_WAIT_S: Final = 10.0
+# 2^20 s is far above the longest wait; it only keeps the number small.
+_MOST_DOUBLINGS: Final = 20
+
+_ROWS_FAILED: Final = Counter(
+    "worker_rows_failed",
+    "Times that a row could not be worked on, for a reason that is no outage, and was set aside for longer.",
+    ("job",),
+)
+
+Job = Callable[[], int]
+Result = TypeVar("Result")
+
+
+class Stop:
+    """Set by SIGTERM or SIGINT; the loop ends after the job in hand.
+
+    A flag and a pipe, not a `threading.Event`: a signal handler runs between any two instructions of the main thread,
+    so also while that holds the event's own lock in `wait`, and `set` would then wait for it for ever.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._read_end, self._write_end = os.pipe()
+        weakref.finalize(self, _close, self._read_end, self._write_end)
+
+    def listen(self) -> "Stop":
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def wait(self, seconds: float) -> None:
+        """Rest, but no longer than until somebody asks to stop."""
+        select.select([self._read_end], [], [], seconds)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._asked:
+            self._asked = True
+            os.write(self._write_end, b".")
+
+
+def _close(*ends: int) -> None:
+    for end in ends:
+        os.close(end)
+
+
+def on_its_own(
+    job: str, row: object, work: Callable[[], Result], *, set_aside: Callable[[str], object]
+) -> Result | None:
+    """Work on one row of a job's batch. A failure is that row's own affair: logged, counted, and set aside.
+
+    Args:
+        row: What to call it in the log.
+        work: Whatever it takes, reading the row included.
+        set_aside: Makes the row due again after a wait, longer each time. Takes why, in words that anybody may read.
+
+    Returns:
+        What `work` does, None when it failed.
+
+    Raises:
+        OperationalError, InterfaceError: it cannot even be set aside, for the database is away.
+    """
+    try:
+        return work()
+    except Exception as problem:  # whatever it is: the other rows have nothing to do with it
+        _ROWS_FAILED.labels(job).inc()
+        log.exception("worker.row_failed", job=job, row=str(row))
+        _set_aside(job, row, set_aside, f"could not be worked on: {type(problem).__name__}")
+    return None
+
+
+def _set_aside(job: str, row: object, set_aside: Callable[[str], object], why: str) -> None:
+    try:
+        set_aside(why)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # it stays where it is, and the others go on all the same
+        log.exception("worker.row_not_set_aside", job=job, row=str(row))
+
+
+def run(
+    jobs: Sequence[tuple[str, Job]],
+    *,
+    stop: Stop,
+    idle_s: float = IDLE_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Run the named jobs in turn until asked to stop. Each returns how much it did; a round of nothing is a rest.
+
+    A job that fails is left out for twice as long each time, for whatever it needs may be away for a while.
+    """
+    processes.settle_in()
+    naming.say_which()
+    turns = [_Turn(name, job) for name, job in jobs]
+    log.info("worker.started", jobs=[turn.name for turn in turns])
+    while not stop.asked():
+        done = sum(turn.take(idle_s, clock) for turn in turns if not stop.asked())
+        if not done:
+            stop.wait(idle_s)
+    log.info("worker.stopped")
+
+
+@dataclass
+class _Turn:
+    """One job, and since when it fails."""
+
+    name: str
+    job: Job
+    failures: int = 0
+    not_before: float = 0.0
+
+    def take(self, idle_s: float, clock: Callable[[], float]) -> int:
+        if self.failures and clock() < self.not_before:
+            return 0
+        done = _run_job(self.name, self.job)
+        if done is None:
+            self.not_before = clock() + min(LONGEST_WAIT_S, idle_s * 2.0 ** min(self.failures, _MOST_DOUBLINGS))
+            self.failures += 1
+            return 0
+        self.failures = 0
+        return done
+
+
+def _run_job(name: str, job: Job) -> int | None:
+    """How much the job did; None when it failed."""
+    close_old_connections()
+    try:
+        return job()
+    except Exception:  # the edge of the process: one job's failure must stop neither the others nor the next round
+        log.exception("worker.job_failed", job=name)
+        return None

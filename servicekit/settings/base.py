@@ -1,0 +1,231 @@
+"""The Django settings that are the same in every service, as values for its `settings.py` to take."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import django_stubs_ext
+from corsheaders.defaults import default_headers
+from django.core.management.utils import get_random_secret_key
+from environs import Env, validate
+
+from servicekit.load.circuit_breaker import BreakerPolicy
+from servicekit.settings import databases
+from servicekit.settings import env as environment
+
+# Lets generic Django classes be written with their model, `ModelAdmin[Order]`, at run time too.
+django_stubs_ext.monkeypatch()
+
+VERSION: Final = "0.1.0"
+
+# The largest order is a tenth of that when it is written with blanks, and a third when each character is escaped:
+# 100 lines of some 60 bytes, and two texts of 255 characters.
+DEFAULT_MAX_BODY_BYTES: Final = 65_536
+
+# Static files below whatever prefix a request came by.
+STORAGES: Final = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "servicekit.web.prefixes.StaticStorage"},
+}
+
+APPS: Final = (
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "servicekit.events",
+    "servicekit.idempotency",
+    "servicekit.signin",
+    "servicekit.storage",
+)
+AUTHENTICATION_BACKENDS: Final = ("servicekit.signin.backend.LimitedBackend",)
+
+# RequestMiddleware first, so that the request id is in every line and on every answer.
+_MIDDLEWARE: Final = (
+    "servicekit.web.middleware.RequestMiddleware",
+    "servicekit.web.middleware.LimitsMiddleware",
+    "servicekit.web.admission.AdmissionMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "servicekit.web.admin.middleware.AdminMiddleware",
+)
+
+# As many as are set in the Procfile and the images. A thread without work costs some ten kilobytes.
+_SERVER_THREADS: Final = 128
+# Of those, kept free for whoever watches the service, and for refusing.
+_SPARE_THREADS: Final = 8
+# Failures further apart than this are not one outage.
+_BREAKER_WITHIN_S: Final = 60.0
+
+# What a browser's script of another origin may send on top of the usual, and read on top of the body.
+CORS_ALLOW_HEADERS: Final = (*default_headers, "idempotency-key", "x-request-id")
+CORS_EXPOSE_HEADERS: Final = ("X-Request-ID", "Idempotent-Replayed", "Retry-After")
+# The admin has cookies and is nobody else's business.
+CORS_URLS_REGEX: Final = r"^/(?!admin(/|$))"
+
+# `check --deploy` asks for HSTS (W004) and a redirect to https (W008): both are the business of the proxy where TLS
+# ends. Behind it the services talk plain HTTP to each other, and a redirect would lose the body of a POST.
+# W001 to W003 and E408 to E410 look for middleware by name in a list where they are within one of ours.
+# W037: where MySQL cannot index a part of the rows it indexes all, which serves the same readers (docs/adr/0010).
+SILENCED_CHECKS: Final = (
+    "admin.E408",
+    "admin.E409",
+    "admin.E410",
+    "security.W001",
+    "security.W002",
+    "security.W003",
+    "security.W004",
+    "security.W008",
+    "models.W037",
+)
+
+
+def middleware(*, cors_origins: list[str], forwarded_prefix: bool = False) -> list[str]:
+    """`MIDDLEWARE`; CORS is in it only where some origin is allowed, and around everything that may refuse.
+
+    Args:
+        forwarded_prefix: A proxy says `X-Forwarded-Prefix` for everybody who comes through it.
+    """
+    first, *others = _MIDDLEWARE
+    prefix = ["servicekit.web.prefixes.ForwardedPrefixMiddleware"] if forwarded_prefix else []
+    cors = ["corsheaders.middleware.CorsMiddleware"] if cors_origins else []
+    return [first, *prefix, *cors, *others]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """How many requests a process works on at once, how many it has in all, and how long those wait, in seconds.
+
+    Attributes:
+        reads: Patterns of the paths, without the last slash, at which a GET may cost as much as a table is large.
+        reads_at_once: How many of those are worked on, beside all others.
+        read_limit_s: How long SQLite may look for what one of those wants, and for what somebody in the admin does.
+    """
+
+    at_once: int
+    in_flight: int
+    wait_s: float
+    reads: tuple[str, ...] = ()
+    reads_at_once: int = 1
+    read_limit_s: float | None = databases.STATEMENT_TIMEOUT_S
+
+
+@dataclass(frozen=True)
+class Downstreams:
+    """When peers are not asked any more, and how many calls may wait for one of them at once."""
+
+    breaker: BreakerPolicy
+    calls: int
+
+
+def admission(
+    env: Env, *, at_once: int, wait_s: float, database: Mapping[str, Any], reads: tuple[str, ...]
+) -> Admission:
+    """`ADMISSION`, from the number of threads that the server was started with.
+
+    Args:
+        at_once: How many find work for a database server. On SQLite it is one, unless the environment says otherwise:
+            there is one writer at a time, and threads that compute only take the interpreter from each other.
+        database: The service's entry in `DATABASES`.
+        reads: Patterns of the lists' paths; these have places of their own, a quarter as many.
+    """
+    usual = 1 if database["ENGINE"] == environment.OUR_SQLITE else at_once
+    at_once = env.int("REQUESTS_AT_ONCE", default=usual, validate=validate.Range(1))
+    reads_at_once = env.int("READS_AT_ONCE", default=max(1, at_once // 4), validate=validate.Range(1))
+    threads: int = env.int("SERVER_THREADS", default=_SERVER_THREADS)
+    wait_s = env.float("REQUEST_WAIT_S", default=wait_s, validate=validate.Range(0))
+    limit_s: float = env.float("DB_STATEMENT_TIMEOUT_S", default=databases.STATEMENT_TIMEOUT_S)
+    return Admission(
+        at_once, max(at_once, threads - _SPARE_THREADS), wait_s, reads, reads_at_once, read_limit_s=limit_s or None
+    )
+
+
+def downstreams(env: Env) -> Downstreams:
+    """`DOWNSTREAMS`. One order fails three times at most, so one that is out of luck opens nothing.
+
+    A third of the threads for a peer: two that hang still leave a third for requests which need neither.
+    """
+    failures = env.int("BREAKER_FAILURES", default=10, validate=validate.Range(1))
+    open_s = env.float("BREAKER_OPEN_S", default=2.0, validate=validate.Range(0))
+    calls = env.int("DOWNSTREAM_CALLS", default=40, validate=validate.Range(1))
+    return Downstreams(BreakerPolicy(failures, _BREAKER_WITHIN_S, open_s), calls)
+
+
+def metrics_directory(env: Env) -> str:
+    """`PROMETHEUS_MULTIPROC_DIR`: where processes of one service count together; made where it is not there yet.
+
+    `prometheus_client` looks for the variable itself when it is imported, which is after the settings, and takes an
+    empty one for a directory.
+    """
+    path: str = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+    if path:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    else:
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    return path
+
+
+def secret_key(env: Env) -> str:
+    """`SECRET_KEY`, or a fresh one per process: enough for the API, admin sessions then end with the process."""
+    return environment.secret(env, "SECRET_KEY") or get_random_secret_key()
+
+
+def templates() -> list[dict[str, Any]]:
+    """`TEMPLATES`, for the admin and the two documentation pages."""
+    return [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "DIRS": [Path(__file__).resolve().parent.parent / "templates"],
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
+
+
+def rest_framework() -> dict[str, Any]:
+    """`REST_FRAMEWORK`."""
+    return {
+        "DEFAULT_PARSER_CLASSES": ["servicekit.web.fields.ExactJSONParser"],
+        "DEFAULT_RENDERER_CLASSES": ["servicekit.web.fields.ExactJSONRenderer"],
+        "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.web.fields.AlwaysTheFirst",
+        "DEFAULT_AUTHENTICATION_CLASSES": [],
+        "DEFAULT_PERMISSION_CLASSES": [],
+        "DEFAULT_METADATA_CLASS": None,
+        "UNAUTHENTICATED_USER": None,
+        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        "EXCEPTION_HANDLER": "servicekit.web.error_responses.handle_exception",
+        "COERCE_DECIMAL_TO_STRING": False,
+        "TEST_REQUEST_DEFAULT_FORMAT": "json",
+        "TEST_REQUEST_RENDERER_CLASSES": ["servicekit.web.fields.ExactJSONRenderer"],
+    }
+
+
+def spectacular(*, title: str, description: str) -> dict[str, Any]:
+    """`SPECTACULAR_SETTINGS`: the documentation is served from the package, without a network."""
+    return {
+        "TITLE": title,
+        "DESCRIPTION": description,
+        "VERSION": VERSION,
+        "SERVE_INCLUDE_SCHEMA": False,
+        "SWAGGER_UI_DIST": "SIDECAR",
+        "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+        "REDOC_DIST": "SIDECAR",
+        "COMPONENT_SPLIT_REQUEST": True,
+        "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+        "POSTPROCESSING_HOOKS": [
+            "drf_spectacular.hooks.postprocess_schema_enums",
+            "servicekit.web.openapi.complete",
+        ],
+    }

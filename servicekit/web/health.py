@@ -1,0 +1,101 @@
+"""Health endpoints and the API's own documentation, the same at each service."""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, Final
+
+from django.urls import URLPattern, get_script_prefix, re_path
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
+from rest_framework import serializers
+
+from servicekit.load.dependency import Downstream
+from servicekit.storage import readiness
+from servicekit.web.admission import AdmissionMiddleware
+from servicekit.web.messages import Request, Response
+from servicekit.web.views import View
+
+# Longer than any request may take, an order with all its attempts included (ORDER_DEADLINE_S).
+STUCK_AFTER_S: Final = 30.0
+# One for the process: it knows what was found last.
+_database_state = readiness.State()
+
+_HEALTH = inline_serializer(
+    "Health",
+    {
+        "status": serializers.CharField(help_text="ok or unavailable"),
+        "service": serializers.CharField(),
+        "version": serializers.CharField(),
+        "checks": serializers.DictField(child=serializers.CharField()),
+        "downstreams": serializers.DictField(
+            child=serializers.CharField(help_text="closed, half_open or open"),
+            help_text="Whom this service asks, and whether it does at the moment: not while the circuit is open.",
+        ),
+    },
+)
+_LIVE = inline_serializer("Live", {"status": serializers.CharField(help_text="ok or stuck")})
+
+
+class HealthView(View):
+    """Whether the service can do its work now: 503 while the database cannot be reached, or takes no writes.
+
+    `checks.database` is `ok`, `unavailable`, `not writable` or `damaged`.
+    """
+
+    service = ""
+    version = ""
+    downstreams: Callable[[], Iterable[Downstream]] = staticmethod(tuple)
+
+    @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
+    def get(self, _request: Request) -> Response:
+        database = _database_state()
+        healthy = database == readiness.OK
+        body = {
+            "status": "ok" if healthy else "unavailable",
+            "service": self.service,
+            "version": self.version,
+            "checks": {"database": database},
+            "downstreams": {peer.name: peer.state.value for peer in self.downstreams()},
+        }
+        return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
+
+
+class LiveView(View):
+    """Whether the process runs, asking nothing of anybody: 503 when nothing in it has moved for a while.
+
+    That is for whoever starts it anew: it has all the requests that it takes, and none of them has come to an end.
+    """
+
+    @extend_schema(responses={200: _LIVE, 503: _LIVE}, tags=["health"])
+    def get(self, _request: Request) -> Response:
+        gate = AdmissionMiddleware.gate
+        is_stuck = gate is not None and gate.stuck_for_s() >= STUCK_AFTER_S
+        return Response({"status": "stuck" if is_stuck else "ok"}, status=503 if is_stuck else 200)
+
+
+class OpenAPIView(View):
+    """The OpenAPI 3 document of this service, made once per process."""
+
+    @extend_schema(exclude=True)
+    def get(self, _request: Request) -> Response:
+        prefix = get_script_prefix().removesuffix("/")
+        document = _openapi_document()
+        return Response({**document, "servers": [{"url": prefix}]} if prefix else document)
+
+
+def routes(*, service: str, version: str, downstreams: Callable[[], Iterable[Downstream]] = tuple) -> list[URLPattern]:
+    """`/health`, `/health/live`, `/openapi.json`, `/docs` and `/redoc`, each with and without a trailing slash."""
+    downstreams()  # so that each has its metrics before it is asked for the first time
+    return [
+        re_path(r"^health/?$", HealthView.as_view(service=service, version=version, downstreams=downstreams)),
+        re_path(r"^health/live/?$", LiveView.as_view()),
+        re_path(r"^openapi\.json$", OpenAPIView.as_view(), name="openapi"),
+        re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi")),
+        re_path(r"^redoc/?$", SpectacularRedocView.as_view(url_name="openapi", template_name="servicekit/redoc.html")),
+    ]
+
+
+@cache
+def _openapi_document() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)
