@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import sys
 import structlog
-from servicekit import logs
+from servicekit.observability import logs
 logs.configure(service="x", level="INFO", as_json={as_json})
 for number in range(100):
     structlog.get_logger().info("line", number=number, padding="x" * 1000)

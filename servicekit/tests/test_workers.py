@@ -177,7 +177,7 @@ def test_a_signal_lets_the_job_in_hand_finish(number: signal.Signals) -> None:
         import sys
         import django
         django.setup()
-        from servicekit import workers
+        from servicekit.runtime import workers
 
         def job():
             print("job begins", flush=True)
@@ -194,8 +194,7 @@ def test_a_signal_lets_the_job_in_hand_finish(number: signal.Signals) -> None:
         command, env=environment, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as worker:
         assert worker.stdout is not None
-        while worker.stdout.readline() != "job begins\n":
-            pass
+        assert "job begins\n" in iter(worker.stdout.readline, "")  # what is before it are lines of the log
         worker.send_signal(number)
         rest, _ = worker.communicate("go on\n", timeout=30)
     printed = [line for line in rest.splitlines() if not line.startswith("{")]
