@@ -62,8 +62,7 @@ def own_images(services: Configuration) -> set[str]:
     return {service["image"] for service in services.values()} & set(OURS)
 
 
-def dockerfile(image: str) -> str:
-    return (ROOT / OURS[image] / "Dockerfile").read_text()
+DOCKERFILE: Final = (ROOT / "Dockerfile").read_text()
 
 
 def test_nobody_is_root(services: Configuration) -> None:
@@ -74,7 +73,7 @@ def test_nobody_is_root(services: Configuration) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         if service["image"] in OURS:
-            assert "\nUSER 10001\n" in dockerfile(service["image"])
+            assert "\nUSER 10001\n" in DOCKERFILE
             assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"]), name
 
 
@@ -82,11 +81,19 @@ def test_images_are_pinned(services: Configuration) -> None:
     """Others' images by an exact version; ours are built here, on such a one and on packages by their hashes."""
     for name, service in foreign(services):
         assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", service["image"]), name
-    for image in own_images(services):
-        assert re.findall(r"^FROM (.*)", dockerfile(image), re.MULTILINE) == ["python:3.12.12-slim-bookworm"]
-        assert re.findall(r"--requirement (.*)", dockerfile(image)) == ["requirements-image.txt"]
-        assert "--require-hashes" in dockerfile(image)
-    assert all(service["build"]["dockerfile"] for service in services.values() if service["image"] in OURS)
+    assert re.findall(r"^FROM (.*)", DOCKERFILE, re.MULTILINE) == ["python:3.12.12-slim-bookworm"]
+    assert re.findall(r"--requirement (.*)", DOCKERFILE) == ["requirements-image.txt"]
+    assert "--require-hashes" in DOCKERFILE
+
+
+def test_each_image_is_of_its_own_service(services: Configuration) -> None:
+    """One Dockerfile for all of them; what it is built for is the folder of the image's name, and the port it has."""
+    for name, service in services.items():
+        if service["image"] in OURS:
+            build = service["build"]
+            assert build["dockerfile"] == "Dockerfile", name
+            assert build["args"]["SERVICE"] == OURS[service["image"]], name
+            assert str(build["args"].get("PORT")) == str(PORTS.get(service["image"])), name
 
 
 def test_nothing_takes_all_of_a_machine(services: Configuration) -> None:
@@ -136,7 +143,7 @@ def test_whoever_is_waited_for_says_when_he_is_ready(services: Configuration) ->
             else:
                 assert how["condition"] == "service_healthy", (name, other)
                 waited_for = services[other]
-                assert "test" in waited_for.get("healthcheck", {}) or "HEALTHCHECK" in dockerfile(waited_for["image"])
+                assert "test" in waited_for.get("healthcheck", {}) or "HEALTHCHECK" in DOCKERFILE
 
 
 def test_each_database_is_migrated_once_before_anybody_uses_it(services: Configuration) -> None:
@@ -309,6 +316,6 @@ def test_whatever_a_service_can_be_told_is_handed_on(read: Callable[..., Configu
 def test_processes_of_a_container_count_together(services: Configuration) -> None:
     """Several processes of a server share a folder that each container has to itself and that is empty at its start."""
     for image in PORTS:
-        assert "\nENV PROMETHEUS_MULTIPROC_DIR=/tmp/metrics\n" in dockerfile(image)
+        assert "\nENV PROMETHEUS_MULTIPROC_DIR=/tmp/metrics\n" in DOCKERFILE
         assert services[image]["tmpfs"] == ["/tmp"]
         assert "PROMETHEUS_MULTIPROC_DIR" not in services[image]["environment"]

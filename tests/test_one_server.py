@@ -41,5 +41,5 @@ def test_nothing_else_starts_the_server_or_sets_it_up() -> None:
 def test_each_way_starts_it(service: str) -> None:
     """`make run`, the image and the tests."""
     assert re.search(rf"python -m {STARTED} {service} --port \d{{4}}\n", (ROOT / "Procfile").read_text())
-    assert f'CMD ["python", "-m", "{STARTED}", "{service}"]\n' in (ROOT / service / "Dockerfile").read_text()
+    assert f'CMD ["sh", "-c", "exec python -m {STARTED} \\"$SERVICE\\""]\n' in (ROOT / "Dockerfile").read_text()
     assert f'"-m", "{STARTED}"' in (ROOT / "tests" / "stack.py").read_text()
