@@ -1,6 +1,7 @@
-"""What the documents point at is there."""
+"""What the documents point at is there, and what they list is complete."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -10,15 +11,36 @@ import pytest
 from tests.stack import ROOT
 
 DOCUMENTS: Final = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("docs/**/*.md")]
-# A target that is neither an address nor a heading of the same page.
-LINK: Final = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
+DECISIONS: Final = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+# A target that is no address: a file, a heading, or a heading of a file.
+LINK: Final = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """Its headings as GitHub writes them in an address."""
+    headings = HEADING.findall(FENCED.sub("", document.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def wrong_links(document: Path) -> list[str]:
+    """A sentence for each link that leads nowhere: which one, and what is missing."""
+    found = []
+    for target, anchor in LINK.findall(document.read_text(encoding="utf-8")):
+        path = document.parent / unquote(target) if target else document
+        if not path.exists():
+            found.append(f"{target}: there is no such file; correct the link or add the file")
+        elif anchor and anchor not in anchors(path):
+            found.append(f"{target}#{anchor}: no such heading; there are {', '.join(sorted(anchors(path)))}")
+    return found
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_that_is_there(document: Path) -> None:
-    """Relative to where the document is, as a reader of the repository follows it."""
-    targets = [unquote(target) for target in LINK.findall(document.read_text(encoding="utf-8"))]
-    assert [target for target in targets if not (document.parent / target).exists()] == []
+    """Relative to where the document is, as a reader of the repository follows it; also to a heading that it names."""
+    wrong = wrong_links(document)
+    assert not wrong, f"{document.relative_to(ROOT)} has links that lead nowhere:\n" + "\n".join(wrong)
 
 
 def test_there_are_links() -> None:
@@ -26,9 +48,47 @@ def test_there_are_links() -> None:
     assert sum(len(LINK.findall(document.read_text(encoding="utf-8"))) for document in DOCUMENTS) > 50
 
 
-def test_the_readme_lists_every_decision_by_its_title() -> None:
+def test_every_page_is_found_from_the_readme() -> None:
+    """Link by link, so that no page is lost when another one moves."""
+    reached: set[Path] = set()
+    ahead = {ROOT / "README.md"}
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        targets = [unquote(target) for target, _ in LINK.findall(page.read_text(encoding="utf-8")) if target]
+        linked = {(page.parent / target).resolve() for target in targets if target.endswith(".md")}
+        ahead |= {path for path in linked if path.exists()} - reached
+    lost = sorted(str(page.relative_to(ROOT)) for page in DOCUMENTS if page.parent != ROOT and page not in reached)
+    assert not lost, f"no page that the README leads to has a link to {', '.join(lost)}; add one"
+
+
+def test_the_readme_is_short() -> None:
+    """It is read once, from the top; what is longer has a page in docs/."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").count("\n")
+    assert lines <= 200, f"README.md has {lines} lines, 200 are the limit: move a part to a page in docs/, and link it"
+
+
+def test_every_decision_is_listed_by_its_title() -> None:
     """Also the newest one."""
-    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    titles = {path: path.read_text(encoding="utf-8").splitlines()[0].partition(": ")[2] for path in decisions}
-    listed = "\n".join(f"- [{title}]({path.relative_to(ROOT)})" for path, title in titles.items())
-    assert listed in (ROOT / "README.md").read_text(encoding="utf-8")
+    wanted = []
+    for path in DECISIONS:
+        title = path.read_text(encoding="utf-8").splitlines()[0].partition(": ")[2]
+        wanted.append(f"- [{title}]({path.name})")
+    page = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    listed = [line for line in page.splitlines() if line.startswith("- [")]
+    missing = [line for line in wanted if line not in listed]
+    surplus = [line for line in listed if line not in wanted]
+    assert not missing, "docs/adr/README.md lacks these lines, or has another title in them:\n" + "\n".join(missing)
+    assert not surplus, "docs/adr/README.md has these lines without such a decision:\n" + "\n".join(surplus)
+    assert listed == wanted, "docs/adr/README.md must list the decisions by their numbers"
+
+
+def test_the_map_names_every_folder() -> None:
+    """Each service, each room of servicekit, and whatever else lies in the root."""
+    page = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {path.split("/")[0] for path in tracked if "/" in path}
+    rooms = {path.split("/")[1] for path in tracked if path.startswith("servicekit/") and not path.endswith(".ini")}
+    wanted = sorted(folders | rooms - {"tests", "__init__.py"})
+    missing = [name for name in wanted if f"`{name}`" not in page]
+    assert not missing, f"docs/map.md does not say what lives in {', '.join(missing)}; add a line"

@@ -1,4 +1,4 @@
-"""The README's examples are true: each curl command, run to the letter, has the answer that is printed below it."""
+"""The examples are true: each curl command, run to the letter, has the answer that is printed below it."""
 
 import json
 import re
@@ -15,7 +15,13 @@ import pytest
 from tests.client import Http
 from tests.stack import ROOT, Stack
 
-EXAMPLES: Final = re.findall(r"```bash\n(curl .*?)```\n```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+# In the order in which a reader comes to them; the second page counts on from the first.
+PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "examples.md")
+EXAMPLES: Final = [
+    example
+    for page in PAGES
+    for example in re.findall(r"```bash\n(curl .*?)```\n```json\n(.*?)```", page.read_text(), re.DOTALL)
+]
 PORTS: Final = {8000: "order_service", 8001: "product_stub", 8002: "payment_service"}
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REFERENCE: Final = re.compile(r"ECI\d{8}-[0-9A-F]{8}")
@@ -55,7 +61,7 @@ def run(make_stack: Callable[..., Stack], tmp_path: Path) -> Run:
 
 
 def differences(printed: Any, answered: Any, *, command: str, where: str = "") -> list[str]:
-    """Where an answer is not what the README prints. Times and made-up ids only have to look alike."""
+    """Where an answer is not what the page prints. Times and made-up ids only have to look alike."""
     if isinstance(printed, dict) and isinstance(answered, dict) and list(printed) == list(answered):
         pairs = [(f"{where}.{name}", printed[name], answered[name]) for name in printed]
     elif isinstance(printed, list) and isinstance(answered, list) and len(printed) == len(answered):
@@ -76,12 +82,12 @@ def _is_alike(printed: Any, answered: Any, command: str) -> bool:
 
 
 def test_there_are_examples() -> None:
-    """So that a change of the README's form does not quietly test nothing."""
-    assert len(EXAMPLES) >= 7
+    """So that a change of the pages' form does not quietly test nothing."""
+    assert len(EXAMPLES) >= 14
 
 
 def test_every_example_answers_as_printed(run: Run) -> None:
-    """In the README's order, on fresh databases: field by field, exact amounts included."""
+    """In the order of the pages, on fresh databases: field by field, exact amounts included."""
     for command, printed in EXAMPLES:
         answered = run(command)
         found = differences(

@@ -16,7 +16,7 @@ def assert_the_example_names_every_variable(
     """What settings.py and the server read, on whatever database, is what is explained: no more and no less.
 
     Args:
-        also: How the service's other names for its `DB_*` begin; those are in the README.
+        also: How the service's other names for its `DB_*` begin; those are in docs/databases.md.
     """
     example = Path(str(settings.__file__)).with_name(".env.example").read_text(encoding="utf-8")
     lines = [line.lstrip("#") for line in example.splitlines() if "=" in line and not line.startswith("# ")]
