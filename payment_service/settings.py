@@ -41,7 +41,7 @@ STATIC_URL = "/static/"
 STORAGES = base.STORAGES
 WHITENOISE_USE_FINDERS = True
 
-# Where no DB_* is set: the variables of seed 003, whose clients have door C, with its values.
+# Where no DB_* is set: the variables of seed 003, whose clients have the door `charges`, with its values.
 _MYSQL = environment.OtherNames(
     engine=databases.MYSQL,
     variables={

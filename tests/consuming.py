@@ -48,7 +48,7 @@ def all_are(stack: Stack, orders: list[str], status: str) -> bool:
 
 
 def charge(stack: Stack, order: str) -> str:
-    """Paid by somebody else, at door D; returns the transaction."""
+    """Paid by somebody else, at `process`; returns the transaction."""
     answer = stack.payments.post(
         "/api/v1/payments/process", {"order_id": order, "amount": 20, "currency": "USD", **CARD}
     )

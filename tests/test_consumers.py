@@ -93,7 +93,7 @@ def published(topics: Topics, order: str) -> list[str]:
 
 
 def test_orders_are_settled_and_refunded_by_what_kafka_tells(stack: Stack, topics: Topics, consumer: Process) -> None:
-    """Paid through door B and door D, refunded at door D: unknown to the order service until somebody consumes."""
+    """Paid through `pay` and `process`, refunded at `process`: unknown to the order service until somebody consumes."""
     by_pay, by_card = an_unpaid_order(stack), an_unpaid_order(stack)
     assert stack.payments.post("/pay", {"order_id": by_pay, "amount": "20.00"}).status == 200
     transaction = charge(stack, by_card)

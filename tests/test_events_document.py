@@ -131,29 +131,34 @@ def headers_of(message: Message) -> dict[str, str]:
 
 def test_every_type_is_published_and_every_published_type_is_documented(published: list[tuple[str, Message]]) -> None:
     """On the channel that the document names for it."""
-    seen: dict[str, set[str]] = defaultdict(set)
-    for channel, message in published:
-        seen[channel].add(type_of(message))
+    seen = {(channel, type_of(message)) for channel, message in published}
     documented = {
-        channel: {resolved(message)["name"] for message in each["messages"].values()}
+        (channel, resolved(message)["name"])
         for channel, each in DOCUMENT["channels"].items()
+        for message in each["messages"].values()
     }
-    assert seen == documented
+    assert seen == documented, (
+        f"published and not in docs/asyncapi/events.yaml (add a message to its channel): {sorted(seen - documented)}\n"
+        f"documented and not published (let live_every_life do what publishes it): {sorted(documented - seen)}"
+    )
 
 
 def test_headers_key_and_payload_are_as_documented(published: list[tuple[str, Message]]) -> None:
     """Of each message; no header and no field that the document does not name."""
-    found = []
+    found: set[tuple[str, str]] = set()
     named = set(resolved(DOCUMENT["components"]["schemas"]["Headers"])["properties"])
     for _, message in published:
         documented, headers = MESSAGES[type_of(message)], headers_of(message)
         key, value = (message.key() or b"").decode(), exact(message)
-        found += complaints(documented["headers"], headers)
-        found += complaints(documented["payload"], value, closed=True)
-        found += complaints(documented["bindings"]["kafka"]["key"], key)
-        assert set(headers) <= named
+        wrong = complaints(documented["headers"], headers)
+        wrong += complaints(documented["payload"], value, closed=True)
+        wrong += complaints(documented["bindings"]["kafka"]["key"], key)
+        wrong += [f"header {name} is not named" for name in set(headers) - named]
+        found |= {(type_of(message), each) for each in wrong}
         assert headers["ce_partitionkey"] == key
-    assert found == []
+    assert not found, "mend the message in docs/asyncapi/events.yaml, or what is published:\n" + "\n".join(
+        f"{kind}: {each}" for kind, each in sorted(found)
+    )
 
 
 def test_a_key_is_the_orders_id(published: list[tuple[str, Message]]) -> None:

@@ -34,7 +34,7 @@ class Order(models.Model):
     payment_method = models.CharField(max_length=32, blank=True)
     # The gateway's own token, never card data; forgotten once no attempt can need it again.
     payment_token = models.CharField(max_length=255, blank=True)
-    payment_status = models.CharField(max_length=32, blank=True, help_text="The last one known, in door A's words.")
+    payment_status = models.CharField(max_length=32, blank=True, help_text="The last one known, as at /api/payments.")
     # How much went back so far, as the payment service has told.
     refunded_amount = amount_column(default=Decimal("0.00"), db_default=Decimal("0.00"))
     # Why the gateway refuses for good to give back what is held and not wanted any more; waits for a person.

@@ -1,28 +1,23 @@
 """The committed OpenAPI document is the one that the code makes."""
 
 import inspect
-from pathlib import Path
 from typing import Any
 
 import pytest
-from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from order_service.orders import writes
 from order_service.orders.api import docs
 from order_service.orders.api.presenters import order_json
 from order_service.orders.api.schemas import OrderOut, PlaceOrderIn
 from order_service.tests.conftest import Shop
+from servicekit.tests.documents import assert_openapi_is_current
 from servicekit.tests.looking import assert_every_list_is_a_read
 from servicekit.web.fields import parsed
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "openapi" / "order_service.yaml"
-
 
 def test_committed_document_is_current() -> None:
-    """Else: python order_service/manage.py spectacular --validate --file docs/openapi/order_service.yaml"""
-    made = OpenApiYamlRenderer().render(SchemaGenerator().get_schema(request=None, public=True), renderer_context={})
-    assert COMMITTED.read_bytes() == made
+    """To the byte; the message has the command that makes it anew."""
+    assert_openapi_is_current("order_service")
 
 
 def test_every_list_has_places_of_its_own() -> None:

@@ -380,7 +380,7 @@ def test_another_amount_than_was_paid_is_no_refund(shop: Shop, status: str) -> N
 
 
 def test_a_failed_payment_over_a_negative_amount_is_one(wire: responses.RequestsMock) -> None:
-    """Door A keeps those; a stranger who made one must not keep the order from its end."""
+    """The door `payments` keeps those; a stranger who made one must not keep the order from its end."""
     wire.get(f"{PAYMENTS}{ORDER}/", json={**PAYMENT, "status": "FAILED", "amount": -5})
     assert payments().find(ORDER) == PaymentSeen("FAILED", Decimal("-5.00"), "USD")
 

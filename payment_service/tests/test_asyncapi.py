@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from payment_service.payments.states import BLOCKED_EVENTS, EVENTS, TAKEN_UP
+from servicekit.tests.documents import assert_documented
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncapi" / "events.yaml"
 
@@ -14,4 +15,8 @@ def test_every_event_type_is_documented() -> None:
     document = yaml.safe_load(DOCUMENT.read_text())
     messages = document["components"]["messages"]
     names = [each["$ref"].rpartition("/")[2] for each in document["channels"]["payments"]["messages"].values()]
-    assert {messages[name]["name"] for name in names} == {*EVENTS.values(), *BLOCKED_EVENTS.values(), TAKEN_UP}
+    assert_documented(
+        "payment_service/payments/states.py",
+        documented=[messages[name]["name"] for name in names],
+        told={*EVENTS.values(), *BLOCKED_EVENTS.values(), TAKEN_UP},
+    )

@@ -26,7 +26,7 @@ def process(client: APIClient, **more: Any) -> str:
 
 
 def shown(client: APIClient) -> list[tuple[str, ...]]:
-    """(amount, authorized, refunded) at doors C and D, after the amount at door A, which all say the same."""
+    """(amount, authorized, refunded) at `charges` and `process`, after the amount at `payments`; all say the same."""
     (item,) = exact(client.get("/v1/payments", {"order_id": ORDER}))["items"]
     record = exact(client.get(f"{D}/order/{ORDER}"))
     first = exact(client.get(f"/api/payments/{ORDER}/"))

@@ -75,7 +75,7 @@ def test_a_refund_of_a_void_is_asked_for_once(
 
 
 def test_a_person_sees_it_at_every_door(blocked_refund: Payment, client: APIClient) -> None:
-    """Door A's answer, door D's record, the event and the metric."""
+    """The answer of `payments`, the record of `process`, the event and the metric."""
     shown = exact(client.get(f"/api/payments/{ORDER}/"))
     assert (shown["status"], shown["refund_blocked"]) == ("COMPLETED", DISPUTED)
     record = exact(client.get(f"/api/v1/payments/order/{ORDER}"))

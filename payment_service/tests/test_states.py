@@ -86,6 +86,8 @@ def test_the_columns_take_every_status() -> None:
 def test_the_documented_diagram_is_current() -> None:
     """docs/payment-states.md shows the table as it is."""
     document = (HERE.parent / "docs" / "payment-states.md").read_text()
-    assert f"```mermaid\n{states.diagram()}\n```" in document
+    wanted = f"```mermaid\n{states.diagram()}\n```"
+    assert wanted in document, f"docs/payment-states.md must have this diagram, or states.py another table:\n{wanted}"
     for status in Status:
-        assert f"| `{status}` | `{states.PAYMENTS_NAMES[status]}` | `{states.CHARGES_NAMES[status]}` |" in document
+        row = f"| `{status}` | `{states.PAYMENTS_NAMES[status]}` | `{states.CHARGES_NAMES[status]}` |"
+        assert row in document, f"docs/payment-states.md must have a row that begins with {row}"

@@ -1,19 +1,16 @@
 """The OpenAPI document: committed, current, complete with examples, and true."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 
 from servicekit import exactjson
-
-COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi" / "product_stub.yaml"
+from servicekit.tests.documents import assert_openapi_is_current
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +18,9 @@ def document() -> Any:
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
-def test_the_committed_document_is_current(document: Any) -> None:
-    """Made anew with `manage.py spectacular --file docs/openapi/product_stub.yaml` whenever the API changes."""
-    assert COMMITTED.read_bytes() == OpenApiYamlRenderer().render(document, renderer_context={})
+def test_the_committed_document_is_current() -> None:
+    """To the byte; the message has the command that makes it anew."""
+    assert_openapi_is_current("product_stub")
 
 
 def test_the_document_is_valid_and_made_without_a_warning(document: Any) -> None:

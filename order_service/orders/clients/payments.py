@@ -1,4 +1,4 @@
-"""The payment service over REST, through its door A."""
+"""The payment service over REST, through its door `payments`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -51,7 +51,7 @@ class RestPayments:
     """`Payments` over HTTP.
 
     Args:
-        default_currency: The one that door A leaves out of its answers.
+        default_currency: The one that the door `payments` leaves out of its answers.
     """
 
     def __init__(self, http: HttpClient, *, default_currency: str) -> None:

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('pay_later', models.BooleanField(default=False)),
                 ('payment_method', models.CharField(blank=True, max_length=32)),
                 ('payment_token', models.CharField(blank=True, max_length=255)),
-                ('payment_status', models.CharField(blank=True, help_text="The last one known, in door A's words.", max_length=32)),
+                ('payment_status', models.CharField(blank=True, help_text="The last one known, as at /api/payments.", max_length=32)),
                 ('step', models.CharField(choices=[('placed', 'placed'), ('reserved', 'reserved'), ('settled', 'settled'), ('refunding', 'refunding'), ('compensating', 'compensating'), ('closed', 'closed')], default='placed', max_length=16)),
                 ('attempt', models.PositiveSmallIntegerField(default=0)),
                 ('postponed', models.PositiveSmallIntegerField(default=0)),

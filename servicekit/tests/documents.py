@@ -1,0 +1,45 @@
+"""Documents that the code makes, held against the committed ones: what differs, and which command mends it."""
+
+from collections.abc import Iterable
+from difflib import unified_diff
+from pathlib import Path
+from typing import Final
+
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+# Lines of a difference that are shown: enough to know it by.
+_SHOWN: Final = 40
+
+
+def assert_openapi_is_current(service: str) -> None:
+    """docs/openapi/SERVICE.yaml is what the code of this process makes, to the byte."""
+    made = OpenApiYamlRenderer().render(SchemaGenerator().get_schema(request=None, public=True), renderer_context={})
+    path = f"docs/openapi/{service}.yaml"
+    committed = (_ROOT / path).read_bytes()
+    changes = list(
+        unified_diff(committed.decode().splitlines(), made.decode().splitlines(), path, "the code", lineterm="", n=2)
+    )
+    if committed != made:
+        raise AssertionError(
+            f"{path} is not what the code makes. If the change of the API is meant, run\n"
+            f"    python {service}/manage.py spectacular --validate --file {path}\n"
+            f"and commit it. What differs:\n{_shown(changes)}"
+        )
+
+
+def assert_documented(what: str, *, documented: Iterable[str], told: Iterable[str]) -> None:
+    """docs/asyncapi/events.yaml has exactly the event types that the code can publish."""
+    written, sent = set(documented), set(told)
+    if written != sent:
+        raise AssertionError(
+            f"docs/asyncapi/events.yaml and {what} differ.\n"
+            f"Published and not documented (add a message and its line in the channel): {sorted(sent - written)}\n"
+            f"Documented and not published (remove them, or publish them): {sorted(written - sent)}"
+        )
+
+
+def _shown(changes: list[str]) -> str:
+    left = len(changes) - _SHOWN
+    return "\n".join([*changes[:_SHOWN], *([f"... and {left} lines more"] if left > 0 else [])])
