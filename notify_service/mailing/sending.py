@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from notify_service.mailing.models import Mail
 from servicekit.db import clock
+from servicekit.retry import Backoff
 from servicekit.runtime import workers
 
 log = structlog.get_logger()
@@ -26,8 +27,7 @@ BATCH: Final = 20
 # One purge statement's size, so that it never holds the write lock for long.
 PURGE_BATCH: Final = 500
 # Waits after a mail server that refused or was away: 1, 2, 4 ... seconds.
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 3600.0
+SERVER_DOWN: Final = Backoff(first_s=1.0, longest_s=3600.0)
 # After some two days a mail is no news any more.
 MOST_TRIES: Final = 60
 # By RFC 2606 nobody's domain, so no other mail has the same Message-ID.
@@ -83,8 +83,7 @@ def _message(mail: Mail) -> EmailMessage:
 
 def _put_off(mail: Mail, problem: str) -> None:
     """Send it later, each time a little later; some day never."""
-    wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(mail.tries - 1, 20))
-    due_at = None if mail.tries >= MOST_TRIES else clock.seconds_from_now(wait_s)
+    due_at = None if mail.tries >= MOST_TRIES else clock.seconds_from_now(SERVER_DOWN.wait_s(mail.tries - 1))
     Mail.objects.filter(pk=mail.pk, tries=mail.tries, sent_at=None).update(due_at=due_at)
     event = "mail.given_up" if due_at is None else "mail.put_off"
     log.warning(event, number=mail.number, tries=mail.tries, problem=problem)

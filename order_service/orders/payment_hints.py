@@ -16,11 +16,12 @@ from django.db.models.functions import Now
 from order_service.orders.models import Order
 from order_service.orders.states import Status, Step
 from servicekit.db import clock
+from servicekit.retry import Backoff
 
-# After a question that could not be asked, or that moved the order and left it in somebody's hands.
-ASK_AGAIN_AFTER_S: Final = 2.0
-# The former is doubled each time, up to this.
-LONGEST_WAIT_S: Final = 30.0
+# After a question that moved the order and left it in somebody's hands, or that could not be asked.
+ASK_AGAIN: Final = Backoff(first_s=2.0, longest_s=30.0)
+# After one that failed for a reason that is no outage: a person has to put something right.
+ASK_AFTER_A_PERSON: Final = Backoff(first_s=2.0, longest_s=600.0)
 # Nobody has it in hand. Of one that somebody has, what is answered now may be news to it only later: it must wait.
 _AT_REST: Final = Q(step=Step.CLOSED.value) | Q(step=Step.RESERVED.value, pay_later=True)
 
@@ -87,13 +88,12 @@ def forget(order: Waiting, claimed: datetime) -> None:
 def keep(order: Waiting, claimed: datetime) -> None:
     """It was asked, and is to be asked again a little later."""
     asked = Order.objects.filter(pk=order.number, ask_at=claimed)
-    asked.update(ask_at=clock.seconds_from_now(ASK_AGAIN_AFTER_S), ask_tries=0)
+    asked.update(ask_at=clock.seconds_from_now(ASK_AGAIN.first_s), ask_tries=0)
 
 
-def put_off(order: Waiting, *, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+def put_off(order: Waiting, *, backoff: Backoff = ASK_AGAIN) -> None:
     """It could not be asked: again later, after a wait that doubles each time."""
     tries = Order.objects.values_list("ask_tries", flat=True).get(pk=order.number)
-    wait_s = min(longest_wait_s, ASK_AGAIN_AFTER_S * 2.0 ** min(tries, 10))
     Order.objects.filter(pk=order.number, ask_at__isnull=False).update(
-        ask_at=clock.seconds_from_now(wait_s), ask_tries=min(tries + 1, 1000)
+        ask_at=clock.seconds_from_now(backoff.wait_s(tries)), ask_tries=min(tries + 1, 1000)
     )

@@ -32,7 +32,7 @@ from order_service.orders.ports import (
 )
 from order_service.orders.states import Status, Step
 from servicekit import money
-from servicekit.retry import RetryPolicy
+from servicekit.retry import Backoff, RetryPolicy
 
 # How often a payment service that knows no void is asked whether it holds money after all, before it is believed that
 # it does not: over 1 + 2 + 4 s, twice a call's time-out.
@@ -97,21 +97,20 @@ def waits_for_its_customer(order: Order) -> bool:
 class _Later(Exception):
     """The step cannot be finished now and must be taken up again."""
 
-    def __init__(self, why: str, *, longest_wait_s: float = writes.LONGEST_POSTPONEMENT_S) -> None:
+    def __init__(self, why: str, *, backoff: Backoff = writes.PEER_DOWN) -> None:
         super().__init__(why)
-        self.longest_wait_s = longest_wait_s
+        self.backoff = backoff
 
 
 def _later(outage: Unreachable, *, whose: str = "") -> _Later:
     """What a person has to put right is not asked about as often as what comes back by itself."""
     is_for_a_person = isinstance(outage, Unusable)
-    longest_wait_s = writes.LONGEST_WAIT_FOR_A_PERSON_S if is_for_a_person else writes.LONGEST_POSTPONEMENT_S
-    return _Later(whose + outage.why, longest_wait_s=longest_wait_s)
+    return _Later(whose + outage.why, backoff=writes.PERSON_NEEDED if is_for_a_person else writes.PEER_DOWN)
 
 
 def _postpone(order: Order, later: _Later) -> Order:
     try:
-        return writes.postpone(order, why=str(later), longest_wait_s=later.longest_wait_s)
+        return writes.postpone(order, why=str(later), backoff=later.backoff)
     except OrderMoved:
         return reads.get_order(order.uid)
 
@@ -196,13 +195,13 @@ def refund_payment(order: Order, run: Run) -> Order:
     except Unreachable as outage:
         raise _later(outage) from outage
     if seen is None:
-        raise _Later("there is no payment", longest_wait_s=writes.LONGEST_WAIT_FOR_A_PERSON_S)
+        raise _Later("there is no payment", backoff=writes.PERSON_NEEDED)
     if seen.refund_blocked:
         writes.note_payment_status(order, seen.status)
         return writes.block_refund(order, reason=seen.refund_blocked)
     if not seen.is_of(order.total_amount):
         why = f"payment is over {seen.amount}, the order over {order.total_amount}"
-        raise _Later(why, longest_wait_s=writes.LONGEST_WAIT_FOR_A_PERSON_S)
+        raise _Later(why, backoff=writes.PERSON_NEEDED)
     if not seen.gave_all_back():
         raise _Later(f"payment is {seen.status}")
     return writes.record_refund(order, payment_status=seen.status)
@@ -213,8 +212,8 @@ def compensate(order: Order, run: Run) -> Order:
     problems = [problem for undo in (release_stock, void_payment) if (problem := undo(order, run))]
     if problems:
         # The shortest of their waits: what comes back by itself is not to wait for a person.
-        longest_wait_s = min(problem.longest_wait_s for problem in problems)
-        raise _Later("; ".join(map(str, problems)), longest_wait_s=longest_wait_s)
+        soonest = min((problem.backoff for problem in problems), key=lambda backoff: backoff.longest_s)
+        raise _Later("; ".join(map(str, problems)), backoff=soonest)
     if order.refund_blocked:
         return writes.block_refund(order, reason=order.refund_blocked)
     return writes.close(order, outcome="compensated")

@@ -78,7 +78,7 @@ def _ask(order: payment_hints.Waiting, run: saga.Run) -> bool | None:
 
 
 def _put_off(order: payment_hints.Waiting, _why: str) -> None:
-    payment_hints.put_off(order, longest_wait_s=writes.LONGEST_WAIT_FOR_A_PERSON_S)
+    payment_hints.put_off(order, backoff=payment_hints.ASK_AFTER_A_PERSON)
 
 
 def jobs() -> Sequence[tuple[str, workers.Job]]:

@@ -24,6 +24,7 @@ from servicekit import money
 from servicekit.db import clock, fast_sql
 from servicekit.db.transactions import in_one_transaction
 from servicekit.events import store
+from servicekit.retry import Backoff
 
 AGGREGATE: Final = "order"
 # What the line's column holds; a longer name is cut, the product id is what counts.
@@ -31,10 +32,9 @@ MAX_NAME_LENGTH: Final = 255
 
 # A worker's waits for a peer that is down: 1, 2, 4 ... seconds. The ceiling bounds how long an order stays unfinished
 # after the peer is back.
-FIRST_POSTPONEMENT_S: Final = 1.0
-LONGEST_POSTPONEMENT_S: Final = 30.0
+PEER_DOWN: Final = Backoff(first_s=1.0, longest_s=30.0)
 # And of one that waits for a person to put something right: it is not to fill the log and the trail meanwhile.
-LONGEST_WAIT_FOR_A_PERSON_S: Final = 600.0
+PERSON_NEEDED: Final = Backoff(first_s=1.0, longest_s=600.0)
 
 
 @in_one_transaction
@@ -176,11 +176,17 @@ def close(order: Order, *, outcome: str) -> Order:
     return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None, refund_blocked="")
 
 
-def postpone(order: Order, *, why: str, longest_wait_s: float = LONGEST_POSTPONEMENT_S) -> Order:
+def postpone(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
     """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
-    wait_s = _postponement_s(order.postponed, longest_wait_s)
     data = {"step": order.step, "why": why}
-    return _move(order, "order.postponed", data, step=None, due_in_s=wait_s, postponed=min(order.postponed + 1, 1000))
+    return _move(
+        order,
+        "order.postponed",
+        data,
+        step=None,
+        due_in_s=backoff.wait_s(order.postponed),
+        postponed=min(order.postponed + 1, 1000),
+    )
 
 
 def set_aside(number: int, *, why: str) -> None:
@@ -190,18 +196,13 @@ def set_aside(number: int, *, why: str) -> None:
     """
     try:
         order = Order.objects.get(pk=number)
-        postpone(order, why=why, longest_wait_s=LONGEST_WAIT_FOR_A_PERSON_S)
+        postpone(order, why=why, backoff=PERSON_NEEDED)
     except OrderMoved:
         return  # somebody else has it in hand
     except Exception:  # a row that cannot even be read or moved must not stay in front of the others, either
         times = Order.objects.filter(pk=number).values_list("postponed", flat=True).get()
-        wait_s = _postponement_s(times, LONGEST_WAIT_FOR_A_PERSON_S)
-        Order.objects.filter(pk=number).update(due_at=clock.seconds_from_now(wait_s), postponed=min(times + 1, 1000))
-
-
-def _postponement_s(times: int, longest_wait_s: float) -> float:
-    """Seconds that an order waits which was postponed `times` times in its present step before."""
-    return min(longest_wait_s, FIRST_POSTPONEMENT_S * 2.0 ** min(times, 10))
+        due_at = clock.seconds_from_now(PERSON_NEEDED.wait_s(times))
+        Order.objects.filter(pk=number).update(due_at=due_at, postponed=min(times + 1, 1000))
 
 
 def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal | None = None) -> Order:

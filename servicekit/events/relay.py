@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from servicekit.events import outbox
 from servicekit.events.lease import LEASE_S, Lease, LeaseLost
 from servicekit.events.publishers.base import Outcome, Publisher, Refusal
+from servicekit.retry import Backoff
 
 log = structlog.get_logger()
 
@@ -28,9 +29,8 @@ GLANCE_S: Final = 0.1
 GATHER_S: Final = 0.2
 # How soon to look whether another relay is gone.
 ANOTHER_WORKS_S: Final = 1.0
-# After a refusal that may not last: doubled up to the longest.
-FIRST_WAIT_S: Final = 0.5
-LONGEST_WAIT_S: Final = 30.0
+# After a refusal that may not last.
+REFUSED: Final = Backoff(first_s=0.5, longest_s=30.0)
 
 _PUBLISHED: Final = Counter("events_published", "Events that this process published.")
 _REFUSED: Final = Counter("events_refused", "Events that were not taken, at each try.", ("error",))
@@ -145,7 +145,7 @@ class Relay:
         if not alone:
             self._alone_to = max({*refused}.difference(passing), default=self._alone_to)
         if passing:
-            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._refusals_in_a_row, 20))
+            wait_s = REFUSED.wait_s(self._refusals_in_a_row)
             self._refusals_in_a_row += 1
             self._rest(wait_s)
             first = refused[passing[0]]

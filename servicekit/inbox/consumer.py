@@ -18,6 +18,7 @@ from servicekit.inbox import metrics, parking
 from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
 from servicekit.inbox.receive import AWAY, Subscription, receive
+from servicekit.retry import Backoff
 
 log = structlog.get_logger()
 
@@ -25,8 +26,7 @@ log = structlog.get_logger()
 BATCH: Final = 100
 # Waits after something that a message needs was away: 0.1, 0.2, 0.4 ... seconds. The ceiling bounds how long the
 # consumer is idle after that is back.
-FIRST_WAIT_S: Final = 0.1
-LONGEST_WAIT_S: Final = 10.0
+AWAY_FOR_NOW: Final = Backoff(first_s=0.1, longest_s=10.0)
 # Of what is no outage.
 TRIES_BEFORE_PARKING: Final = 5
 # An orderly end waits no longer than this for the broker to note what was taken; if it does not, that is delivered
@@ -146,7 +146,7 @@ class Consumer:
             self._client.resume(self._client.assignment())
 
     def _leave_for_later(self, problem: Exception) -> bool:
-        wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures, 20))
+        wait_s = AWAY_FOR_NOW.wait_s(self._failures)
         self._failures += 1
         self._retry_at = self._clock() + wait_s
         metrics.count_retry(self._subscription.consumer)

@@ -14,6 +14,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 from prometheus_client import Counter
 
+from servicekit.retry import Backoff
 from servicekit.runtime import processes
 from servicekit.storage import naming
 
@@ -24,8 +25,6 @@ IDLE_S: Final = 1.0
 
 # The longest that a job which fails again and again is left alone: after the fault's end it is taken up this soon.
 LONGEST_WAIT_S: Final = 10.0
-# 2^20 s is far above the longest wait; it only keeps the number small.
-_MOST_DOUBLINGS: Final = 20
 
 _ROWS_FAILED: Final = Counter(
     "worker_rows_failed",
@@ -142,7 +141,7 @@ class _Turn:
             return 0
         done = _run_job(self.name, self.job)
         if done is None:
-            self.not_before = clock() + min(LONGEST_WAIT_S, idle_s * 2.0 ** min(self.failures, _MOST_DOUBLINGS))
+            self.not_before = clock() + Backoff(idle_s, LONGEST_WAIT_S).wait_s(self.failures)
             self.failures += 1
             return 0
         self.failures = 0

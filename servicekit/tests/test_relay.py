@@ -117,9 +117,9 @@ def test_what_was_not_acknowledged_is_sent_again(broker: FakeBroker) -> None:
     broker.refuses = {"event.2": NO_TOPIC}
     relays = RelayAt(broker)
     assert relays.run_once() == 1
-    assert relays.run_after(relay.FIRST_WAIT_S / 2) == 0
+    assert relays.run_after(relay.REFUSED.first_s / 2) == 0
     broker.refuses = {}
-    assert relays.run_after(relay.FIRST_WAIT_S) == 2
+    assert relays.run_after(relay.REFUSED.first_s) == 2
     assert broker.taken == told
     assert DeadLetter.objects.count() == 0
 
@@ -130,7 +130,7 @@ def test_it_waits_longer_each_time_and_says_so(broker: FakeBroker, log_lines: An
     broker.refuses = {"event.1": NO_TOPIC}
     relays = RelayAt(broker)
     for _ in range(9):
-        relays.run_after(relay.LONGEST_WAIT_S)
+        relays.run_after(relay.REFUSED.longest_s)
     waits = [line["retry_in_s"] for line in log_lines() if line["event"] == "events.refused"]
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     assert (unpublished(), DeadLetter.objects.count()) == (["event.1"], 0)

@@ -110,7 +110,7 @@ def _keep_set_aside(payment: Payment, refusal: Declined) -> Payment:
     """What comes of a void that was refused."""
     attempt = payment.attempt + 1
     if refusal.retryable:
-        later = clock.seconds_from_now(moves.wait_s(payment.tries, longest_s=moves.LONGEST_WAIT_AFTER_DECLINE_S))
+        later = clock.seconds_from_now(moves.DECLINED.wait_s(payment.tries))
         return _note_refusal(payment, refusal, attempt=attempt, tries=payment.tries + 1, due_at=later)
     told = {"held": money.two_decimals(payment.amount)}
     return moves.block(payment, Operation.VOID, refusal, told=told, attempt=attempt, **_noted(refusal))

@@ -18,16 +18,14 @@ from servicekit import money
 from servicekit.db import clock
 from servicekit.db.transactions import in_one_transaction
 from servicekit.events import store
+from servicekit.retry import Backoff
 
 log = structlog.get_logger()
 
 # The first wait after a failure, and the longest: what is stuck is settled soon after whatever was down is back.
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 30.0
+PEER_DOWN: Final = Backoff(first_s=1.0, longest_s=30.0)
 # A gateway that says no to giving money back will hardly say yes half a minute later; a person may have to look.
-LONGEST_WAIT_AFTER_DECLINE_S: Final = 3600.0
-# 2^20 s is far above the longest wait; it only keeps the number small.
-_MOST_DOUBLINGS: Final = 20
+DECLINED: Final = Backoff(first_s=1.0, longest_s=3600.0)
 # What a payment is that waits for nobody.
 UNBLOCKED: Final[Mapping[str, Any]] = {"blocked": "", "blocked_reason": "", "blocked_at": None}
 
@@ -141,14 +139,9 @@ def claim(payment: Payment) -> Payment | None:
 def postpone(payment: Payment) -> Payment:
     """Give a claimed payment back for later, each time a little later. Nothing happens when the claim is lost."""
     Payment.objects.filter(pk=payment.pk, version=payment.version).update(
-        due_at=clock.seconds_from_now(wait_s(payment.tries, longest_s=LONGEST_WAIT_S)), tries=F("tries") + 1
+        due_at=clock.seconds_from_now(PEER_DOWN.wait_s(payment.tries)), tries=F("tries") + 1
     )
     return Payment.objects.get(pk=payment.pk)
-
-
-def wait_s(tries: int, *, longest_s: float) -> float:
-    """Seconds to wait after so many failures in a row, each time twice as long."""
-    return min(longest_s, FIRST_WAIT_S * 2.0 ** min(tries, _MOST_DOUBLINGS))
 
 
 def set_aside(model: type[Payment] | type[Refund], number: int, _why: str) -> None:
@@ -158,7 +151,7 @@ def set_aside(model: type[Payment] | type[Refund], number: int, _why: str) -> No
     """
     tries = model.objects.values_list("tries", flat=True).get(pk=number)
     model.objects.filter(pk=number, due_at__isnull=False).update(
-        due_at=clock.seconds_from_now(wait_s(tries, longest_s=LONGEST_WAIT_AFTER_DECLINE_S)), tries=F("tries") + 1
+        due_at=clock.seconds_from_now(DECLINED.wait_s(tries)), tries=F("tries") + 1
     )
 
 

@@ -23,12 +23,11 @@ from payment_service.payments.gateways.base import Approved, Declined, Outcome
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment, Refund
 from payment_service.payments.states import Operation, RefundStatus, Status
 from payment_service.payments.writes.moves import (
-    LONGEST_WAIT_AFTER_DECLINE_S,
-    LONGEST_WAIT_S,
+    DECLINED,
+    PEER_DOWN,
     UNBLOCKED,
     block,
     move,
-    wait_s,
 )
 from servicekit import money
 from servicekit.db import clock
@@ -176,7 +175,7 @@ def claim_refund(refund: Refund) -> Refund | None:
 def postpone_refund(refund: Refund) -> Refund:
     """Give a refund back for later, each time a little later. Nothing happens when the claim is lost."""
     Refund.objects.filter(pk=refund.pk, version=refund.version).update(
-        due_at=clock.seconds_from_now(wait_s(refund.tries, longest_s=LONGEST_WAIT_S)), tries=F("tries") + 1
+        due_at=clock.seconds_from_now(PEER_DOWN.wait_s(refund.tries)), tries=F("tries") + 1
     )
     return _fresh(refund)
 
@@ -265,7 +264,7 @@ def _try_again_later(refund: Refund, refusal: Declined) -> None:
         tries=refund.tries + 1,
         version=refund.version + 1,
         updated_at=timezone.now(),
-        due_at=clock.seconds_from_now(wait_s(refund.tries, longest_s=LONGEST_WAIT_AFTER_DECLINE_S)),
+        due_at=clock.seconds_from_now(DECLINED.wait_s(refund.tries)),
         **_noted(refusal),
     ):
         raise Overtaken

@@ -2,14 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
-from payment_service.payments.writes.moves import FIRST_WAIT_S, LONGEST_WAIT_S
-
-# 2^20 s is far above the longest wait; it only keeps the number small.
-_MOST_DOUBLINGS: Final = 20
+from payment_service.payments.writes.moves import PEER_DOWN
 
 
 def left_undone(payment: Payment, refunds: Sequence[Refund], *, now: datetime, quiet_for: timedelta) -> Iterator[str]:
@@ -37,13 +33,7 @@ def left_undone(payment: Payment, refunds: Sequence[Refund], *, now: datetime, q
 
 def at_least_waited(overdue: timedelta, *, tries: int) -> timedelta:
     """For how long a row has been due at the least: all its waits so far, or since it fell due."""
-    waits_s = [
-        min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(n, _MOST_DOUBLINGS)) for n in range(min(tries, _MOST_DOUBLINGS))
-    ]
-    more_s = LONGEST_WAIT_S * max(0, tries - _MOST_DOUBLINGS)
-    return max(
-        overdue, timedelta(seconds=sum(waits_s) - waits_s[-1] + more_s) if waits_s else timedelta(0), timedelta(0)
-    )
+    return max(overdue, timedelta(seconds=PEER_DOWN.waited_s(tries - 1)), timedelta(0))
 
 
 def _seconds(span: timedelta) -> str:
