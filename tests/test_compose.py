@@ -100,7 +100,8 @@ def test_nothing_takes_all_of_a_machine(services: Configuration) -> None:
     """Everybody has a limit on memory, and on processes and threads."""
     for name, service in services.items():
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
-        assert 256 <= int(service["pids_limit"]) <= 1024, name
+        # A number: docker-compose 1 does not start a container whose limit is a text.
+        assert service["pids_limit"] in {256, 1024}, name
 
 
 def ports_of(services: Configuration) -> list[str]:
