@@ -7,6 +7,7 @@ server on whose threads the work is done is not worth having.
 """
 
 import argparse
+import signal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -44,6 +45,9 @@ def serve(settings: Settings) -> None:
 
 def _work(settings: Settings, worker_id: int, *_: object) -> None:
     """What a worker process does. All of Django is loaded in it alone, so that the process above stays small."""
+    # Until it serves, ending is all that a signal can ask for: those of the process above wait for it in vain.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     application = import_module(f"{settings.service}.wsgi").application
     import_module("servicekit.runtime.listening").work(settings, application, worker_id)
 
