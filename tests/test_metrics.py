@@ -45,6 +45,16 @@ def test_each_service_counts_its_requests(stack: Stack, name: str) -> None:
     assert not [series for series in after if "here" in series]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_metric_is_in_the_guide(stack: Stack, name: str) -> None:
+    """Under the name that Prometheus asks for; but for those of every Python program (`python_...`, `process_...`)."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    text = Http(stack.services[name].url).get("/metrics").text
+    ours = re.findall(r"^# TYPE (?!python_|process_)(\w+)", text, re.MULTILINE)
+    missing = [family for family in ours if f"`{family}" not in page]
+    assert not missing, f"docs/operating.md, Watching it, does not have {', '.join(missing)}: add a row"
+
+
 def test_an_order_is_counted_in_both_ledgers(make_stack: MakeStack) -> None:
     """Paid there, charged here, under the names that are promised."""
     stack = make_stack()

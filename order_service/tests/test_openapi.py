@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from order_service.orders import writes
 from order_service.orders.api import docs
@@ -11,7 +12,7 @@ from order_service.orders.api.presenters import order_json
 from order_service.orders.api.schemas import OrderOut, PlaceOrderIn
 from order_service.tests.conftest import Shop
 from servicekit.tests.documents import assert_openapi_is_current
-from servicekit.tests.looking import assert_every_list_is_a_read
+from servicekit.tests.looking import assert_every_list_is_a_read, assert_every_post_takes_a_key
 from servicekit.web.fields import parsed
 
 
@@ -37,3 +38,9 @@ def test_what_a_client_sends_is_what_is_stored() -> None:
     asked: dict[str, Any] = parsed(PlaceOrderIn, {"customer_name": "Alice", "product_ids": [1]})
     takes = inspect.signature(writes.place_order).parameters.values()
     assert sorted(asked) == sorted(each.name for each in takes if each.kind == each.KEYWORD_ONLY)
+
+
+@pytest.mark.django_db
+def test_every_post_takes_an_idempotency_key(client: Client) -> None:
+    """A repeat never does a thing twice, whichever operation it repeats."""
+    assert_every_post_takes_a_key(client)

@@ -1,4 +1,4 @@
-"""Which payment method a charge goes by, at each of the four doors: named by either name, or not named at all."""
+"""Which payment method a charge goes by, at each door: named by either name, or not named at all."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from payment_service.payments.clients.orders import OrderSeen
 from payment_service.payments.models import Payment
+from payment_service.settings import HERE
 from payment_service.tests.conftest import ORDER, exact
 from payment_service.tests.fakes import FakeOrders
 
@@ -39,6 +40,15 @@ def charge(client: APIClient, orders: FakeOrders) -> Charge:
 
 def token(text: str) -> dict[str, Any]:
     return {"payment_method_details": {"token": text}}
+
+
+def test_every_door_is_here() -> None:
+    """Each folder of `api/` with views is one, and stands in the README under its name."""
+    doors = {views.parent.name for views in (HERE / "payments" / "api").glob("*/views.py")}
+    assert set(DOORS) == set(A_METHOD) == doors, "DOORS and A_METHOD of this file must have the doors of api/"
+    readme = (HERE.parent / "README.md").read_text()
+    unnamed = sorted(door for door in doors if f"| `{door}` |" not in readme)
+    assert not unnamed, f"the README's table of the payment service has no door {', '.join(unnamed)}"
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -14,6 +14,7 @@ from payment_service.payments.models import Payment
 from payment_service.payments.ops import checks
 from payment_service.tests.conftest import ORDER, exact, trail
 from payment_service.tests.fakes import FakeGateway, FakeOrders
+from payment_service.tests.test_methods import DOORS
 from servicekit.idempotency.models import IdempotencyKey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bank")]
@@ -34,6 +35,11 @@ IDLE: Final = [
     ("/api/v1/payments/process", {"payment_method": "credit_card", "capture": False}),
     ("/api/v1/payments/process", {"payment_method_details": {"token": "tok_ok"}}),
 ]
+
+
+def test_every_door_is_tried() -> None:
+    """A door that is not in `IDLE` could give goods away."""
+    assert {path for path, _ in IDLE} == set(DOORS.values())
 
 
 @pytest.fixture

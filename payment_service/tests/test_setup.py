@@ -21,7 +21,11 @@ from servicekit.settings import env as environment
 from servicekit.tests.bodies import amounts_taken
 from servicekit.tests.documents import assert_openapi_is_current
 from servicekit.tests.examples import assert_the_example_names_every_variable
-from servicekit.tests.looking import assert_every_list_is_a_read, assert_nothing_hidden_can_be_probed
+from servicekit.tests.looking import (
+    assert_every_list_is_a_read,
+    assert_every_post_takes_a_key,
+    assert_nothing_hidden_can_be_probed,
+)
 
 
 def test_the_committed_openapi_document_is_current() -> None:
@@ -118,3 +122,9 @@ def test_each_amount_in_a_body_is_known_as_one_to_the_idempotency_keys() -> None
     """By its name, so that a repeat may spell it in another way."""
     assert amounts_taken() == {"amount"}
     assert amounts_taken() <= AMOUNTS
+
+
+@pytest.mark.django_db
+def test_every_post_takes_an_idempotency_key(client: Client) -> None:
+    """A repeat never does a thing twice, whichever operation it repeats."""
+    assert_every_post_takes_a_key(client)

@@ -5,12 +5,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from servicekit import exactjson
 from servicekit.tests.documents import assert_openapi_is_current
+from servicekit.tests.looking import assert_every_post_takes_a_key
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +51,9 @@ def test_every_operation_has_examples_of_all_it_takes_and_answers(document: Any)
             for example in content["examples"].values():
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(example["value"], schema, cls=jsonschema.Draft4Validator)
+
+
+@pytest.mark.django_db
+def test_every_post_takes_an_idempotency_key(client: Client) -> None:
+    """A repeat never does a thing twice, whichever operation it repeats."""
+    assert_every_post_takes_a_key(client)

@@ -1,4 +1,4 @@
-"""What is the same in every service of what can be looked at."""
+"""What is the same in every service: of what can be looked at, and of every POST."""
 
 import re
 from typing import Any, Final
@@ -24,6 +24,20 @@ def assert_every_list_is_a_read() -> None:
     assert lists
     assert lists <= set().union(*found.values())
     assert all(found.values()), found
+
+
+def assert_every_post_takes_a_key(client: Client) -> None:
+    """`Idempotency-Key`: a key that cannot be one is refused before anything is looked at, and the document has it."""
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    posts = {path: item["post"] for path, item in paths.items() if "post" in item}
+    assert posts
+    for path, operation in posts.items():
+        answer = client.post(
+            re.sub(r"{[^}]+}", "1", path), "{}", content_type="application/json", HTTP_IDEMPOTENCY_KEY="k" * 256
+        )
+        named = {parameter["name"] for parameter in operation.get("parameters", ())}
+        assert answer.json().get("code") == "idempotency_key_invalid", f"the view of POST {path} lacks @idempotent"
+        assert "Idempotency-Key" in named, f"POST {path} is documented without parameters=[IDEMPOTENCY_KEY]"
 
 
 def assert_nothing_hidden_can_be_probed(browser: Client) -> None:
