@@ -70,9 +70,9 @@ def load() -> WSGIHandler:
 
 
 def _leave_connections_to_the_workplace() -> None:
-    """Spare each request what would find nothing to do: outside its workplace, which sees to it, it has no connection.
+    """Take away Django's cleaning up around each request: it would find nothing to clean.
 
-    Nobody here uses a cache either, or routes of its own.
+    The workplace looks after a request's connection, and no request has a cache or routes of its own.
     """
     signals.request_started.disconnect(reset_queries)
     for signal in (signals.request_started, signals.request_finished):
