@@ -2,6 +2,7 @@
 
 import uuid
 from decimal import Decimal
+from typing import Final
 
 from django.db import models
 from django.utils import timezone
@@ -13,6 +14,10 @@ from servicekit.db.columns import amount_column
 
 def _choices(values: type[Status] | type[Step]) -> list[tuple[str, str]]:
     return [(member.value, member.value) for member in values]
+
+
+# The orders that nobody has in hand: `Order.is_at_rest` in a query.
+AT_REST: Final = models.Q(step=Step.CLOSED.value) | models.Q(step=Step.RESERVED.value, pay_later=True)
 
 
 class Order(models.Model):
@@ -104,6 +109,26 @@ class Order(models.Model):
     def given_back(self) -> Decimal:
         """How much of the money went back, major units."""
         return self.total_amount if self.status == Status.REFUNDED else self.refunded_amount
+
+    @property
+    def waits_for_its_customer(self) -> bool:
+        """Whether only its customer can take the order on, or its expiry."""
+        return self.pay_later and self.step == Step.RESERVED
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nobody has it in hand; `AT_REST` is the same for a query."""
+        return self.step == Step.CLOSED or self.waits_for_its_customer
+
+    @property
+    def may_be_charged(self) -> bool:
+        """Whether a charge for it was begun here, or a customer could have paid it."""
+        return self.attempt > 0 or self.expires_at is not None
+
+    @property
+    def may_hold_money(self) -> bool:
+        """Whether money may be held for it: it may be charged, or there was a payment for it, whoever made that."""
+        return self.may_be_charged or bool(self.payment_status)
 
     def known_lines(self) -> list["OrderLine"]:
         """The lines that were found, in request order."""

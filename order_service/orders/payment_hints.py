@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from order_service.orders.models import Order
+from order_service.orders.models import AT_REST, Order
 from order_service.orders.states import Status, Step
 from servicekit.db import clock
 from servicekit.retry import Backoff
@@ -22,8 +22,6 @@ from servicekit.retry import Backoff
 ASK_AGAIN: Final = Backoff(first_s=2.0, longest_s=30.0)
 # After one that failed for a reason that is no outage: a person has to put something right.
 ASK_AFTER_A_PERSON: Final = Backoff(first_s=2.0, longest_s=600.0)
-# Nobody has it in hand. Of one that somebody has, what is answered now may be news to it only later: it must wait.
-_AT_REST: Final = Q(step=Step.CLOSED.value) | Q(step=Step.RESERVED.value, pay_later=True)
 
 
 class News(Enum):
@@ -67,8 +65,11 @@ class Waiting(NamedTuple):
 
 
 def waiting(*, batch: int) -> Collection[Waiting]:
-    """Orders at rest that the payment service is to be asked about now, those that waited longest first."""
-    found = Order.objects.filter(_AT_REST, ask_at__lte=Now()).order_by("ask_at").values_list("number", "uid")[:batch]
+    """Orders at rest that the payment service is to be asked about now, those that waited longest first.
+
+    Of one that somebody has in hand, what is answered now may be news to it only later: it must wait.
+    """
+    found = Order.objects.filter(AT_REST, ask_at__lte=Now()).order_by("ask_at").values_list("number", "uid")[:batch]
     return [Waiting(*row) for row in found]
 
 

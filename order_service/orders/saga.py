@@ -63,7 +63,7 @@ def advance(order: Order, run: Run) -> Order:
     The caller holds the order's lease: it has just placed, moved or claimed it.
     """
     try:
-        while (step := Step(order.step)) in _STEPS and not waits_for_its_customer(order):
+        while (step := Step(order.step)) in _STEPS and not order.waits_for_its_customer:
             order = _STEPS[step](order, run)
     except _Later as later:
         return _postpone(order, later)
@@ -74,7 +74,7 @@ def advance(order: Order, run: Run) -> Order:
 
 def resume(order: Order, run: Run) -> Order:
     """What a worker does with an order that it has claimed. An unpaid one that is due has waited long enough."""
-    if not waits_for_its_customer(order):
+    if not order.waits_for_its_customer:
         return advance(order, run)
     try:
         return advance(_expire(order, run), run)
@@ -87,11 +87,6 @@ def resume(order: Order, run: Run) -> Order:
 def payment_key(order: Order) -> str:
     """The present attempt's key. The same after a crash, so that the attempt is sent again and not made twice."""
     return f"order-{order.uid}-pay-{order.attempt}"
-
-
-def waits_for_its_customer(order: Order) -> bool:
-    """Whether only its customer can take the order on, or its expiry."""
-    return order.pay_later and order.step == Step.RESERVED
 
 
 class _Later(Exception):
@@ -230,8 +225,7 @@ def release_stock(order: Order, run: Run) -> _Later | None:
 
 def void_payment(order: Order, run: Run) -> _Later | None:
     """Hold no money; returns what is in the way. A late charge finds the payment service's tombstone."""
-    may_be_charged = order.attempt > 0 or order.expires_at is not None or bool(order.payment_status)
-    if order.status == Status.REFUNDED or not may_be_charged:
+    if order.status == Status.REFUNDED or not order.may_hold_money:
         return None
     try:
         seen = run.payments.void(order.uid)

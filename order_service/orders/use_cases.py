@@ -33,8 +33,7 @@ def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
     With `live` off the payment service is not asked, for readers whom it is waiting for itself.
     """
     order = reads.get_order(reference)
-    may_have_a_payment = order.attempt > 0 or order.expires_at is not None
-    if not live or not may_have_a_payment:
+    if not live or not order.may_be_charged:
         return order
     try:
         seen = run.payments.glance(order.uid)

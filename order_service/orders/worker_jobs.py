@@ -9,7 +9,6 @@ from django.conf import settings
 
 from order_service.orders import composition, payment_hints, reads, saga, use_cases, writes
 from order_service.orders.errors import OrderBusy, PaymentServiceUnavailable
-from order_service.orders.states import Step
 from servicekit.events.publishers.base import publisher
 from servicekit.events.relay import Relay
 from servicekit.idempotency.keys import purge_once
@@ -72,8 +71,7 @@ def _ask(order: payment_hints.Waiting, run: saga.Run) -> bool | None:
     except (PaymentServiceUnavailable, OrderBusy):
         payment_hints.put_off(order)
         return False
-    is_at_rest = found.step == Step.CLOSED or saga.waits_for_its_customer(found)
-    (payment_hints.forget if is_at_rest else payment_hints.keep)(order, claimed)
+    (payment_hints.forget if found.is_at_rest else payment_hints.keep)(order, claimed)
     return True
 
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from payment_service.payments.states import TAKEN, Operation, RefundStatus, Status
+from payment_service.payments.states import KEEPS_MONEY, REFUNDABLE, TAKEN, Operation, RefundStatus, Status
 from servicekit.db.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
@@ -168,6 +168,21 @@ class Payment(models.Model):
     def refundable(self) -> Decimal:
         """What is left to refund, in major units."""
         return self.captured - self.booked
+
+    @property
+    def may_be_refunded(self) -> bool:
+        """Whether it has money that a refund can return, booked for one or not."""
+        return self.status in REFUNDABLE
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether a charge or a capture was asked for and has no answer yet."""
+        return self.status == Status.PROCESSING or self.capture_asked is not None
+
+    @property
+    def keeps_money(self) -> bool:
+        """Whether the gateway refuses for good to give back what it holds, and a person has to see to it."""
+        return self.blocked in KEEPS_MONEY
 
 
 class FailedAttempt(models.Model):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
-from payment_service.payments import reads, states
+from payment_service.payments import reads
 from payment_service.payments.errors import (
     NotRefundable,
     Overtaken,
@@ -109,7 +109,7 @@ def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
             raise PaymentHadFailed
         if payment.status == Status.REFUNDED:
             return _given_back_before(payment, is_done=True)
-        if payment.status not in states.REFUNDABLE:
+        if not payment.may_be_refunded:
             raise NotRefundable(status=payment.status)
         if payment.refundable == 0:  # somebody else has booked it all, and has no answer yet
             return _given_back_before(payment, is_done=None)

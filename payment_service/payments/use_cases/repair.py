@@ -74,8 +74,7 @@ def void_authorization(payment: Payment, *, amount: Decimal | None = None) -> Pa
 
 def look_at(payment: Payment) -> Payment:
     """The payment as it is now: a charge or capture whose answer was lost is asked after first. Sends neither."""
-    is_waiting = payment.status == Status.PROCESSING or payment.capture_asked is not None
-    return advance(payment, resend=False) if is_waiting else payment
+    return advance(payment, resend=False) if payment.awaits_answer else payment
 
 
 def advance(payment: Payment, *, resend: bool = True) -> Payment:
@@ -131,7 +130,7 @@ def _refuse_a_part(payment: Payment, amount: Decimal | None) -> None:
 def _request_void(payment: Payment) -> Payment:
     """Remember the wish; where it was refused for good before, have it tried again."""
     payment = closing.request_void(payment)
-    if payment.blocked not in states.KEEPS_MONEY:
+    if not payment.keeps_money:
         return payment
     try:
         payment = blocking.take_up(payment)

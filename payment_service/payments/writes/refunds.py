@@ -83,7 +83,7 @@ def book_refund(
         if takes_up and earlier.status == RefundStatus.FAILED:
             _require_no_twin(payment, amount, refuses_twin=refuses_twin)
         return Booking(earlier, is_new=takes_up and _taken_up(payment, earlier), is_promised=was_promised)
-    if payment.status not in states.REFUNDABLE:
+    if not payment.may_be_refunded:
         raise NotRefundable(status=payment.status)
     _require_no_twin(payment, amount, refuses_twin=refuses_twin)
     wanted = payment.refundable if amount is None else amount
@@ -99,7 +99,7 @@ def book_rest(payment_number: int) -> Refund | None:
     However often that is tried, it is one row: a refund that was refused goes on where it was.
     """
     payment = _locked(payment_number)
-    if payment.status not in states.REFUNDABLE or payment.refundable == 0:
+    if not payment.may_be_refunded or payment.refundable == 0:
         return None
     refused = Refund.objects.filter(payment=payment, for_void=True, status=RefundStatus.FAILED.value)
     own = refused.order_by("number").last()
@@ -200,7 +200,7 @@ def _require_no_twin(payment: Payment, amount: Decimal | None, *, refuses_twin: 
 
 def _taken_up(payment: Payment, earlier: Refund) -> bool:
     """Whether a refund that was refused is booked again. `earlier` is brought up to date."""
-    is_refused = earlier.status == RefundStatus.FAILED and payment.status in states.REFUNDABLE
+    is_refused = earlier.status == RefundStatus.FAILED and payment.may_be_refunded
     if not is_refused or earlier.amount > payment.refundable:
         return False
     book_again(payment, earlier, amount=earlier.amount, lease_s=settings.PAYMENT_LEASE_S)

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from order_service.orders.models import Order
-from order_service.orders.states import Status, Step
+from order_service.orders.states import Status
 from servicekit import money
 from servicekit.idempotency.invariants import uuids_in
 from servicekit.invariants.snapshot import through
@@ -27,10 +27,10 @@ def _line(order: Order) -> Mapping[str, Any]:
         "version": order.version,
         "status": order.status,
         "step": order.step,
-        "is_waiting": order.pay_later and order.step == Step.RESERVED and order.status == Status.PENDING,
+        "is_waiting": order.waits_for_its_customer and order.status == Status.PENDING,
         "total": money.two_decimals(order.total_amount),
         "currency": order.currency,
-        "may_be_charged": order.attempt > 0 or order.expires_at is not None,
+        "may_be_charged": order.may_be_charged,
         "refund_blocked": bool(order.refund_blocked),
         "holds_stock": settings.PRODUCT_RESERVATIONS,
         "items": {str(line.product_id): line.quantity for line in order.known_lines()},

@@ -143,7 +143,7 @@ def _left(order: Any, told: Sequence[Told], quiet_for: timedelta) -> Iterator[st
             yield "it is closed, and a worker is still to take it up"
     elif order.due_at is None:
         yield f"it is {order.status} at step {order.step}, and no worker will ever take it up: due_at is NULL"
-    elif order.pay_later and order.step == Step.RESERVED:
+    elif order.waits_for_its_customer:
         if order.due_at < now - quiet_for:
             yield f"it should have expired {_seconds(now - order.due_at)} ago"
     else:

@@ -91,7 +91,7 @@ def payment_body(payment: Payment) -> dict[str, Any]:
         body["currency"] = payment.currency
     if payment.refunded:
         body["refunded_amount"] = money.two_decimals(payment.refunded)
-    if payment.blocked in states.KEEPS_MONEY:
+    if payment.keeps_money:
         body["refund_blocked"] = payment.blocked_reason
     if payment.status == Status.FAILED:
         body["failure_code"] = payment.failure_code

@@ -143,7 +143,7 @@ def _sums(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
 def _held_in_vain(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
     held = payment.status == Status.AUTHORIZED or payment.refundable > 0
     is_on_its_way = payment.due_at is not None or any(each.status == RefundStatus.PENDING for each in refunds)
-    is_on_its_way = is_on_its_way or payment.blocked in states.KEEPS_MONEY  # a person has been told
+    is_on_its_way = is_on_its_way or payment.keeps_money  # a person has been told
     if payment.void_requested and held and not is_on_its_way:
         amount = payment.amount if payment.status == Status.AUTHORIZED else payment.refundable
         yield f"{amount} {payment.currency} is held, though a void was asked for, and nothing is under way to return it"

@@ -11,8 +11,7 @@ from payment_service.payments.writes.moves import PEER_DOWN
 def left_undone(payment: Payment, refunds: Sequence[Refund], *, now: datetime, quiet_for: timedelta) -> Iterator[str]:
     """What has been left undone for `quiet_for` or longer, and what no worker will ever take up."""
     pending = [refund for refund in refunds if refund.status == RefundStatus.PENDING]
-    needs_work = payment.status == Status.PROCESSING or payment.capture_asked is not None
-    if needs_work and payment.due_at is None:
+    if payment.awaits_answer and payment.due_at is None:
         yield f"it is {payment.status} and no worker will ever take it up: due_at is NULL"
     for refund in pending:
         if refund.due_at is None:
