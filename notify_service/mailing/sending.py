@@ -16,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from notify_service.mailing.models import Mail
-from servicekit.db import clock
+from servicekit.db import clock, purge
 from servicekit.retry import Backoff
 from servicekit.runtime import workers
 
@@ -24,8 +24,6 @@ log = structlog.get_logger()
 
 # One round: few enough to stop soon when asked to.
 BATCH: Final = 20
-# One purge statement's size, so that it never holds the write lock for long.
-PURGE_BATCH: Final = 500
 # Waits after a mail server that refused or was away: 1, 2, 4 ... seconds.
 SERVER_DOWN: Final = Backoff(first_s=1.0, longest_s=3600.0)
 # After some two days a mail is no news any more.
@@ -61,10 +59,8 @@ def _send(mail: Mail) -> bool | None:
 
 def purge_once() -> int:
     """Forget mails that were sent longer ago than their events are remembered; return how many."""
-    moment = clock.seconds_from_now(-timedelta(days=settings.CONSUMED_KEPT_DAYS).total_seconds())
-    doomed = list(Mail.objects.filter(sent_at__lt=moment).order_by().values_list("pk", flat=True)[:PURGE_BATCH])
-    Mail.objects.filter(pk__in=doomed).delete()
-    return len(doomed)
+    than_s = timedelta(days=settings.CONSUMED_KEPT_DAYS).total_seconds()
+    return purge.delete_older(Mail.objects.all(), "sent_at", than_s=than_s)
 
 
 def _claim(mail: Mail) -> bool:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
 from servicekit import cards, errors, exactjson
-from servicekit.db import clock, fast_sql
+from servicekit.db import clock, fast_sql, purge
 from servicekit.db.transactions import in_one_transaction
 from servicekit.idempotency.meaning import spelled_alike
 from servicekit.idempotency.models import IdempotencyKey
@@ -29,7 +29,7 @@ MAX_KEY_LENGTH: Final = 255
 LOCK_S: Final = 60
 # Stripe forgets after 24 h. A week covers a client that was down over a weekend.
 KEEP_S: Final = 7 * 24 * 3600
-# One purge statement's size, so that it never holds the write lock for long.
+# One purge statement's size: a key is forgotten for each request that had one.
 PURGE_BATCH: Final = 1000
 
 _COME_AGAIN: Final = 503
@@ -179,10 +179,7 @@ def is_taken_over(request: Request) -> bool:
 
 def purge_once() -> int:
     """Forget keys that are older than `KEEP_S`; return how many."""
-    old = IdempotencyKey.objects.filter(created_at__lt=clock.seconds_from_now(-KEEP_S)).values_list("pk", flat=True)
-    doomed = list(old[:PURGE_BATCH])
-    IdempotencyKey.objects.filter(pk__in=doomed).delete()
-    return len(doomed)
+    return purge.delete_older(IdempotencyKey.objects.all(), "created_at", than_s=KEEP_S, batch=PURGE_BATCH)
 
 
 def _key_of(request: Request) -> str | None:

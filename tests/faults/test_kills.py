@@ -72,7 +72,7 @@ NOT_ON_THE_WAY: Final = {
     "product_stub.catalog.writes:create_product",
     "product_stub.catalog.writes:restock",
     "product_stub.catalog.writes:_supply",
-    "servicekit.idempotency.keys:purge_once",
+    "servicekit.db.purge:delete_older",
     "order_service.orders.writes:set_aside",
     "payment_service.payments.writes.moves:set_aside",
     "payment_service.payments.writes.notices:set_aside",
