@@ -11,12 +11,19 @@ from servicekit.settings.env import SQLITE, database
 
 
 def assert_the_example_names_every_variable(
-    settings: ModuleType, service: str, monkeypatch: pytest.MonkeyPatch, *, also: str = ""
+    settings: ModuleType,
+    service: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    also: str | tuple[str, ...] = "",
+    is_served: bool = True,
 ) -> None:
     """What settings.py and the server read, on whatever database, is what is explained: no more and no less.
 
     Args:
-        also: How the service's other names for its `DB_*` begin; those are in docs/databases.md.
+        is_served: Whether the service answers requests.
+        also: How what is read beside that begins: other names for its `DB_*`, which are in docs/databases.md, or what
+            means nothing to it.
     """
     example = Path(str(settings.__file__)).with_name(".env.example").read_text(encoding="utf-8")
     lines = [line.lstrip("#") for line in example.splitlines() if "=" in line and not line.startswith("# ")]
@@ -24,6 +31,7 @@ def assert_the_example_names_every_variable(
     for engine in (SQLITE, *SERVERS):
         monkeypatch.setenv("DB_ENGINE", engine)
         database(settings.env, default_sqlite=Path("db.sqlite3"))
-    server.read(service, settings.env)
+    if is_served:
+        server.read(service, settings.env)
     read = {name for name in settings.env.dump() if not (also and name.startswith(also))}
     assert named == read, f"not explained: {sorted(read - named)}; not read: {sorted(named - read)}"
