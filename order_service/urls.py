@@ -13,7 +13,7 @@ from servicekit.web.admin import site
 
 urlpatterns = [
     *orders.urlpatterns,
-    *health.routes(service="order_service", version=base.VERSION, downstreams=clients.downstreams),
+    *health.routes(service="order_service", version=base.VERSION, dependencies=clients.dependencies),
     *metrics_endpoint.routes(
         outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked
     ),

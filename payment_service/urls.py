@@ -12,7 +12,7 @@ from servicekit.web.admin import site
 
 urlpatterns = [
     *payments.urlpatterns,
-    *health.routes(service="payment_service", version=base.VERSION, downstreams=composition.downstreams),
+    *health.routes(service="payment_service", version=base.VERSION, dependencies=composition.dependencies),
     *metrics_endpoint.routes(outbox, metrics.outcomes, metrics.unfinished),
     *site.routes(),
     re_path(r"", error_responses.unknown_route),

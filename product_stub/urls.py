@@ -10,7 +10,7 @@ from servicekit.web.admin import site
 
 urlpatterns = [
     *catalog.urlpatterns,
-    *health.routes(service="product_stub", version=base.VERSION, downstreams=lambda: [clients.downstream()]),
+    *health.routes(service="product_stub", version=base.VERSION, dependencies=lambda: [clients.dependency()]),
     *metrics_endpoint.routes(),
     *site.routes(),
     re_path(r"", error_responses.unknown_route),

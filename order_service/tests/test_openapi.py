@@ -22,7 +22,7 @@ def test_committed_document_is_current() -> None:
 
 
 def test_every_list_has_places_of_its_own() -> None:
-    """A read never takes a place from what moves something."""
+    """A read never takes a slot from what moves something."""
     assert_every_list_is_a_read()
 
 

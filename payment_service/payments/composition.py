@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from payment_service.payments import clients
 from payment_service.payments.gateways import registry
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 
 
-def downstreams() -> Sequence[Downstream]:
+def dependencies() -> Sequence[Dependency]:
     """Each of them, for whoever wants to know how they are."""
-    return [clients.downstream(), *registry.downstreams()]
+    return [clients.dependency(), *registry.dependencies()]

@@ -76,9 +76,9 @@ def gateway(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[FakeGate
     fake = FakeGateway()
     monkeypatch.setattr(registry, "_MAKERS", {**registry._MAKERS, "fake": lambda: fake})
     registry.gateway.cache_clear()
-    registry._downstream.cache_clear()  # the failures of another test are not this one's
+    registry._dependency.cache_clear()  # the failures of another test are not this one's
     settings.PAYMENT_GATEWAYS = {**settings.PAYMENT_GATEWAYS, "CARD": "fake", "CREDIT_CARD": "fake"}
-    # A request that waits for its gateway keeps its place here, because a test is one transaction; another may come.
+    # A request that waits for its gateway keeps its slot here, because a test is one transaction; another may come.
     settings.ADMISSION = replace(settings.ADMISSION, at_once=2)
     yield fake
     registry.gateway.cache_clear()

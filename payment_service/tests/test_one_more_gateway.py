@@ -1,4 +1,4 @@
-"""A gateway that knows nothing of places keeps nobody from working, however long it takes."""
+"""A gateway that knows nothing of slots keeps nobody from working, however long it takes."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ ROOT = HERE.parent
 
 @pytest.fixture
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server whose cards go to the new gateway; on SQLite with one place to work, as it comes."""
+    """A server whose cards go to the new gateway; on SQLite with one slot, as it comes."""
     database = databases.at(tmp_path_factory.mktemp("server") / "payments.sqlite3")
     database.create()
     environment = {

@@ -108,7 +108,7 @@ def test_the_admin_only_shows(admin_client: Client, model: str) -> None:
 
 
 def test_every_list_has_places_of_its_own() -> None:
-    """A read never takes a place from what moves something."""
+    """A read never takes a slot from what moves something."""
     assert_every_list_is_a_read()
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from product_stub.catalog.errors import OrderServiceUnavailable
 from servicekit.http import peers
 from servicekit.http.client import HttpClient, HttpFailure, NotSent, Reply, is_object, once
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 
 # Whoever lets stock go waits for us meanwhile: the order service 2 s.
 ASK_DEADLINE_S: Final = 1.0
@@ -78,9 +78,9 @@ def _need(reply: Reply, reservation_id: str) -> Need:
 
 
 @cache
-def downstream() -> Downstream:
+def dependency() -> Dependency:
     """The order service as it is seen from here."""
-    return Downstream("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+    return Dependency("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
 
 
 @cache
@@ -90,6 +90,6 @@ def order_service() -> Orders:
         settings.ORDER_SERVICE_URL,
         connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
         read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
-        downstream=downstream(),
+        dependency=dependency(),
     )
     return RestOrders(http, may_be_absent=not settings.ORDER_SERVICE_IS_NAMED)

@@ -12,5 +12,5 @@ def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_list_has_places_of_its_own() -> None:
-    """A read never takes a place from what moves something."""
+    """A read never takes a slot from what moves something."""
     assert_every_list_is_a_read()

@@ -28,7 +28,7 @@ from servicekit.http.transport import (
     OnePeer,
 )
 from servicekit.load import slot
-from servicekit.load.dependency import OPEN, Downstream, NotAsked, Visit
+from servicekit.load.dependency import OPEN, Call, CallRejected, Dependency
 from servicekit.observability import tracing
 from servicekit.retry import RetryPolicy
 from servicekit.web.middleware import REQUEST_ID_HEADER
@@ -104,7 +104,7 @@ class HttpClient:
         *,
         connect_timeout_s: float,
         read_timeout_s: float,
-        downstream: Downstream | None = None,
+        dependency: Dependency | None = None,
         pool_size: int = 32,
         sleep: Callable[[float], None] = slot.sleep,
         jitter: Callable[[], float] = random.random,
@@ -112,7 +112,7 @@ class HttpClient:
         self.base_url = base_url
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
-        self._visit = downstream.visit if downstream else _any_visit
+        self._guard = dependency.guard if dependency else _unguarded
         self._adapter = OnePeer(base_url, pool_size=pool_size)
         self._sleep = sleep
         self._jitter = jitter
@@ -154,17 +154,17 @@ class HttpClient:
             max(_SHORTEST_CALL_S, min(self._read_timeout_s, time_left_s)),
         )
         try:
-            with self._visit() as visit:
+            with self._guard() as call:
                 outcome = self._ask(_prepare(method, url, json, idempotency_key), timeout)
                 if _is_outage(outcome):
-                    visit.failed()
-        except NotAsked as refusal:
+                    call.failed()
+        except CallRejected as refusal:
             return _CircuitOpen() if refusal.reason == OPEN else NotSent("too many calls wait for an answer")
         return outcome
 
     def _ask(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> Reply | HttpFailure:
         try:
-            with slot.elsewhere():
+            with slot.released():
                 response = self._adapter.send(request, timeout=timeout)
             return _reply(response, request)
         except (NotHttp, EndlessAnswer) as failure:
@@ -179,8 +179,8 @@ class HttpClient:
 
 
 @contextmanager
-def _any_visit() -> Iterator[Visit]:
-    yield Visit()
+def _unguarded() -> Iterator[Call]:
+    yield Call()
 
 
 def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -> requests.PreparedRequest:

@@ -19,7 +19,7 @@ class State(str, Enum):
     HALF_OPEN = "half_open"  # one at a time tries
 
 
-class Seen(str, Enum):
+class Trigger(str, Enum):
     """What moves a breaker."""
 
     TOO_MANY_FAILURES = "too_many_failures"
@@ -28,11 +28,11 @@ class Seen(str, Enum):
     TRIAL_FAILED = "trial_failed"
 
 
-TRANSITIONS: Final[Mapping[tuple[State, Seen], State]] = {
-    (State.CLOSED, Seen.TOO_MANY_FAILURES): State.OPEN,
-    (State.OPEN, Seen.TIME_PASSED): State.HALF_OPEN,
-    (State.HALF_OPEN, Seen.TRIAL_SUCCEEDED): State.CLOSED,
-    (State.HALF_OPEN, Seen.TRIAL_FAILED): State.OPEN,
+TRANSITIONS: Final[Mapping[tuple[State, Trigger], State]] = {
+    (State.CLOSED, Trigger.TOO_MANY_FAILURES): State.OPEN,
+    (State.OPEN, Trigger.TIME_PASSED): State.HALF_OPEN,
+    (State.HALF_OPEN, Trigger.TRIAL_SUCCEEDED): State.CLOSED,
+    (State.HALF_OPEN, Trigger.TRIAL_FAILED): State.OPEN,
 }
 
 
@@ -49,7 +49,7 @@ class CircuitOpen(Exception):
     """The peer was not asked."""
 
 
-class Breaker:
+class CircuitBreaker:
     """The breaker of one peer. Safe between threads; nothing is held while a call runs.
 
     `admit` before each call, and `record` after it with what `admit` returned, whatever happened. A call that was
@@ -95,18 +95,18 @@ class Breaker:
                 return
             if self._state is State.HALF_OPEN:
                 self._is_being_tried = False
-                self._move(Seen.TRIAL_SUCCEEDED if succeeded else Seen.TRIAL_FAILED)
+                self._move(Trigger.TRIAL_SUCCEEDED if succeeded else Trigger.TRIAL_FAILED)
             elif succeeded:
                 self._failed_at.clear()
             else:
                 self._failed_at.append(self._clock())
                 if self._has_failed_too_often():
-                    self._move(Seen.TOO_MANY_FAILURES)
+                    self._move(Trigger.TOO_MANY_FAILURES)
 
     def _admit(self) -> int:
         with self._lock:
             if self._state is State.OPEN and self._has_rested():
-                self._move(Seen.TIME_PASSED)
+                self._move(Trigger.TIME_PASSED)
             if self._state is State.OPEN or self._is_being_tried:
                 raise CircuitOpen
             self._is_being_tried = self._state is State.HALF_OPEN
@@ -119,8 +119,8 @@ class Breaker:
     def _has_rested(self) -> bool:
         return self._clock() - self._opened_at >= self._policy.open_s
 
-    def _move(self, seen: Seen) -> None:
-        self._state = TRANSITIONS[self._state, seen]
+    def _move(self, trigger: Trigger) -> None:
+        self._state = TRANSITIONS[self._state, trigger]
         self._period += 1
         self._failed_at.clear()
         self._is_being_tried = False

@@ -8,8 +8,8 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from servicekit.load import slot
-from servicekit.load.circuit_breaker import Breaker, BreakerPolicy, CircuitOpen, State
-from servicekit.load.limiter import Full, Gate
+from servicekit.load.circuit_breaker import BreakerPolicy, CircuitBreaker, CircuitOpen, State
+from servicekit.load.limiter import ConcurrencyLimiter, Full
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ _STATE: Final = Gauge(
 _CHANGES: Final = Counter(
     "downstream_changes", "How often that has changed, by what it changed to.", ("downstream", "to")
 )
-_NOT_ASKED: Final = Counter(
+_REJECTED: Final = Counter(
     "downstream_not_asked",
     "Calls that were not made: open (the peer did not work a moment ago), full (too many wait for it already).",
     ("downstream", "reason"),
@@ -37,7 +37,7 @@ OPEN: Final = "open"
 FULL: Final = "full"
 
 
-class NotAsked(Exception):
+class CallRejected(Exception):
     """The peer was not asked: its circuit is `open`, or too many wait for it already (`full`)."""
 
     def __init__(self, reason: str) -> None:
@@ -45,7 +45,7 @@ class NotAsked(Exception):
         self.reason = reason
 
 
-class Visit:
+class Call:
     """One call. It has failed if it raises, or if it says so."""
 
     has_failed = False
@@ -55,7 +55,7 @@ class Visit:
         self.has_failed = True
 
 
-class Downstream:
+class Dependency:
     """One peer. Safe between threads.
 
     Args:
@@ -65,8 +65,8 @@ class Downstream:
 
     def __init__(self, name: str, policy: BreakerPolicy, *, calls: int, room_wait_s: float = ROOM_WAIT_S) -> None:
         self.name = name
-        self._breaker = Breaker(policy, on_change=self._note)
-        self._room = Gate(places=calls, in_flight=0)
+        self._breaker = CircuitBreaker(policy, on_change=self._report)
+        self._limiter = ConcurrencyLimiter(slots=calls, in_flight=0)
         self._room_wait_s = room_wait_s
         _STATE.labels(name).set(_STATE_VALUES[State.CLOSED])
 
@@ -77,50 +77,50 @@ class Downstream:
     def has_room(self) -> bool:
         """Whether there is room for a call now, or soon."""
         try:
-            self._take_room()
+            self._acquire()
         except Full:
             return False
-        self._room.give()
+        self._limiter.release()
         return True
 
     @contextmanager
-    def visit(self) -> Iterator[Visit]:
-        """Around each call. Raises NotAsked, and then nothing was sent."""
-        self._enter()
-        visit = Visit()
+    def guard(self) -> Iterator[Call]:
+        """Around each call. Raises CallRejected, and then nothing was sent."""
+        self._acquire_or_reject()
+        call = Call()
         succeeded = False
         try:
             period = self._admit()
             try:
-                yield visit
-                succeeded = not visit.has_failed
+                yield call
+                succeeded = not call.has_failed
             finally:
                 self._breaker.record(period, succeeded=succeeded)
         finally:
-            self._room.give()
+            self._limiter.release()
 
-    def _enter(self) -> None:
+    def _acquire_or_reject(self) -> None:
         try:
-            self._take_room()
+            self._acquire()
         except Full as full:
-            _NOT_ASKED.labels(self.name, FULL).inc()
-            raise NotAsked(FULL) from full
+            _REJECTED.labels(self.name, FULL).inc()
+            raise CallRejected(FULL) from full
 
-    def _take_room(self) -> None:
+    def _acquire(self) -> None:
         try:
-            self._room.take(wait_s=0)
+            self._limiter.acquire(wait_s=0)
         except Full:
-            with slot.elsewhere():
-                self._room.take(wait_s=self._room_wait_s)
+            with slot.released():
+                self._limiter.acquire(wait_s=self._room_wait_s)
 
     def _admit(self) -> int:
         try:
             return self._breaker.admit()
         except CircuitOpen as refusal:
-            _NOT_ASKED.labels(self.name, OPEN).inc()
-            raise NotAsked(OPEN) from refusal
+            _REJECTED.labels(self.name, OPEN).inc()
+            raise CallRejected(OPEN) from refusal
 
-    def _note(self, state: State) -> None:
+    def _report(self, state: State) -> None:
         _STATE.labels(self.name).set(_STATE_VALUES[state])
         _CHANGES.labels(self.name, state.value).inc()
         log.warning("downstream.changed", downstream=self.name, state=state.value)

@@ -2,7 +2,7 @@
 
 Two numbers, because they cost different things. A request that waits costs a thread, which is cheap; one that is worked
 on wants the processor and the database, and more of them at once make each slower and none faster. A request whose
-work stops while somebody else is asked gives its place back for as long, so that nobody here can be kept from working
+work stops while somebody else is asked gives its slot back for as long, so that nobody here can be kept from working
 by a third party (docs/adr/0014).
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Full(Exception):
-    """Not now: `reason` is `in_flight` (too many are here already) or `waited` (no place came free in time)."""
+    """Not now: `reason` is `in_flight` (too many are here already) or `waited` (no slot came free in time)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -27,24 +27,24 @@ WAITED: Final = "waited"
 FOR_EVER: Final = -1.0
 
 
-class Gate:
-    """Counts who is here (`arrive`, `depart`) and who has a place to work (`take`, `give`). Safe between threads.
+class ConcurrencyLimiter:
+    """Counts who is here (`enter`, `leave`) and who has a slot to work (`acquire`, `release`). Safe between threads.
 
-    Places are handed on in the order of asking, but whoever had one before and comes back for it goes first: work that
+    Slots are handed on in the order of asking, but whoever had one before and comes back for it goes first: work that
     was begun is finished before more is begun.
     """
 
-    def __init__(self, *, places: int, in_flight: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._free = places
+    def __init__(self, *, slots: int, in_flight: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._free = slots
         self._room = in_flight
         self._clock = clock
         self._moved_at = clock()
         self._lock = Lock()
-        # A waiter is a lock that is held until a place is handed to it. While somebody waits, no place is free.
-        self._coming_back: deque[Lock] = deque()
+        # A waiter is a lock that is held until a slot is handed to it. While somebody waits, no slot is free.
+        self._returning: deque[Lock] = deque()
         self._newcomers: deque[Lock] = deque()
 
-    def arrive(self) -> None:
+    def enter(self) -> None:
         """Be counted in. Raises Full: too many are here."""
         with self._lock:
             if self._room <= 0:
@@ -52,7 +52,7 @@ class Gate:
             self._room -= 1
             self._moved_at = self._clock()
 
-    def depart(self) -> None:
+    def leave(self) -> None:
         with self._lock:
             self._room += 1
             self._moved_at = self._clock()
@@ -62,27 +62,27 @@ class Gate:
         with self._lock:
             return self._clock() - self._moved_at if self._room <= 0 else 0.0
 
-    def take(self, *, wait_s: float) -> bool:
-        """Take a place; whether it had to be waited for.
+    def acquire(self, *, wait_s: float) -> bool:
+        """Take a slot; whether it had to be waited for.
 
         Raises Full: none came free in `wait_s` seconds, which may be FOR_EVER.
         """
-        return self._take(self._newcomers, wait_s)
+        return self._acquire(self._newcomers, wait_s)
 
-    def take_again(self) -> None:
-        """Take a place after having given one, before all newcomers and however long that takes."""
-        self._take(self._coming_back, FOR_EVER)
+    def acquire_again(self) -> None:
+        """Take a slot after having released one, before all newcomers and however long that takes."""
+        self._acquire(self._returning, FOR_EVER)
 
-    def give(self) -> None:
-        """Hand the place to whoever is next."""
+    def release(self) -> None:
+        """Hand the slot to whoever is next."""
         with self._lock:
-            queue = self._coming_back or self._newcomers
+            queue = self._returning or self._newcomers
             if queue:
                 queue.popleft().release()
             else:
                 self._free += 1
 
-    def _take(self, queue: deque[Lock], wait_s: float) -> bool:
+    def _acquire(self, queue: deque[Lock], wait_s: float) -> bool:
         with self._lock:
             if self._free > 0:
                 self._free -= 1
@@ -91,18 +91,18 @@ class Gate:
             waiter.acquire()
             queue.append(waiter)
         try:
-            has_place = waiter.acquire(timeout=wait_s)
+            has_slot = waiter.acquire(timeout=wait_s)
         except BaseException:
-            if not self._leave(queue, waiter):
-                self.give()
+            if not self._stop_waiting(queue, waiter):
+                self.release()
             raise
         # Handed over between the last moment of waiting and now, it is ours all the same.
-        if not has_place and self._leave(queue, waiter):
+        if not has_slot and self._stop_waiting(queue, waiter):
             raise Full(WAITED)
         return True
 
-    def _leave(self, queue: deque[Lock], waiter: Lock) -> bool:
-        """Stop waiting; False when a place has been handed over already."""
+    def _stop_waiting(self, queue: deque[Lock], waiter: Lock) -> bool:
+        """Stop waiting; False when a slot has been handed over already."""
         with self._lock:
             try:
                 queue.remove(waiter)

@@ -1,7 +1,7 @@
-"""What a request has while it is worked on: a place at the gate, and a connection to the database.
+"""What a request has while it is worked on: a slot at the limiter, and a connection to the database.
 
 Both go with the work and not with the thread. There are many threads, so that a request which waits keeps nobody else
-from anything, but only as many connections as places. `elsewhere` is for the time in which somebody else works for us.
+from anything, but only as many connections as slots. `released` is for the time in which somebody else works for us.
 """
 
 import threading
@@ -15,12 +15,12 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from servicekit.db.sqlite import base as sqlite
-from servicekit.load.limiter import Gate
+from servicekit.load.limiter import ConcurrencyLimiter
 
 _here = threading.local()
 
 # All there are in this process.
-_stocks: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+_pools: "weakref.WeakSet[Connections]" = weakref.WeakSet()
 
 
 class Connections:
@@ -35,7 +35,7 @@ class Connections:
         self._keep = keep
         self._limit_s = limit_s
         self._idle: deque[BaseDatabaseWrapper] = deque()
-        _stocks.add(self)
+        _pools.add(self)
 
     def lend(self) -> BaseDatabaseWrapper | None:
         """Give this thread a connection; None when it has one of its own, as in tests and commands."""
@@ -68,7 +68,7 @@ class Connections:
             connection.close()
 
 
-def look_after(connection: BaseDatabaseWrapper | None) -> None:
+def close_if_unusable(connection: BaseDatabaseWrapper | None) -> None:
     """What Django does at the beginning and the end of a request, when the thread has no connection yet or any more.
 
     Where it leaves none open, the idle ones go as well on SQLite: those of one process share what they know of the
@@ -78,79 +78,79 @@ def look_after(connection: BaseDatabaseWrapper | None) -> None:
         return
     connection.close_if_unusable_or_obsolete()
     if connection.connection is None and connection.vendor == "sqlite":
-        for stock in list(_stocks):
-            stock.close_idle()
+        for pool in list(_pools):
+            pool.close_idle()
 
 
-class Workplace:
-    """A place and a connection for this thread, from `with` to its end. Raises Full, and then it has neither."""
+class Slot:
+    """A slot and a connection for this thread, from `with` to its end. Raises Full, and then it has neither."""
 
-    def __init__(self, gate: Gate, stock: Connections, *, wait_s: float) -> None:
-        self._gate = gate
-        self._stock = stock
+    def __init__(self, limiter: ConcurrencyLimiter, pool: Connections, *, wait_s: float) -> None:
+        self._limiter = limiter
+        self._pool = pool
         self._wait_s = wait_s
         self._connection: BaseDatabaseWrapper | None = None
-        self._is_taken = False
+        self._is_occupied = False
         self.was_waited_for = False
 
-    def __enter__(self) -> "Workplace":
-        self.was_waited_for = self._gate.take(wait_s=self._wait_s)
-        self._sit_down()
-        _here.workplace = self
-        look_after(self._connection)
+    def __enter__(self) -> "Slot":
+        self.was_waited_for = self._limiter.acquire(wait_s=self._wait_s)
+        self._occupy()
+        _here.slot = self
+        close_if_unusable(self._connection)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _here.workplace = None
-        if self._is_taken:
-            look_after(self._connection)
-            self._stand_up()
+        _here.slot = None
+        if self._is_occupied:
+            close_if_unusable(self._connection)
+            self._vacate()
 
-    def leave(self) -> bool:
-        """Let others have it, unless it is left already or has work of ours half-done in it; whether it was left."""
-        if not self._is_taken or connections[DEFAULT_DB_ALIAS].in_atomic_block:
+    def release(self) -> bool:
+        """Give it to others, unless that was done or a transaction of ours is open; whether it was given."""
+        if not self._is_occupied or connections[DEFAULT_DB_ALIAS].in_atomic_block:
             return False
-        self._stand_up()
+        self._vacate()
         return True
 
-    def come_back(self) -> None:
-        self._gate.take_again()
-        self._sit_down()
+    def reacquire(self) -> None:
+        self._limiter.acquire_again()
+        self._occupy()
 
-    def _sit_down(self) -> None:
-        self._is_taken = True
-        self._connection = self._stock.lend()
+    def _occupy(self) -> None:
+        self._is_occupied = True
+        self._connection = self._pool.lend()
 
-    def _stand_up(self) -> None:
-        self._is_taken = False
+    def _vacate(self) -> None:
+        self._is_occupied = False
         try:
-            self._stock.take_back(self._connection)
+            self._pool.take_back(self._connection)
         finally:
-            self._gate.give()
+            self._limiter.release()
 
 
-class _Elsewhere:
-    __slots__ = ("_workplace",)
+class _Released:
+    __slots__ = ("_slot",)
 
     def __enter__(self) -> None:
-        workplace: Workplace | None = getattr(_here, "workplace", None)
-        self._workplace = workplace if workplace is not None and workplace.leave() else None
+        slot: Slot | None = getattr(_here, "slot", None)
+        self._slot = slot if slot is not None and slot.release() else None
 
     def __exit__(self, _type: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if self._workplace is not None:
-            self._workplace.come_back()
+        if self._slot is not None:
+            self._slot.reacquire()
 
 
-def elsewhere() -> _Elsewhere:
-    """Around waiting for somebody else: others may work here in the meantime. The database is out of reach inside.
+def released() -> _Released:
+    """Around waiting for somebody else: the slot goes to others meanwhile. The database is out of reach inside.
 
-    Nothing changes where there is no workplace (in a worker), inside another one of these, or in a transaction, which
+    Nothing changes where there is no slot (in a worker), inside another `released`, or in a transaction, which
     needs its connection.
     """
-    return _Elsewhere()
+    return _Released()
 
 
 def sleep(seconds: float) -> None:
     """Sleep without keeping anybody from working."""
-    with elsewhere():
+    with released():
         time.sleep(seconds)

@@ -133,7 +133,7 @@ def admission(
         at_once: How many find work for a database server. On SQLite it is one, unless the environment says otherwise:
             there is one writer at a time, and threads that compute only take the interpreter from each other.
         database: The service's entry in `DATABASES`.
-        reads: Patterns of the lists' paths; these have places of their own, a quarter as many.
+        reads: Patterns of the lists' paths; these have slots of their own, a quarter as many.
     """
     usual = 1 if database["ENGINE"] == environment.OUR_SQLITE else at_once
     at_once = env.int("REQUESTS_AT_ONCE", default=usual, validate=validate.Range(1))

@@ -13,7 +13,7 @@ _PROBING: Final = ("startswith", "contains", "regex", "gt")
 
 
 def assert_every_list_is_a_read() -> None:
-    """What answers page by page has the reads' places (docs/adr/0027), and no pattern of a read is misspelt."""
+    """What answers page by page has the reads' slots (docs/adr/0027), and no pattern of a read is misspelt."""
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     parameters = {path: item["get"].get("parameters", ()) for path, item in paths.items() if "get" in item}
     lists = {path for path, given in parameters.items() if "per_page" in {one["name"] for one in given}}

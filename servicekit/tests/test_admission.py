@@ -1,4 +1,4 @@
-"""Who has a place: what moves something is never kept from it by what is only looked at, or by whoever watches."""
+"""Who has a slot: what moves something is never kept from it by what is only looked at, or by whoever watches."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from servicekit.load.limiter import Gate
-from servicekit.load.slot import Connections, Workplace, elsewhere
+from servicekit.load.limiter import ConcurrencyLimiter
+from servicekit.load.slot import Connections, Slot, released
 from servicekit.web import admission, error_responses
 from servicekit.web.admission import AdmissionMiddleware
 
@@ -50,8 +50,8 @@ class House:
 
     def wait_for_arrivals(self, count: int) -> None:
         """Until so many of all kinds but watchers are here, worked on or waiting."""
-        gate, room = self._admission._work.gate, settings.ADMISSION.in_flight
-        while room - gate._room < count:
+        limiter, room = self._admission._work.limiter, settings.ADMISSION.in_flight
+        while room - limiter._room < count:
             threading.Event().wait(0.001)
 
     def let_go(self) -> None:
@@ -88,8 +88,8 @@ def _admission_as_it_was(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None
     settings.ADMISSION = settings.ADMISSION
 
 
-def test_a_read_takes_no_place_from_work() -> None:
-    """Each has its own: with nine reads there, one of them in the reads' place, a write is worked on at once."""
+def test_a_read_takes_no_slot_from_work() -> None:
+    """Each has its own: with nine reads there, one of them in the reads' slot, a write is worked on at once."""
     with house() as visited:
         reads = [visited.send(READ) for _ in range(9)]
         visited.wait_for_arrivals(9)
@@ -113,7 +113,7 @@ def test_reads_that_wait_are_no_more_than_their_share() -> None:
 
 
 def test_a_read_that_waits_in_vain_is_refused() -> None:
-    """Within its time, and the one that has the place goes on."""
+    """Within its time, and the one that has the slot goes on."""
     with house(wait_s=0.05) as visited:
         first = visited.send(READ)
         visited.wait_for(READ)
@@ -122,7 +122,7 @@ def test_a_read_that_waits_in_vain_is_refused() -> None:
         assert first.result().status_code == 204
 
 
-def test_work_takes_no_place_from_reads() -> None:
+def test_work_takes_no_slot_from_reads() -> None:
     """Nor the other way round: a list is answered while a write takes its time."""
     with house() as visited:
         work = visited.send(WORK)
@@ -132,7 +132,7 @@ def test_work_takes_no_place_from_reads() -> None:
         assert [work.result().status_code, read.result().status_code] == [204, 204]
 
 
-def test_the_admin_has_one_place_beside_the_work() -> None:
+def test_the_admin_has_one_slot_beside_the_work() -> None:
     """Fifteen who try passwords: two wait for the first, the others are told to come again, and a write goes on."""
     with house() as visited:
         people = [visited.send(PEOPLE) for _ in range(2)]
@@ -194,7 +194,7 @@ def test_many_watchers_take_turns() -> None:
 
 
 def test_a_watcher_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind four that the database keeps, the fifth is told to come again; being alive is another gate."""
+    """Behind four that the database keeps, the fifth is told to come again; being alive has another limiter."""
     monkeypatch.setattr(admission, "_WATCHERS_WAIT_S", 0.05)
     with house() as visited:
         kept = [visited.send(HEALTH) for _ in range(4)]
@@ -217,12 +217,12 @@ def endless() -> None:
         cursor.fetchall()
 
 
-def borrowed(stock: Connections, work: Callable[[], None]) -> None:
-    lent = stock.lend()
+def borrowed(idle: Connections, work: Callable[[], None]) -> None:
+    lent = idle.lend()
     try:
         work()
     finally:
-        stock.take_back(lent)
+        idle.take_back(lent)
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a server has a limit of its own: test_on_servers.py")
@@ -233,13 +233,13 @@ def test_a_read_does_not_run_for_ever() -> None:
         connection.ensure_connection()
         endless()
 
-    stock = Connections(keep=1, limit_s=0.05)
+    idle = Connections(keep=1, limit_s=0.05)
     with ThreadPoolExecutor(1) as pool:
         for _ in range(2):
             with pytest.raises(OperationalError, match="interrupted"):
-                pool.submit(borrowed, stock, read).result()
-        pool.submit(borrowed, stock, connection.ensure_connection).result()
-        pool.submit(lambda: [each.close() for each in stock._idle]).result()
+                pool.submit(borrowed, idle, read).result()
+        pool.submit(borrowed, idle, connection.ensure_connection).result()
+        pool.submit(lambda: [each.close() for each in idle._idle]).result()
 
 
 @pytest.mark.parametrize(
@@ -251,23 +251,23 @@ def test_a_read_that_took_too_long_asks_for_patience(method: str, code: str) -> 
     assert (answer.status, answer.body["code"], answer.headers) == (503, code, {"Retry-After": "1"})
 
 
-def free_places(gate: Gate) -> list[int]:
+def free_slots(limiter: ConcurrencyLimiter) -> list[int]:
     """How many there are while somebody works, waits, waits within that, waits still, and works again."""
     found = []
-    with Workplace(gate, Connections(keep=1), wait_s=PATIENCE_S):
-        found.append(gate._free)
-        with elsewhere():
-            found.append(gate._free)
-            with elsewhere():
-                found.append(gate._free)
-            found.append(gate._free)
-        found.append(gate._free)
+    with Slot(limiter, Connections(keep=1), wait_s=PATIENCE_S):
+        found.append(limiter._free)
+        with released():
+            found.append(limiter._free)
+            with released():
+                found.append(limiter._free)
+            found.append(limiter._free)
+        found.append(limiter._free)
     return found
 
 
 def test_a_place_is_given_back_once() -> None:
-    """Who waits within a wait, as a gateway does that asks by `servicekit.http.client`, gives back no second place."""
-    gate = Gate(places=1, in_flight=1)
+    """Who waits within a wait, as a gateway does that asks by `servicekit.http.client`, gives back no second slot."""
+    limiter = ConcurrencyLimiter(slots=1, in_flight=1)
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(free_places, gate).result() == [0, 1, 1, 1, 0]
-    assert gate._free == 1
+        assert pool.submit(free_slots, limiter).result() == [0, 1, 1, 1, 0]
+    assert limiter._free == 1

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from servicekit.load.circuit_breaker import TRANSITIONS, Breaker, BreakerPolicy, CircuitOpen, Seen, State
-from servicekit.load.dependency import FULL, OPEN, Downstream, NotAsked
+from servicekit.load.circuit_breaker import TRANSITIONS, BreakerPolicy, CircuitBreaker, CircuitOpen, State, Trigger
+from servicekit.load.dependency import FULL, OPEN, CallRejected, Dependency
 
 POLICY = BreakerPolicy(failures=3, within_s=10, open_s=2)
 
@@ -26,16 +26,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> Breaker:
-    return Breaker(POLICY, clock=clock)
+def breaker(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker(POLICY, clock=clock)
 
 
-def fail(breaker: Breaker, times: int = 1) -> None:
+def fail(breaker: CircuitBreaker, times: int = 1) -> None:
     for _ in range(times):
         breaker.record(breaker.admit(), succeeded=False)
 
 
-def is_refused(breaker: Breaker) -> bool:
+def is_refused(breaker: CircuitBreaker) -> bool:
     try:
         breaker.record(breaker.admit(), succeeded=False)
     except CircuitOpen:
@@ -43,19 +43,19 @@ def is_refused(breaker: Breaker) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("state", "seen"), product(State, Seen))
-def test_only_what_the_table_says_moves_it(state: State, seen: Seen) -> None:
+@pytest.mark.parametrize(("state", "trigger"), product(State, Trigger))
+def test_only_what_the_table_says_moves_it(state: State, trigger: Trigger) -> None:
     """Four moves, and no state without a way out."""
     moves = {
-        (State.CLOSED, Seen.TOO_MANY_FAILURES): State.OPEN,
-        (State.OPEN, Seen.TIME_PASSED): State.HALF_OPEN,
-        (State.HALF_OPEN, Seen.TRIAL_SUCCEEDED): State.CLOSED,
-        (State.HALF_OPEN, Seen.TRIAL_FAILED): State.OPEN,
+        (State.CLOSED, Trigger.TOO_MANY_FAILURES): State.OPEN,
+        (State.OPEN, Trigger.TIME_PASSED): State.HALF_OPEN,
+        (State.HALF_OPEN, Trigger.TRIAL_SUCCEEDED): State.CLOSED,
+        (State.HALF_OPEN, Trigger.TRIAL_FAILED): State.OPEN,
     }
-    assert TRANSITIONS.get((state, seen)) == moves.get((state, seen))
+    assert TRANSITIONS.get((state, trigger)) == moves.get((state, trigger))
 
 
-def test_so_many_failures_in_a_row_open_it(breaker: Breaker) -> None:
+def test_so_many_failures_in_a_row_open_it(breaker: CircuitBreaker) -> None:
     """And then nobody asks."""
     fail(breaker, 2)
     assert breaker.state is State.CLOSED
@@ -65,7 +65,7 @@ def test_so_many_failures_in_a_row_open_it(breaker: Breaker) -> None:
         breaker.admit()
 
 
-def test_a_success_in_between_begins_the_count_anew(breaker: Breaker) -> None:
+def test_a_success_in_between_begins_the_count_anew(breaker: CircuitBreaker) -> None:
     """Only a peer that never answers is not asked."""
     fail(breaker, 2)
     breaker.record(breaker.admit(), succeeded=True)
@@ -73,7 +73,7 @@ def test_a_success_in_between_begins_the_count_anew(breaker: Breaker) -> None:
     assert breaker.state is State.CLOSED
 
 
-def test_failures_far_apart_are_not_one_outage(breaker: Breaker, clock: Clock) -> None:
+def test_failures_far_apart_are_not_one_outage(breaker: CircuitBreaker, clock: Clock) -> None:
     """The oldest is forgotten when the newest comes later than `within_s`."""
     fail(breaker, 2)
     clock.now += 10.1
@@ -81,7 +81,7 @@ def test_failures_far_apart_are_not_one_outage(breaker: Breaker, clock: Clock) -
     assert breaker.state is State.CLOSED
 
 
-def test_after_its_rest_one_call_tries_and_its_success_closes_it(breaker: Breaker, clock: Clock) -> None:
+def test_after_its_rest_one_call_tries_and_its_success_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
     """While it tries nobody else asks."""
     fail(breaker, 3)
     clock.now += 1.9
@@ -96,7 +96,7 @@ def test_after_its_rest_one_call_tries_and_its_success_closes_it(breaker: Breake
     assert breaker.state is State.CLOSED
 
 
-def test_a_trial_that_fails_opens_it_again(breaker: Breaker, clock: Clock) -> None:
+def test_a_trial_that_fails_opens_it_again(breaker: CircuitBreaker, clock: Clock) -> None:
     """For as long as before."""
     fail(breaker, 3)
     clock.now += 2
@@ -107,7 +107,7 @@ def test_a_trial_that_fails_opens_it_again(breaker: Breaker, clock: Clock) -> No
 
 
 @pytest.mark.parametrize("succeeded", [True, False])
-def test_a_call_from_before_says_nothing_about_now(breaker: Breaker, clock: Clock, succeeded: bool) -> None:
+def test_a_call_from_before_says_nothing_about_now(breaker: CircuitBreaker, clock: Clock, succeeded: bool) -> None:
     """It was admitted before the circuit opened, and ends while another tries: neither the trial's end nor a count."""
     late = breaker.admit()
     fail(breaker, 3)
@@ -121,7 +121,7 @@ def test_a_call_from_before_says_nothing_about_now(breaker: Breaker, clock: Cloc
     assert breaker.state is State.CLOSED
 
 
-def test_of_many_threads_one_tries(breaker: Breaker, clock: Clock) -> None:
+def test_of_many_threads_one_tries(breaker: CircuitBreaker, clock: Clock) -> None:
     """However many ask in the same moment."""
     fail(breaker, 3)
     clock.now += 2
@@ -143,25 +143,25 @@ def crash() -> None:
     raise ZeroDivisionError
 
 
-def say_so(downstream: Downstream) -> None:
-    with downstream.visit() as visit:
-        visit.failed()
+def say_so(dependency: Dependency) -> None:
+    with dependency.guard() as call:
+        call.failed()
 
 
-def raise_it(downstream: Downstream) -> None:
-    with pytest.raises(ZeroDivisionError), downstream.visit():
+def raise_it(dependency: Dependency) -> None:
+    with pytest.raises(ZeroDivisionError), dependency.guard():
         crash()
 
 
-@pytest.mark.parametrize("visit", [say_so, raise_it])
-def test_a_visit_that_fails_counts_and_gives_its_room_back(visit: Callable[[Downstream], None]) -> None:
+@pytest.mark.parametrize("call", [say_so, raise_it])
+def test_a_call_that_fails_counts_and_releases_its_slot(call: Callable[[Dependency], None]) -> None:
     """Whether it says so or raises; the third opens the circuit, and what is refused then is nobody's room."""
-    peer = Downstream("somebody", POLICY, calls=1, room_wait_s=0)
+    peer = Dependency("somebody", POLICY, calls=1, room_wait_s=0)
     for _ in range(3):
-        visit(peer)
+        call(peer)
     assert peer.state is State.OPEN
     for _ in range(3):
-        with pytest.raises(NotAsked) as refusal, peer.visit():
+        with pytest.raises(CallRejected) as refusal, peer.guard():
             raise AssertionError
         assert refusal.value.reason == OPEN
     assert peer.has_room()
@@ -169,11 +169,11 @@ def test_a_visit_that_fails_counts_and_gives_its_room_back(visit: Callable[[Down
 
 def test_no_more_than_so_many_wait_for_a_peer() -> None:
     """The next is not made, which is no failure of the peer's."""
-    peer = Downstream("somebody slow", POLICY, calls=2, room_wait_s=0)
-    with peer.visit(), peer.visit():
+    peer = Dependency("somebody slow", POLICY, calls=2, room_wait_s=0)
+    with peer.guard(), peer.guard():
         assert not peer.has_room()
         for _ in range(5):
-            with pytest.raises(NotAsked) as refusal, peer.visit():
+            with pytest.raises(CallRejected) as refusal, peer.guard():
                 raise AssertionError
             assert refusal.value.reason == FULL
     assert peer.state is State.CLOSED

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 
-from servicekit.load.limiter import Gate
+from servicekit.load.limiter import ConcurrencyLimiter
 from servicekit.storage import damage, readiness
 from servicekit.storage.models import Heartbeat
 from servicekit.web import health
@@ -74,12 +74,12 @@ def test_full_of_requests_that_do_not_move_it_does_not_live(
     """503 after half a minute, longer than any request takes; whoever watches it starts it anew."""
     assert api.get("/health/live").status_code == 200
     clock = Clock()
-    gate = Gate(places=1, in_flight=1, clock=clock)
-    monkeypatch.setattr(AdmissionMiddleware, "gate", gate)
-    gate.arrive()
+    limiter = ConcurrencyLimiter(slots=1, in_flight=1, clock=clock)
+    monkeypatch.setattr(AdmissionMiddleware, "limiter", limiter)
+    limiter.enter()
     clock.now = seconds
     assert api.get("/health/live").status_code == status
-    gate.depart()
+    limiter.leave()
     assert api.get("/health/live").json() == {"status": "ok"}
 
 

@@ -12,7 +12,7 @@ from urllib3.exceptions import NewConnectionError
 
 from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, Unreadable, is_object, once
 from servicekit.load.circuit_breaker import BreakerPolicy, State
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 from servicekit.retry import RetryPolicy
 
 # What `responses` stands in for: our own way over plain HTTP.
@@ -228,14 +228,14 @@ def test_an_object_is_told_from_other_json(body: Any, is_one: bool) -> None:
 
 def test_an_answer_that_cannot_be_read_is_no_outage(peer: responses.RequestsMock) -> None:
     """Who answers works, so its circuit stays closed, however often; a 500 is counted."""
-    downstream = Downstream("somebody", BreakerPolicy(failures=2, within_s=60, open_s=60), calls=1, room_wait_s=0)
-    client = HttpClient(URL, connect_timeout_s=1, read_timeout_s=1, downstream=downstream)
+    dependency = Dependency("somebody", BreakerPolicy(failures=2, within_s=60, open_s=60), calls=1, room_wait_s=0)
+    client = HttpClient(URL, connect_timeout_s=1, read_timeout_s=1, dependency=dependency)
     for _ in range(4):
         peer.get(URL, body=b'{"a":1,"a":2}')
         with pytest.raises(Unreadable):
             client.call("GET", URL, retries=once(5.0))
-    assert downstream.state is State.CLOSED
+    assert dependency.state is State.CLOSED
     for _ in range(2):
         peer.get(URL, status=500)
         client.call("GET", URL, retries=once(5.0))
-    assert downstream.state is State.OPEN
+    assert dependency.state is State.OPEN

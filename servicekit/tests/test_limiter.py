@@ -1,4 +1,4 @@
-"""The gate counts right whatever happens: no place is lost, none is there twice, nobody waits for a free one."""
+"""The limiter counts right whatever happens: no slot is lost, none is there twice, nobody waits for a free one."""
 
 import random
 import threading
@@ -10,97 +10,97 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nightly
-from servicekit.load.limiter import IN_FLIGHT, WAITED, Full, Gate
+from servicekit.load.limiter import IN_FLIGHT, WAITED, ConcurrencyLimiter, Full
 
 # Longer than any thread here works.
 PATIENCE_S = 30.0
 
 
-def free_places(gate: Gate) -> int:
+def free_slots(limiter: ConcurrencyLimiter) -> int:
     """How many can be taken without waiting."""
     taken = 0
     try:
         while True:
-            gate.take(wait_s=0)
+            limiter.acquire(wait_s=0)
             taken += 1
     except Full:
         for _ in range(taken):
-            gate.give()
+            limiter.release()
     return taken
 
 
 def test_more_than_fit_in_are_refused_at_once() -> None:
     """Until somebody goes."""
-    gate = Gate(places=1, in_flight=2)
-    gate.arrive()
-    gate.arrive()
+    limiter = ConcurrencyLimiter(slots=1, in_flight=2)
+    limiter.enter()
+    limiter.enter()
     with pytest.raises(Full) as refusal:
-        gate.arrive()
+        limiter.enter()
     assert refusal.value.reason == IN_FLIGHT
-    gate.depart()
-    gate.arrive()
+    limiter.leave()
+    limiter.enter()
 
 
 def test_full_and_unmoved_it_is_stuck() -> None:
     """For as long as nobody has come or gone; who is refused has not come, and where there is room nothing is stuck."""
     now = 0.0
-    gate = Gate(places=1, in_flight=2, clock=lambda: now)
-    gate.arrive()
+    limiter = ConcurrencyLimiter(slots=1, in_flight=2, clock=lambda: now)
+    limiter.enter()
     now = 10.0
-    assert gate.stuck_for_s() == 0
-    gate.arrive()
+    assert limiter.stuck_for_s() == 0
+    limiter.enter()
     now = 25.0
     with pytest.raises(Full):
-        gate.arrive()
-    assert gate.stuck_for_s() == 15
-    gate.depart()
-    gate.arrive()
-    assert gate.stuck_for_s() == 0
+        limiter.enter()
+    assert limiter.stuck_for_s() == 15
+    limiter.leave()
+    limiter.enter()
+    assert limiter.stuck_for_s() == 0
 
 
-def test_who_waits_in_vain_is_refused_and_takes_no_place() -> None:
-    """The place that comes free afterwards is there for the next."""
-    gate = Gate(places=1, in_flight=9)
-    assert gate.take(wait_s=0) is False
+def test_who_waits_in_vain_is_refused_and_takes_no_slot() -> None:
+    """The slot that comes free afterwards is there for the next."""
+    limiter = ConcurrencyLimiter(slots=1, in_flight=9)
+    assert limiter.acquire(wait_s=0) is False
     with pytest.raises(Full) as refusal:
-        gate.take(wait_s=0.01)
+        limiter.acquire(wait_s=0.01)
     assert refusal.value.reason == WAITED
-    gate.give()
-    assert free_places(gate) == 1
+    limiter.release()
+    assert free_slots(limiter) == 1
 
 
-def test_whoever_comes_back_goes_first() -> None:
-    """A place that comes free goes to work that was begun, before what came earlier and has not been begun."""
-    gate = Gate(places=1, in_flight=9)
-    gate.take(wait_s=0)
+def test_who_acquires_again_goes_first() -> None:
+    """A slot that comes free goes to work that was begun, before what came earlier and has not been begun."""
+    limiter = ConcurrencyLimiter(slots=1, in_flight=9)
+    limiter.acquire(wait_s=0)
     order: list[str] = []
 
     def newcomer() -> None:
-        gate.take(wait_s=PATIENCE_S)
+        limiter.acquire(wait_s=PATIENCE_S)
         order.append("newcomer")
-        gate.give()
+        limiter.release()
 
     def returner() -> None:
-        gate.take_again()
+        limiter.acquire_again()
         order.append("returner")
-        gate.give()
+        limiter.release()
 
     threads = [threading.Thread(target=newcomer), threading.Thread(target=returner)]
     threads[0].start()
-    while not gate._newcomers:
+    while not limiter._newcomers:
         time.sleep(0)
     threads[1].start()
-    while not gate._coming_back:
+    while not limiter._returning:
         time.sleep(0)
-    gate.give()
+    limiter.release()
     for thread in threads:
         thread.join(PATIENCE_S)
     assert order == ["returner", "newcomer"]
 
 
-def test_no_more_than_the_places_work_at_once_and_none_is_lost() -> None:
-    """Forty threads take, give, go elsewhere, come back and run out of patience, thousands of times."""
-    gate = Gate(places=3, in_flight=1000)
+def test_no_more_than_the_slots_work_at_once_and_none_is_lost() -> None:
+    """Forty threads acquire, release, acquire again and run out of patience, thousands of times."""
+    limiter = ConcurrencyLimiter(slots=3, in_flight=1000)
     working, most, lock = 0, 0, threading.Lock()
 
     def work(chance: random.Random) -> None:
@@ -116,49 +116,49 @@ def test_no_more_than_the_places_work_at_once_and_none_is_lost() -> None:
         chance, refused = random.Random(seed), 0
         for _ in range(100):
             try:
-                gate.take(wait_s=chance.choice([0, 1e-4, 1e-3, PATIENCE_S]))
+                limiter.acquire(wait_s=chance.choice([0, 1e-4, 1e-3, PATIENCE_S]))
             except Full:
                 refused += 1
                 continue
             work(chance)
             if chance.random() < 0.5:
-                gate.give()
-                gate.take_again()
+                limiter.release()
+                limiter.acquire_again()
                 work(chance)
-            gate.give()
+            limiter.release()
         return refused
 
     with ThreadPoolExecutor(40) as pool:
         refused = sum(pool.map(run, range(40)))
     assert most == 3
     assert refused > 0
-    assert free_places(gate) == 3
+    assert free_slots(limiter) == 3
 
 
 @nightly.examples(100)
-@given(st.integers(1, 5), st.integers(1, 5), st.lists(st.sampled_from(["arrive", "depart", "take", "give"])))
-def test_it_counts_like_two_numbers(places: int, in_flight: int, steps: list[str]) -> None:
+@given(st.integers(1, 5), st.integers(1, 5), st.lists(st.sampled_from(["enter", "leave", "acquire", "release"])))
+def test_it_counts_like_two_numbers(slots: int, in_flight: int, steps: list[str]) -> None:
     """One thread, any order of steps that make sense: refused exactly when there is no more."""
-    gate, here, working = Gate(places=places, in_flight=in_flight), 0, 0
+    limiter, here, working = ConcurrencyLimiter(slots=slots, in_flight=in_flight), 0, 0
     for step in steps:
-        if step == "arrive":
+        if step == "enter":
             if here == in_flight:
                 with pytest.raises(Full):
-                    gate.arrive()
+                    limiter.enter()
             else:
-                gate.arrive()
+                limiter.enter()
                 here += 1
-        elif step == "take":
-            if working == places:
+        elif step == "acquire":
+            if working == slots:
                 with pytest.raises(Full):
-                    gate.take(wait_s=0)
+                    limiter.acquire(wait_s=0)
             else:
-                gate.take(wait_s=0)
+                limiter.acquire(wait_s=0)
                 working += 1
-        elif step == "depart" and here:
-            gate.depart()
+        elif step == "leave" and here:
+            limiter.leave()
             here -= 1
-        elif step == "give" and working:
-            gate.give()
+        elif step == "release" and working:
+            limiter.release()
             working -= 1
-    assert free_places(gate) == places - working
+    assert free_slots(limiter) == slots - working

@@ -140,14 +140,14 @@ def test_a_connection_that_was_lost_between_two_requests_is_replaced() -> None:
     def own_id() -> Any:
         return told(OWN_ID)[0][0]
 
-    stock = Connections(keep=1)
+    idle = Connections(keep=1)
 
     def borrowed(work: Any) -> Any:
-        lent = stock.lend()
+        lent = idle.lend()
         try:
             return work()
         finally:
-            stock.take_back(lent)
+            idle.take_back(lent)
 
     def work() -> tuple[Any, Any, int]:
         before = borrowed(own_id)

@@ -1,7 +1,7 @@
 """The middleware that decides which requests are worked on now, which wait a moment, and which are refused at once.
 
 Everything comes through here but what watches the service, which has to be answered above all when it is overloaded
-(docs/adr/0014). What is only looked at, by clients and by people, never has a place in which something could be moved
+(docs/adr/0014). What is only looked at, by clients and by people, never has a slot in which something could be moved
 (docs/adr/0027).
 """
 
@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client import Counter, Histogram
 
 from servicekit import errors
-from servicekit.load.limiter import Full, Gate
-from servicekit.load.slot import Connections, Workplace, look_after
+from servicekit.load.limiter import ConcurrencyLimiter, Full
+from servicekit.load.slot import Connections, Slot, close_if_unusable
 from servicekit.observability.metrics import BUCKETS_S
 from servicekit.web import error_responses
 from servicekit.web.admin.middleware import ADMIN_PATH
@@ -50,10 +50,10 @@ _WAITED: Final = Histogram(
 
 
 class _Part:
-    """Places for one kind of requests, with a connection for each."""
+    """Slots for one kind of requests, with a connection for each."""
 
     def __init__(self, *, at_once: int, in_flight: int, limit_s: float | None = None) -> None:
-        self.gate = Gate(places=at_once, in_flight=in_flight)
+        self.limiter = ConcurrencyLimiter(slots=at_once, in_flight=in_flight)
         self.connections = Connections(keep=at_once, limit_s=limit_s)
 
 
@@ -61,14 +61,14 @@ class AdmissionMiddleware:
     """Reads `settings.ADMISSION`. Stands behind everything that is cheap, and before everything that works."""
 
     # Of this process, the one that everybody goes through: for whoever asks whether it still moves.
-    gate: ClassVar[Gate | None] = None
+    limiter: ClassVar[ConcurrencyLimiter | None] = None
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         asked = settings.ADMISSION
         self._wait_s: float = asked.wait_s
         self._work = _Part(at_once=asked.at_once, in_flight=asked.in_flight)
-        AdmissionMiddleware.gate = self._work.gate
+        AdmissionMiddleware.limiter = self._work.limiter
         self._reads = _Part(
             at_once=asked.reads_at_once, in_flight=max(1, asked.in_flight // _READS_SHARE), limit_s=asked.read_limit_s
         )
@@ -76,7 +76,7 @@ class AdmissionMiddleware:
             at_once=_PEOPLE_AT_ONCE, in_flight=max(1, asked.in_flight // _PEOPLES_SHARE), limit_s=asked.read_limit_s
         )
         self._is_read = re.compile(rf"(?:{'|'.join((*_READS_EVERYWHERE, *asked.reads))})/?").fullmatch
-        self._watching = {path: Gate(places=places, in_flight=0) for path, places in _WATCHING.items()}
+        self._watching = {path: ConcurrencyLimiter(slots=slots, in_flight=0) for path, slots in _WATCHING.items()}
         self._watchers_connections = Connections(keep=sum(_WATCHING.values()))
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -96,43 +96,43 @@ class AdmissionMiddleware:
         return self._reads if request.method in _READING and self._is_read(path) else self._work
 
     def _admit(self, request: HttpRequest) -> HttpResponse:
-        self._work.gate.arrive()
+        self._work.limiter.enter()
         try:
             return self._answer(request, self._work)
         finally:
-            self._work.gate.depart()
+            self._work.limiter.leave()
 
     def _admit_beside(self, request: HttpRequest, part: _Part) -> HttpResponse:
         """Such a request has a thread as well, so it is one of those that the service takes in in all."""
-        part.gate.arrive()
+        part.limiter.enter()
         try:
-            self._work.gate.arrive()
+            self._work.limiter.enter()
             try:
                 return self._answer(request, part)
             finally:
-                self._work.gate.depart()
+                self._work.limiter.leave()
         finally:
-            part.gate.depart()
+            part.limiter.leave()
 
     def _answer(self, request: HttpRequest, part: _Part) -> HttpResponse:
-        # Read before there is a place: a client that sends slowly keeps a thread waiting, but nobody from working.
+        # Read before there is a slot: a client that sends slowly keeps a thread waiting, but nobody from working.
         _ = request.body
         arrived = time.perf_counter()
-        with Workplace(part.gate, part.connections, wait_s=self._wait_s) as workplace:
-            if workplace.was_waited_for:
+        with Slot(part.limiter, part.connections, wait_s=self._wait_s) as slot:
+            if slot.was_waited_for:
                 _WAITED.observe(time.perf_counter() - arrived)
             return self.get_response(request)
 
     def _answer_watcher(self, request: HttpRequest, path: str) -> HttpResponse:
-        gate = next(gate for prefix, gate in self._watching.items() if path.startswith(prefix))
-        gate.take(wait_s=_WATCHERS_WAIT_S)
+        limiter = next(limiter for prefix, limiter in self._watching.items() if path.startswith(prefix))
+        limiter.acquire(wait_s=_WATCHERS_WAIT_S)
         try:
             connection = self._watchers_connections.lend()
-            look_after(connection)
+            close_if_unusable(connection)
             try:
                 return self.get_response(request)
             finally:
-                look_after(connection)
+                close_if_unusable(connection)
                 self._watchers_connections.take_back(connection)
         finally:
-            gate.give()
+            limiter.release()

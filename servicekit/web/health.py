@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema, inline_serializer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 from rest_framework import serializers
 
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 from servicekit.storage import readiness
 from servicekit.web.admission import AdmissionMiddleware
 from servicekit.web.messages import Request, Response
@@ -45,7 +45,7 @@ class HealthView(View):
 
     service = ""
     version = ""
-    downstreams: Callable[[], Iterable[Downstream]] = staticmethod(tuple)
+    dependencies: Callable[[], Iterable[Dependency]] = staticmethod(tuple)
 
     @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
     def get(self, _request: Request) -> Response:
@@ -56,7 +56,7 @@ class HealthView(View):
             "service": self.service,
             "version": self.version,
             "checks": {"database": database},
-            "downstreams": {peer.name: peer.state.value for peer in self.downstreams()},
+            "downstreams": {peer.name: peer.state.value for peer in self.dependencies()},
         }
         return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
 
@@ -69,8 +69,8 @@ class LiveView(View):
 
     @extend_schema(responses={200: _LIVE, 503: _LIVE}, tags=["health"])
     def get(self, _request: Request) -> Response:
-        gate = AdmissionMiddleware.gate
-        is_stuck = gate is not None and gate.stuck_for_s() >= STUCK_AFTER_S
+        limiter = AdmissionMiddleware.limiter
+        is_stuck = limiter is not None and limiter.stuck_for_s() >= STUCK_AFTER_S
         return Response({"status": "stuck" if is_stuck else "ok"}, status=503 if is_stuck else 200)
 
 
@@ -84,11 +84,11 @@ class OpenAPIView(View):
         return Response({**document, "servers": [{"url": prefix}]} if prefix else document)
 
 
-def routes(*, service: str, version: str, downstreams: Callable[[], Iterable[Downstream]] = tuple) -> list[URLPattern]:
+def routes(*, service: str, version: str, dependencies: Callable[[], Iterable[Dependency]] = tuple) -> list[URLPattern]:
     """`/health`, `/health/live`, `/openapi.json`, `/docs` and `/redoc`, each with and without a trailing slash."""
-    downstreams()  # so that each has its metrics before it is asked for the first time
+    dependencies()  # so that each has its metrics before it is asked for the first time
     return [
-        re_path(r"^health/?$", HealthView.as_view(service=service, version=version, downstreams=downstreams)),
+        re_path(r"^health/?$", HealthView.as_view(service=service, version=version, dependencies=dependencies)),
         re_path(r"^health/live/?$", LiveView.as_view()),
         re_path(r"^openapi\.json$", OpenAPIView.as_view(), name="openapi"),
         re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi")),

@@ -1,4 +1,4 @@
-"""Looking costs the one who looks: lists, scrapes and wrong passwords take no place from an order."""
+"""Looking costs the one who looks: lists, scrapes and wrong passwords take no slot from an order."""
 
 import http.client
 from collections import Counter
@@ -16,7 +16,7 @@ from tests.stack import SERVICES, Stack
 ORDER = {"customer_name": "Alice", "product_ids": [1]}
 ORDERS = 8
 PREDICTABLE = {"GATEWAY_SUCCESS_RATE": "1", "GATEWAY_DELAY_MS": "0"}
-# Of the orders nobody waits for a place, for they come one by one; whoever stands in line behind others is refused.
+# Of the orders nobody waits for a slot, for they come one by one; whoever stands in line behind others is refused.
 IMPATIENT = {"REQUEST_WAIT_S": "0.2"}
 # A page of these is as long as one may be, and to find it takes a while.
 PAYMENTS = 3000

@@ -10,20 +10,20 @@ from order_service.orders.clients.payments import RestPayments
 from order_service.orders.clients.products import CheckingProducts, ReservingProducts
 from order_service.orders.ports import Payments, Products
 from servicekit.http.client import HttpClient
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 
 PRODUCT_SERVICE: Final = "product_service"
 PAYMENT_SERVICE: Final = "payment_service"
 
 
-def downstreams() -> Sequence[Downstream]:
+def dependencies() -> Sequence[Dependency]:
     """Both, for whoever wants to know how they are."""
-    return [_downstream(PRODUCT_SERVICE), _downstream(PAYMENT_SERVICE)]
+    return [_dependency(PRODUCT_SERVICE), _dependency(PAYMENT_SERVICE)]
 
 
 @cache
-def _downstream(name: str) -> Downstream:
-    return Downstream(name, settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+def _dependency(name: str) -> Dependency:
+    return Dependency(name, settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
 
 
 def _http(name: str, url: str) -> HttpClient:
@@ -31,7 +31,7 @@ def _http(name: str, url: str) -> HttpClient:
         url,
         connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
         read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
-        downstream=_downstream(name),
+        dependency=_dependency(name),
     )
 
 

@@ -6,13 +6,13 @@ from django.conf import settings
 
 from payment_service.payments.clients.orders import Orders, RestOrders
 from servicekit.http.client import HttpClient
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 
 
 @cache
-def downstream() -> Downstream:
+def dependency() -> Dependency:
     """The order service as it is seen from here."""
-    return Downstream("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+    return Dependency("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
 
 
 @cache
@@ -22,6 +22,6 @@ def order_service() -> Orders:
         settings.ORDER_SERVICE_URL,
         connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
         read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
-        downstream=downstream(),
+        dependency=dependency(),
     )
     return RestOrders(http, deadline_s=settings.ORDER_DEADLINE_S)

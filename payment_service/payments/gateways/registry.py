@@ -17,7 +17,7 @@ from payment_service.payments.gateways.simulated import SimulatedGateway
 from payment_service.payments.gateways.stripe import StripeGateway
 from servicekit.errors import Overloaded
 from servicekit.load import slot
-from servicekit.load.dependency import Downstream
+from servicekit.load.dependency import Dependency
 
 
 def _simulated() -> Gateway:
@@ -45,8 +45,8 @@ _MAKERS: Final[Mapping[str, Callable[[], Gateway]]] = {
     "simulated": _simulated,
     "stripe": _stripe,
 }
-# Its books are in our own database, so it keeps the caller's place; `sleep` gives that back while it waits.
-_KEEPS_PLACE: Final = frozenset({"simulated"})
+# Its books are in our own database, so it keeps the caller's slot; `sleep` gives that back while it waits.
+_KEEPS_SLOT: Final = frozenset({"simulated"})
 
 
 def names() -> frozenset[str]:
@@ -65,7 +65,7 @@ def gateway(name: str) -> Gateway:
     """The gateway of that name; one per process, safe to share between threads."""
     made = _MAKERS[name]()
     if made.has_outside_effect:
-        made = GuardedGateway(made, _downstream(name), keeps_place=name in _KEEPS_PLACE)
+        made = GuardedGateway(made, _dependency(name), keeps_slot=name in _KEEPS_SLOT)
     return MeteredGateway(name, made)
 
 
@@ -86,16 +86,16 @@ def is_for_real() -> bool:
 
 def require_room(name: str) -> None:
     """Raises Overloaded: so many wait for this gateway already that another payment would not be sent."""
-    if gateway(name).has_outside_effect and not _downstream(name).has_room():
+    if gateway(name).has_outside_effect and not _dependency(name).has_room():
         raise Overloaded("Too many payments wait for this gateway")
 
 
-def downstreams() -> Sequence[Downstream]:
+def dependencies() -> Sequence[Dependency]:
     """Each gateway in use that has an outside."""
     used = sorted(set(settings.PAYMENT_GATEWAYS.values()) & names())
-    return [_downstream(name) for name in used if gateway(name).has_outside_effect]
+    return [_dependency(name) for name in used if gateway(name).has_outside_effect]
 
 
 @cache
-def _downstream(name: str) -> Downstream:
-    return Downstream(f"gateway {name}", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+def _dependency(name: str) -> Dependency:
+    return Dependency(f"gateway {name}", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)

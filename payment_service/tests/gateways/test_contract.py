@@ -18,7 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rig" in metafunc.fixturenames:
         test = metafunc.function.__name__
         gateways = [
-            pytest.param(name, marks=(pytest.mark.django_db,) if name in registry._KEEPS_PLACE else ())
+            pytest.param(name, marks=(pytest.mark.django_db,) if name in registry._KEEPS_SLOT else ())
             for name in sorted(registry.names())
             if test not in LEFT_OUT.get(name, {})
         ]
