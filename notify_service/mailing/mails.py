@@ -20,7 +20,7 @@ class Written(NamedTuple):
     body: str
 
 
-class Told(msgspec.Struct):
+class PaymentData(msgspec.Struct):
     """What mails need of a payment's event; the rest is not looked at. Amounts in major units."""
 
     order_id: str
@@ -37,41 +37,41 @@ def write(event: CloudEvent) -> Written:
     Raises Refused for a payload that does not say what a mail needs.
     """
     try:
-        told = msgspec.convert(event.data, Told)
+        payment = msgspec.convert(event.data, PaymentData)
     except msgspec.ValidationError as problem:
         raise Refused("unknown_schema", str(problem)) from problem
-    return WRITERS[event.type](told)
+    return WRITERS[event.type](payment)
 
 
-def _received(told: Told) -> Written:
-    order = _order(told)
-    return Written(f"Payment received for {order}", f"{told.captured} {told.currency} was taken for {order}.\n")
+def _received(payment: PaymentData) -> Written:
+    order = _order(payment)
+    return Written(f"Payment received for {order}", f"{payment.captured} {payment.currency} was taken for {order}.\n")
 
 
-def _failed(told: Told) -> Written:
-    order = _order(told)
-    why = f" ({_line(told.failure_code)})" if told.failure_code else ""
-    body = f"{told.amount} {told.currency} could not be taken for {order}{why}. Nothing was charged.\n"
+def _failed(payment: PaymentData) -> Written:
+    order = _order(payment)
+    why = f" ({_line(payment.failure_code)})" if payment.failure_code else ""
+    body = f"{payment.amount} {payment.currency} could not be taken for {order}{why}. Nothing was charged.\n"
     return Written(f"Payment failed for {order}", body)
 
 
-def _refunded(told: Told) -> Written:
-    if told.refund_amount is None:
+def _refunded(payment: PaymentData) -> Written:
+    if payment.refund_amount is None:
         raise Refused("unknown_schema", "a refund without refund_amount")
-    order = _order(told)
-    return Written(f"Refund for {order}", f"{told.refund_amount} {told.currency} was given back for {order}.\n")
+    order = _order(payment)
+    return Written(f"Refund for {order}", f"{payment.refund_amount} {payment.currency} was given back for {order}.\n")
 
 
 # What the payment service of seed 004 has its notification service tell of.
-WRITERS: Final[Mapping[str, Callable[[Told], Written]]] = {
+WRITERS: Final[Mapping[str, Callable[[PaymentData], Written]]] = {
     "payment.successful": _received,
     "payment.failed": _failed,
     "payment.refunded": _refunded,
 }
 
 
-def _order(told: Told) -> str:
-    return f"order {_line(told.order_id)[:MAX_REFERENCE_LENGTH]}"
+def _order(payment: PaymentData) -> str:
+    return f"order {_line(payment.order_id)[:MAX_REFERENCE_LENGTH]}"
 
 
 def _line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The event trail in Django's admin, to search and to read."""
+"""The event store in Django's admin, to search and to read."""
 
 from django.contrib import admin
 

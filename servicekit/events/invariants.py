@@ -1,4 +1,4 @@
-"""Checking the event trail: by itself, and for one aggregate after another."""
+"""Checking the event store: by itself, and for one aggregate after another."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ Existing = Callable[[Collection[str]], Collection[str]]
 
 
 @dataclass(frozen=True)
-class Told:
+class StoredEvent:
     """One event, its payload read; `data` is None where it is no JSON object."""
 
     position: int
@@ -52,31 +52,31 @@ class Told:
     event: Event
 
 
-def trails_of(aggregate_type: str, aggregate_ids: Iterable[str]) -> Mapping[str, list[Told]]:
+def events_by_aggregate(aggregate_type: str, aggregate_ids: Iterable[str]) -> Mapping[str, list[StoredEvent]]:
     """The events of each of these, oldest first. Readers of the index: the unique (type, id, sequence)."""
-    found: dict[str, list[Told]] = defaultdict(list)
+    found: dict[str, list[StoredEvent]] = defaultdict(list)
     events = Event.objects.filter(aggregatetype=aggregate_type, aggregateid__in=list(aggregate_ids))
     for event in events.order_by("aggregateid", "sequence").iterator():
         found[event.aggregateid].append(
-            Told(event.position, event.sequence, event.type, exactjson.object_in(event.payload), event)
+            StoredEvent(event.position, event.sequence, event.type, exactjson.object_in(event.payload), event)
         )
     return found
 
 
-def check_order(subject: str, told: Sequence[Told], *, version: int) -> Iterator[Finding]:
+def check_order(subject: str, events: Sequence[StoredEvent], *, version: int) -> Iterator[Finding]:
     """Whether one row's events are what they must be by themselves."""
-    for earlier, later in pairwise(told):
+    for earlier, later in pairwise(events):
         if later.position < earlier.position:
             message = f"event {later.sequence} ({later.type}) was written before event {earlier.sequence}"
             yield Finding(EVENTS_IN_ORDER, subject, message)
         if later.event.published_at is not None and earlier.event.published_at is None:
             message = f"event {later.sequence} ({later.type}) is published, event {earlier.sequence} before it is not"
             yield Finding(EVENTS_IN_ORDER, subject, message)
-    for each in told:
+    for each in events:
         if each.data is None:
             yield Finding(EVENTS_IN_ORDER, subject, f"event {each.sequence} ({each.type}) has no readable payload")
-    if told and told[-1].sequence > version:
-        message = f"its last event is number {told[-1].sequence} ({told[-1].type}), the row is only at {version}"
+    if events and events[-1].sequence > version:
+        message = f"its last event is number {events[-1].sequence} ({events[-1].type}), the row is only at {version}"
         yield Finding(EVENTS_IN_ORDER, subject, message)
 
 

@@ -1,4 +1,4 @@
-"""The event table: audit trail and outbox at once.
+"""The event table: event store and outbox at once.
 
 Column names are those of Debezium's outbox router (`id`, `aggregatetype`, `aggregateid`, `type`, `payload`), so that
 Debezium can take the place of our relay without a change here.
@@ -13,7 +13,7 @@ from servicekit.observability.tracing import TRACEPARENT_LENGTH
 
 
 class Event(models.Model):
-    """One fact, committed together with the change that it tells of."""
+    """One event, committed together with the change that it tells of."""
 
     position = models.BigAutoField(primary_key=True)
     event_id = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)

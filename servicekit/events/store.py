@@ -18,11 +18,11 @@ log = structlog.get_logger()
 
 _WRITTEN: Final = ("event_id", "aggregateid", "sequence", "payload", "aggregatetype", "type", "created_at")
 _APPENDED: Final = (*_WRITTEN, "traceparent")
-_KEPT: Final = (*_WRITTEN, "published_at")
+_PUBLISHED: Final = (*_WRITTEN, "published_at")
 
 
-class Fact(NamedTuple):
-    """One of many facts of a kind. `event_id` is a UUID's text, the rest as for `append`."""
+class EventData(NamedTuple):
+    """One of many events of a kind. `event_id` is a UUID's text, the rest as for `append`."""
 
     event_id: str
     aggregate_id: str
@@ -31,7 +31,7 @@ class Fact(NamedTuple):
 
 
 def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence: int, data: Mapping[str, Any]) -> None:
-    """Record a fact. Call it in the transaction that makes it true; it is logged once that has committed.
+    """Append an event. Call it in the transaction that makes it true; it is logged once that has committed.
 
     Args:
         sequence: The aggregate's version after the change.
@@ -44,17 +44,17 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
     transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
 
 
-def keep(event_type: str, *, aggregate_type: str, facts: Sequence[Fact]) -> None:
-    """Record facts that the trail must have, but that are no news to anybody: they count as published, and are not
+def append_published(event_type: str, *, aggregate_type: str, events: Sequence[EventData]) -> None:
+    """Append events that the store must have, but that are no news to anybody: they count as published, and are not
     logged. Many at once, in the transaction that makes them true.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     same = (aggregate_type, event_type, now, now)
     values = [
         (event_id.replace("-", ""), aggregate_id, sequence, exactjson.encode(data).decode(), *same)
-        for event_id, aggregate_id, sequence, data in facts
+        for event_id, aggregate_id, sequence, data in events
     ]
-    fast_sql.insert_prepared(Event, _KEPT, values)
+    fast_sql.insert_prepared(Event, _PUBLISHED, values)
 
 
 def of(aggregate_type: str, aggregate_id: str, *, newest: int | None = None) -> list[dict[str, Any]]:

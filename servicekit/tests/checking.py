@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from servicekit.tests.sessions import told
+from servicekit.tests.sessions import fetch
 
 # What reading is made of: besides SELECT how a snapshot is asked for, and how PostgreSQL hands out rows bit by bit.
 _READING: Final = frozenset({"SELECT", "SET", "DECLARE"})
@@ -67,16 +67,16 @@ def unchecked() -> Iterator[None]:
         _drop_checks()
         yield
     else:
-        told({"sqlite": "PRAGMA ignore_check_constraints = ON", "mysql": "SET check_constraint_checks = OFF"})
+        fetch({"sqlite": "PRAGMA ignore_check_constraints = ON", "mysql": "SET check_constraint_checks = OFF"})
         yield
-        told({"sqlite": "PRAGMA ignore_check_constraints = OFF", "mysql": "SET check_constraint_checks = ON"})
+        fetch({"sqlite": "PRAGMA ignore_check_constraints = OFF", "mysql": "SET check_constraint_checks = ON"})
 
 
 def _drop_checks() -> None:
     found = "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_constraint"
     of_ours = "WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
     # A table with a foreign key that is still to be looked at cannot be altered.
-    told({"postgresql": "SET CONSTRAINTS ALL IMMEDIATE"})
-    for table, constraint in told({"postgresql": f"{found} {of_ours}"}):
-        told({"postgresql": f"ALTER TABLE {table} DROP CONSTRAINT {constraint}"})
-    told({"postgresql": "SET CONSTRAINTS ALL DEFERRED"})
+    fetch({"postgresql": "SET CONSTRAINTS ALL IMMEDIATE"})
+    for table, constraint in fetch({"postgresql": f"{found} {of_ours}"}):
+        fetch({"postgresql": f"ALTER TABLE {table} DROP CONSTRAINT {constraint}"})
+    fetch({"postgresql": "SET CONSTRAINTS ALL DEFERRED"})

@@ -14,7 +14,7 @@ TOO_LARGE = Refusal("MSG_SIZE_TOO_LARGE", "Broker: Message size too large", is_p
 NO_TOPIC = Refusal("UNKNOWN_TOPIC", "Broker: Unknown topic", is_permanent=False)
 
 
-def tell(event_type: str, *, subject: str = "o-1", sequence: int = 1, **data: Any) -> None:
+def append(event_type: str, *, subject: str = "o-1", sequence: int = 1, **data: Any) -> None:
     store.append(event_type, aggregate_type="order", aggregate_id=subject, sequence=sequence, data=data)
 
 

@@ -1,4 +1,4 @@
-"""Other sessions of the same database server, and how each engine is told what SQL has no common words for."""
+"""Other sessions of the same database server, and statements for which each engine has words of its own."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ OWN_ID: Final = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNE
 KILL: Final = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
 
 
-def told(of_engine: Mapping[str, str], *values: Any, using: Any = connection) -> list[tuple[Any, ...]]:
+def fetch(of_engine: Mapping[str, str], *values: Any, using: Any = connection) -> list[tuple[Any, ...]]:
     """What the database answers to its own engine's statement."""
     with using.cursor() as cursor:
         cursor.execute(of_engine[connection.vendor], values or None)

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from servicekit.events import outbox
 from servicekit.events.models import DeadLetter, Event
-from servicekit.tests.publishing import TOO_LARGE, FakeBroker, RelayAt, tell
+from servicekit.tests.publishing import TOO_LARGE, FakeBroker, RelayAt, append
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +23,9 @@ def dead_letters(*arguments: str) -> list[str]:
 def broker() -> FakeBroker:
     """Refuses the first event of two orders; two more wait behind the one, none behind the other."""
     for sequence in (1, 2, 3):
-        tell(f"first.{sequence}", subject="o-1", sequence=sequence)
-    tell("second.1", subject="o-2")
-    tell("third.1", subject="o-3")
+        append(f"first.{sequence}", subject="o-1", sequence=sequence)
+    append("second.1", subject="o-2")
+    append("third.1", subject="o-3")
     broker = FakeBroker(refuses={"first.1": TOO_LARGE, "second.1": TOO_LARGE})
     relays = RelayAt(broker)
     for _ in range(2):
@@ -102,6 +102,6 @@ def test_only_a_position_is_taken(given: str) -> None:
 
 def test_metrics_tell_them_apart(broker: FakeBroker, api: Any) -> None:
     """A dead event does not hide how far publishing is behind."""
-    tell("fourth.1", subject="o-4")
+    append("fourth.1", subject="o-4")
     lines = api.get("/metrics").content.decode().splitlines()
     assert {"events_unsent 1.0", "events_dead 2.0", "events_held 2.0"} <= set(lines)

@@ -13,13 +13,13 @@ from servicekit.events.models import Event
 pytestmark = pytest.mark.django_db
 
 
-def tell(event_type: str = "order.paid", *, sequence: int = 1, subject: str = "o-1", **data: Any) -> None:
+def append(event_type: str = "order.paid", *, sequence: int = 1, subject: str = "o-1", **data: Any) -> None:
     store.append(event_type, aggregate_type="order", aggregate_id=subject, sequence=sequence, data=data)
 
 
 def test_an_event_keeps_its_amounts_exact() -> None:
     """The payload is JSON with raw decimals."""
-    tell(amount=Decimal("50.00"))
+    append(amount=Decimal("50.00"))
     event = Event.objects.get()
     assert event.payload == '{"amount":50.00}'
     assert (event.aggregatetype, event.aggregateid, event.type, event.sequence) == ("order", "o-1", "order.paid", 1)
@@ -28,9 +28,9 @@ def test_an_event_keeps_its_amounts_exact() -> None:
 
 def test_a_trail_is_one_aggregates_events_in_order() -> None:
     """Oldest first by sequence, nobody else's among them."""
-    tell("order.paid", sequence=3)
-    tell("order.created", sequence=1)
-    tell("order.created", sequence=1, subject="o-2")
+    append("order.paid", sequence=3)
+    append("order.created", sequence=1)
+    append("order.created", sequence=1, subject="o-2")
     events = store.of("order", "o-1")
     assert [(event["sequence"], event["type"]) for event in events] == [(1, "order.created"), (3, "order.paid")]
     assert set(events[0]) == {"sequence", "type", "created_at", "data"}
@@ -41,7 +41,7 @@ def test_a_trail_is_one_aggregates_events_in_order() -> None:
 def test_an_event_goes_with_its_transaction(log_lines: Any) -> None:
     """A change that is rolled back leaves neither an event nor a line in the log."""
     with transaction.atomic():
-        tell()
+        append()
         transaction.set_rollback(True)
     assert Event.objects.count() == 0
     assert log_lines() == []
@@ -51,7 +51,7 @@ def test_an_event_goes_with_its_transaction(log_lines: Any) -> None:
 def test_an_event_is_logged_once_it_is_true(log_lines: Any) -> None:
     """After the commit, with the ids and nothing of what it is about."""
     with transaction.atomic():
-        tell(amount=Decimal("1.50"))
+        append(amount=Decimal("1.50"))
         assert log_lines() == []
     (line,) = log_lines()
     del line["timestamp"]
@@ -66,18 +66,19 @@ def test_an_event_is_logged_once_it_is_true(log_lines: Any) -> None:
 
 def test_no_two_changes_take_the_same_place() -> None:
     """The database refuses a second event with the same aggregate and sequence."""
-    tell()
+    append()
     with pytest.raises(IntegrityError), transaction.atomic():
-        tell("order.cancelled")
+        append("order.cancelled")
     assert Event.objects.count() == 1
 
 
 def test_kept_facts_are_in_the_trail_and_no_news() -> None:
     """Each is the first of its aggregate, exact, and the relay has nothing to publish."""
-    facts = [
-        store.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={"amount": Decimal("50.10")}) for n in range(1, 4)
+    events = [
+        store.EventData(str(UUID(int=n)), f"order-{n}", sequence=1, data={"amount": Decimal("50.10")})
+        for n in range(1, 4)
     ]
-    store.keep("order.imported", aggregate_type="order", facts=facts)
+    store.append_published("order.imported", aggregate_type="order", events=events)
     (event,) = store.of("order", "order-2")
     assert (event["sequence"], event["type"], event["data"]) == (1, "order.imported", {"amount": Decimal("50.10")})
     assert Event.objects.get(aggregateid="order-2").event_id == UUID(int=2)
@@ -87,15 +88,15 @@ def test_kept_facts_are_in_the_trail_and_no_news() -> None:
 def test_facts_are_kept_all_or_none() -> None:
     """One that is there already takes the others with it."""
     store.append("order.created", aggregate_type="order", aggregate_id="order-2", sequence=1, data={})
-    facts = [store.Fact(str(UUID(int=n)), f"order-{n}", sequence=1, data={}) for n in range(1, 4)]
+    events = [store.EventData(str(UUID(int=n)), f"order-{n}", sequence=1, data={}) for n in range(1, 4)]
     with pytest.raises(IntegrityError), transaction.atomic():
-        store.keep("order.imported", aggregate_type="order", facts=facts)
+        store.append_published("order.imported", aggregate_type="order", events=events)
     assert list(Event.objects.values_list("type", flat=True)) == ["order.created"]
 
 
 def test_no_facts_are_no_statement() -> None:
     """An empty batch is fine."""
-    store.keep("order.imported", aggregate_type="order", facts=[])
+    store.append_published("order.imported", aggregate_type="order", events=[])
     assert Event.objects.count() == 0
 
 

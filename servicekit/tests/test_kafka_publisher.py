@@ -18,7 +18,7 @@ from servicekit.events.publishers.kafka import KafkaPublisher
 from servicekit.events.relay import Relay
 from servicekit.settings.kafka import KafkaSettings
 from servicekit.tests.kafka import WITHIN_S, mock_cluster, read
-from servicekit.tests.publishing import tell
+from servicekit.tests.publishing import append
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 EVENT = Waiting(
@@ -123,7 +123,7 @@ def test_events_arrive_exact_and_in_order(servers: str) -> None:
     """Each order's in its own order, with raw decimals; and all are marked."""
     for sequence in range(1, 6):
         for subject in ("o-1", "o-2", "o-3"):
-            tell("order.moved", subject=subject, sequence=sequence, amount=Decimal("50.10"))
+            append("order.moved", subject=subject, sequence=sequence, amount=Decimal("50.10"))
     assert run_until_idle(a_relay(servers, "in-order")) == 15
     messages = read(servers, "in-order", 15)
     for subject in ("o-1", "o-2", "o-3"):
@@ -138,9 +138,9 @@ def test_events_arrive_exact_and_in_order(servers: str) -> None:
 @pytest.mark.django_db
 def test_a_message_that_is_too_large_is_buried_alone(servers: str) -> None:
     """The one behind it of the same order waits; all others arrive."""
-    tell("order.moved", subject="o-1", sequence=1, note="x" * 2_000)
-    tell("order.moved", subject="o-1", sequence=2)
-    tell("order.moved", subject="o-2", sequence=1)
+    append("order.moved", subject="o-1", sequence=1, note="x" * 2_000)
+    append("order.moved", subject="o-1", sequence=2)
+    append("order.moved", subject="o-2", sequence=1)
     assert run_until_idle(a_relay(servers, "too-large", **{"message.max.bytes": "1500"})) == 1
     (message,) = read(servers, "too-large", 1)
     assert message.key() == b"o-2"
@@ -151,7 +151,7 @@ def test_a_message_that_is_too_large_is_buried_alone(servers: str) -> None:
 @pytest.mark.django_db
 def test_a_payload_that_cannot_be_read_is_buried(servers: str) -> None:
     """It has no key."""
-    tell("order.moved", subject="o-1")
+    append("order.moved", subject="o-1")
     Event.objects.update(payload="[")
     made = KafkaPublisher(KafkaSettings(servers, "unreadable"), source="a_service", key="order_id")
     run_until_idle(Relay(made))
@@ -162,9 +162,9 @@ def test_a_payload_that_cannot_be_read_is_buried(servers: str) -> None:
 def test_a_trace_leads_on_into_kafka(servers: str, api: Any) -> None:
     """Of the request that caused the event."""
     api.get("/echo", traceparent=TRACE)
-    tell("order.moved")
+    append("order.moved")
     api.get("/echo")
-    tell("order.moved", subject="o-2")
+    append("order.moved", subject="o-2")
     assert run_until_idle(a_relay(servers, "traced")) == 2
     found = {message.key(): headers_of(message).get("ce_traceparent") for message in read(servers, "traced", 2)}
     assert found == {b"o-1": TRACE.encode(), b"o-2": None}

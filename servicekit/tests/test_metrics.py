@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 REQUESTS = "http_request_duration_seconds_count"
 
 
-def tell(event_type: str = "thing.broken", *, colour: str = "red") -> None:
+def append(event_type: str = "thing.broken", *, colour: str = "red") -> None:
     store.append(
         event_type,
         aggregate_type="thing",
@@ -148,8 +148,8 @@ def test_without_the_database_the_rest_is_still_told(api: Any, scrape: Any) -> N
 
 def test_the_outbox_says_how_far_it_is_behind(scrape: Any) -> None:
     """How many events wait, and for how long the first of them; nothing when all are sent."""
-    tell()
-    tell()
+    append()
+    append()
     make_old(seconds=100)
     found = scrape()
     assert found[("events_unsent",)] == 2
@@ -168,9 +168,9 @@ def test_known_counters_begin_at_zero(scrape: Any) -> None:
 def test_events_are_counted_by_what_their_data_say(scrape: Any) -> None:
     """At once, sent or not, and each in every counter that it belongs to."""
     for colour in ("red", "blue", "red"):
-        tell(colour=colour)
-    tell("thing.made")
-    tell("thing.forgotten")
+        append(colour=colour)
+    append("thing.made")
+    append("thing.forgotten")
     assert relay.Relay(LogPublisher()).run_once() > 0
     found = scrape()
     assert (found["things_broken_total", "red"], found["things_broken_total", "blue"]) == (2, 1)
@@ -182,12 +182,12 @@ def test_what_is_settled_is_not_counted_again(scrape: Any, monkeypatch: pytest.M
     """The counts are kept up to a position; a scrape reads what comes after it, whatever lies below."""
     monkeypatch.setattr(metrics, "KEPT_FROM", 3)
     for _ in range(3):
-        tell()
+        append()
     make_old()
     assert scrape()["things_broken_total", "red"] == 3
     assert Tally.objects.get().position == Event.objects.order_by("-position").values_list("position", flat=True)[0]
     Event.objects.all().delete()  # nothing of it is read any more
-    tell()
+    append()
     with CaptureQueriesContext(connection) as queries:
         assert scrape()["things_broken_total", "red"] == 4
     assert not [query["sql"] for query in queries if query["sql"].startswith(("UPDATE", "INSERT"))]
@@ -195,14 +195,14 @@ def test_what_is_settled_is_not_counted_again(scrape: Any, monkeypatch: pytest.M
 
 def test_few_and_young_events_are_not_kept_yet(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scrape writes rarely, and never past an event below which another may still come in."""
-    tell()
-    tell()
+    append()
+    append()
     make_old()
     # A server counts positions on over what other tests have rolled back.
     highest = Event.objects.order_by("-position").values_list("position", flat=True)[0]
     monkeypatch.setattr(metrics, "KEPT_FROM", highest + 1)
     for _ in range(5):
-        tell()
+        append()
     assert scrape()["things_broken_total", "red"] == 7
     assert not Tally.objects.exists()
 
@@ -210,10 +210,10 @@ def test_few_and_young_events_are_not_kept_yet(scrape: Any, monkeypatch: pytest.
 def test_an_event_that_commits_late_is_counted(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes in below others that were counted before."""
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
-    tell()
+    append()
     make_old()
-    tell()
-    tell()
+    append()
+    append()
     late = Event.objects.order_by("position")[1]
     late.delete()
     assert scrape()["things_broken_total", "red"] == 2
@@ -239,7 +239,7 @@ def test_many_who_count_at_once_agree(scrape: Any, monkeypatch: pytest.MonkeyPat
     with ThreadPoolExecutor(4) as pool:
         watching = [pool.submit(watch) for _ in range(4)]
         for _ in range(50):
-            tell()
+            append()
         all_told.set()
         for watcher in watching:
             seen = watcher.result()
@@ -253,7 +253,7 @@ def test_an_old_table_is_caught_up_with_in_parts(scrape: Any, monkeypatch: pytes
     monkeypatch.setattr(metrics, "MOST_AT_ONCE", 4)
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
     for _ in range(20):
-        tell()
+        append()
     first = Event.objects.order_by("position")[0].position
     Event.objects.filter(position__gt=first + 3, position__lt=first + 13).delete()
     Tally.objects.create(position=first - 1, counts="[]")
@@ -272,7 +272,7 @@ def test_counts_that_cannot_be_kept_are_right_all_the_same(scrape: Any, monkeypa
             raise OperationalError("attempt to write a readonly database")
         return execute(sql, *arguments)
 
-    tell()
+    append()
     make_old()
     with connection.execute_wrapper(refuse_writes):
         found = scrape()

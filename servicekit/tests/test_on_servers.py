@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from servicekit.db.transactions import in_one_transaction
 from servicekit.load.slot import Connections
 from servicekit.tests.models import Sample
-from servicekit.tests.sessions import KILL, OWN_ID, Threads, another_session, told
+from servicekit.tests.sessions import KILL, OWN_ID, Threads, another_session, fetch
 from servicekit.web import error_responses
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +62,7 @@ def test_every_session_has_its_limits() -> None:
     for names, value in AS_SET[connection.vendor].items():
         wanted = "IN (" + ", ".join(["%s"] * len(names)) + ")"
         statement = {vendor: sql.replace("IN %s", wanted) for vendor, sql in SESSION.items()}
-        (found,) = told(statement, *names)
+        (found,) = fetch(statement, *names)
         assert found[1].startswith(value), found
 
 
@@ -85,7 +85,7 @@ def test_a_lock_is_not_waited_for_for_ever() -> None:
     sample = Sample.objects.create(name="one")
 
     def write() -> None:
-        told(SHORT_LOCK_WAIT)
+        fetch(SHORT_LOCK_WAIT)
         with transaction.atomic():
             Sample.objects.create(name="two")
             Sample.objects.filter(pk=sample.pk).update(version=2)
@@ -100,9 +100,9 @@ def test_a_lock_is_not_waited_for_for_ever() -> None:
 
 def test_a_statement_does_not_run_for_ever() -> None:
     """It is stopped by the server, and the connection is good for the next one."""
-    told(SHORT_STATEMENTS)
+    fetch(SHORT_STATEMENTS)
     with pytest.raises(OperationalError) as raised:
-        told(LONG_STATEMENT)
+        fetch(LONG_STATEMENT)
     assert_asks_for_patience(raised.value)
     assert error_responses.answer_to(RequestFactory().get("/"), raised.value).body["code"] == "overloaded"
     assert Sample.objects.count() == 0
@@ -138,7 +138,7 @@ def test_a_connection_that_was_lost_between_two_requests_is_replaced() -> None:
     client = Client(raise_request_exception=False)
 
     def own_id() -> Any:
-        return told(OWN_ID)[0][0]
+        return fetch(OWN_ID)[0][0]
 
     idle = Connections(keep=1)
 
@@ -152,7 +152,7 @@ def test_a_connection_that_was_lost_between_two_requests_is_replaced() -> None:
     def work() -> tuple[Any, Any, int]:
         before = borrowed(own_id)
         with another_session() as other:
-            told(KILL, before, using=other)
+            fetch(KILL, before, using=other)
         return before, borrowed(own_id), borrowed(lambda: post(client, "one").status_code)
 
     with Threads() as threads:
@@ -167,9 +167,9 @@ def test_a_connection_that_is_lost_in_a_transaction_asks_for_patience() -> None:
     def write() -> None:
         with transaction.atomic():
             Sample.objects.create(name="one")
-            own_id = told(OWN_ID)[0][0]
+            own_id = fetch(OWN_ID)[0][0]
             with another_session() as other:
-                told(KILL, own_id, using=other)
+                fetch(KILL, own_id, using=other)
             Sample.objects.create(name="two")
 
     with Threads() as threads:

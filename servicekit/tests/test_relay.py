@@ -15,7 +15,7 @@ from servicekit.events.lease import LEASE_S, Lease, LeaseLost
 from servicekit.events.models import DeadLetter, Event, RelayLease
 from servicekit.events.publishers.base import LogPublisher
 from servicekit.events.relay import Relay
-from servicekit.tests.publishing import NO_TOPIC, TOO_LARGE, FakeBroker, RelayAt, tell
+from servicekit.tests.publishing import NO_TOPIC, TOO_LARGE, FakeBroker, RelayAt, append
 
 pytestmark = pytest.mark.django_db
 
@@ -25,9 +25,9 @@ def broker() -> FakeBroker:
     return FakeBroker()
 
 
-def tell_many(count: int) -> list[str]:
+def append_many(count: int) -> list[str]:
     for number in range(1, count + 1):
-        tell(f"event.{number}", sequence=number)
+        append(f"event.{number}", sequence=number)
     return [f"event.{number}" for number in range(1, count + 1)]
 
 
@@ -41,22 +41,22 @@ def end_the_lease() -> None:
 
 def test_it_publishes_in_order_and_only_once(broker: FakeBroker) -> None:
     """Oldest first; what was acknowledged is marked and not sent again."""
-    told = tell_many(3)
+    appended = append_many(3)
     relays = RelayAt(broker)
     assert [relays.run_once(), relays.run_after(60)] == [3, 0]
-    assert (broker.taken, unpublished()) == (told, [])
+    assert (broker.taken, unpublished()) == (appended, [])
 
 
 def test_a_backlog_is_carried_out_in_batches(broker: FakeBroker) -> None:
     """In one run, still in order; the next is handed over while the one before is on its way."""
-    told = tell_many(5)
+    appended = append_many(5)
     assert RelayAt(broker, batch=2).run_once() == 5
-    assert (broker.taken, broker.batches) == (told, [2, 2, 1])
+    assert (broker.taken, broker.batches) == (appended, [2, 2, 1])
 
 
 def test_a_run_ends_when_its_time_is_up(broker: FakeBroker) -> None:
     """The worker's other jobs get their turn; the next run goes on at once."""
-    told = tell_many(5)
+    appended = append_many(5)
     relays = RelayAt(broker, batch=2)
 
     def take_long() -> None:
@@ -66,21 +66,21 @@ def test_a_run_ends_when_its_time_is_up(broker: FakeBroker) -> None:
     assert relays.run_once() < 5
     while unpublished():
         relays.run_once()
-    assert broker.taken == told
+    assert broker.taken == appended
 
 
 def test_new_events_gather_for_a_moment(broker: FakeBroker) -> None:
     """After all is sent, the next round waits a little, so that under load it has many to carry."""
     relays = RelayAt(broker)
-    tell("event.1")
+    append("event.1")
     relays.run_once()
-    tell("event.2", sequence=2)
+    append("event.2", sequence=2)
     assert [relays.run_after(relay.GATHER_S / 2), relays.run_after(relay.GATHER_S)] == [0, 1]
 
 
 def test_what_is_read_is_what_was_written() -> None:
     """Ids and times as text, whatever the driver returns for them."""
-    tell("event.1", amount=5)
+    append("event.1", amount=5)
     (found,) = outbox.read(after=outbox.BEFORE_ALL, limit=10)
     event = Event.objects.get()
     assert found == outbox.Waiting(
@@ -99,7 +99,7 @@ def test_what_is_read_is_what_was_written() -> None:
 @pytest.mark.parametrize("moment", ["2025-11-10T12:05:00Z", "2025-11-10T12:05:00.000120Z"])
 def test_a_time_is_read_to_the_microsecond(moment: str) -> None:
     """In UTC, and without a fraction where there is none."""
-    tell("event.1")
+    append("event.1")
     Event.objects.update(created_at=datetime.fromisoformat(moment.replace("Z", "+00:00")))
     assert [event.created_at for event in outbox.read(after=outbox.BEFORE_ALL, limit=10)] == [moment]
 
@@ -113,20 +113,20 @@ def test_nothing_to_publish_writes_nothing(broker: FakeBroker, django_assert_num
 
 def test_what_was_not_acknowledged_is_sent_again(broker: FakeBroker) -> None:
     """The relay stops at the first that is refused, waits, and goes on from there."""
-    told = tell_many(3)
+    appended = append_many(3)
     broker.refuses = {"event.2": NO_TOPIC}
     relays = RelayAt(broker)
     assert relays.run_once() == 1
     assert relays.run_after(relay.REFUSED.first_s / 2) == 0
     broker.refuses = {}
     assert relays.run_after(relay.REFUSED.first_s) == 2
-    assert broker.taken == told
+    assert broker.taken == appended
     assert DeadLetter.objects.count() == 0
 
 
 def test_it_waits_longer_each_time_and_says_so(broker: FakeBroker, log_lines: Any) -> None:
     """Up to a limit; what may pass is never dead, however often it was tried."""
-    tell("event.1")
+    append("event.1")
     broker.refuses = {"event.1": NO_TOPIC}
     relays = RelayAt(broker)
     for _ in range(9):
@@ -138,7 +138,7 @@ def test_it_waits_longer_each_time_and_says_so(broker: FakeBroker, log_lines: An
 
 def test_a_relay_that_dies_before_marking_publishes_again(broker: FakeBroker) -> None:
     """A duplicate is allowed, a loss is not."""
-    tell("event.1")
+    append("event.1")
 
     def die() -> None:
         raise KeyboardInterrupt
@@ -154,7 +154,7 @@ def test_a_relay_that_dies_before_marking_publishes_again(broker: FakeBroker) ->
 
 def test_an_event_that_commits_late_is_not_skipped(broker: FakeBroker) -> None:
     """A lower position that appears after a higher one was published is still found."""
-    tell("event.2", sequence=2)
+    append("event.2", sequence=2)
     relays = RelayAt(broker)
     relays.run_once()
     late = Event(type="event.1", aggregatetype="order", aggregateid="o-2", sequence=1, payload="{}")
@@ -166,7 +166,7 @@ def test_an_event_that_commits_late_is_not_skipped(broker: FakeBroker) -> None:
 
 def test_a_broker_that_does_not_answer_costs_little(broker: FakeBroker, log_lines: Any) -> None:
     """What is on its way stays there: it is neither sent again nor marked, and each round only looks."""
-    told = tell_many(3)
+    appended = append_many(3)
     broker.answers = False
     relays = RelayAt(broker)
     assert [relays.run_once() for _ in range(5)] == [0] * 5
@@ -174,13 +174,13 @@ def test_a_broker_that_does_not_answer_costs_little(broker: FakeBroker, log_line
     assert [line["glances"] for line in log_lines() if line["event"] == "events.unanswered"] == [1, 2, 4]
     broker.answers = True
     assert relays.run_once() == 3
-    assert (broker.taken, unpublished()) == (told, [])
+    assert (broker.taken, unpublished()) == (appended, [])
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_fails_after_the_acknowledgement_is_waited_for(broker: FakeBroker) -> None:
     """What the broker has is marked as soon as that is possible, and not published again."""
-    tell("event.1")
+    append("event.1")
 
     def refuse_marks(execute: Any, sql: str, *arguments: Any) -> Any:
         if sql.startswith("UPDATE") and "published_at" in sql:
@@ -197,7 +197,7 @@ def test_a_database_that_fails_after_the_acknowledgement_is_waited_for(broker: F
 
 def test_one_relay_at_a_time(broker: FakeBroker) -> None:
     """Another one finds the lease taken and touches nothing, until it is given back or runs out."""
-    tell("event.1")
+    append("event.1")
     broker.answers = False
     first, second = RelayAt(broker), RelayAt(FakeBroker())
     first.run_once()
@@ -208,15 +208,15 @@ def test_one_relay_at_a_time(broker: FakeBroker) -> None:
 
 def test_the_lease_is_given_back_when_all_is_sent(broker: FakeBroker) -> None:
     """So that whoever comes next need not wait for it to run out."""
-    tell("event.1")
+    append("event.1")
     RelayAt(broker).run_once()
-    tell("event.2", sequence=2)
+    append("event.2", sequence=2)
     assert RelayAt(broker).run_once() == 1
 
 
 def test_a_relay_that_lost_its_lease_marks_nothing(broker: FakeBroker, log_lines: Any) -> None:
     """It was frozen between the broker's answer and its mark, and another one took over."""
-    tell_many(2)
+    append_many(2)
 
     def freeze() -> None:
         end_the_lease()
@@ -231,7 +231,7 @@ def test_a_relay_that_lost_its_lease_marks_nothing(broker: FakeBroker, log_lines
 
 def test_a_relay_that_wakes_up_gives_up_what_is_on_its_way(broker: FakeBroker) -> None:
     """Its successor publishes that."""
-    tell_many(2)
+    append_many(2)
     broker.answers = False
     relays = RelayAt(broker)
     relays.run_once()
@@ -257,7 +257,7 @@ def test_a_lease_is_taken_once_and_by_one() -> None:
 def test_an_event_that_can_never_be_published_is_buried(broker: FakeBroker, log_lines: Any) -> None:
     """It alone: those that were refused along with it are sent one by one, and are fine."""
     for number in range(1, 6):
-        tell(f"event.{number}", subject=f"o-{number}")
+        append(f"event.{number}", subject=f"o-{number}")
     broker.refuses = {"event.3": TOO_LARGE}
     relays = RelayAt(broker)
     assert [relays.run_after(1) for _ in range(3)] == [0, 4, 0]
@@ -269,15 +269,15 @@ def test_an_event_that_can_never_be_published_is_buried(broker: FakeBroker, log_
 
 def test_the_later_events_of_a_dead_ones_aggregate_wait_behind_it(broker: FakeBroker) -> None:
     """Nobody learns of a change whose forerunner he does not know."""
-    tell("first.1")
-    tell("second.1", subject="o-2")
-    tell("first.2", sequence=2)
-    tell("second.2", subject="o-2", sequence=2)
+    append("first.1")
+    append("second.1", subject="o-2")
+    append("first.2", sequence=2)
+    append("second.2", subject="o-2", sequence=2)
     broker.refuses = {"first.1": TOO_LARGE}
     relays = RelayAt(broker)
     relays.run_once()
     relays.run_after(1)
-    tell("first.3", sequence=3)
+    append("first.3", sequence=3)
     relays.run_after(1)
     assert (broker.taken, unpublished()) == (["second.1", "second.2"], ["first.1", "first.2", "first.3"])
     assert outbox.dead_and_held(at_most=100) == (1, 2)
@@ -286,9 +286,9 @@ def test_the_later_events_of_a_dead_ones_aggregate_wait_behind_it(broker: FakeBr
 def test_when_many_are_dead_the_others_are_still_found(broker: FakeBroker) -> None:
     """More dead ones than a batch has room for do not block the way."""
     for number in range(1, 8):
-        tell("bad", subject=f"o-{number}")
-        tell("waits", subject=f"o-{number}", sequence=2)
-    tell("good", subject="o-8")
+        append("bad", subject=f"o-{number}")
+        append("waits", subject=f"o-{number}", sequence=2)
+    append("good", subject="o-8")
     broker.refuses = {"bad": TOO_LARGE}
     relays = RelayAt(broker, batch=3)
     for _ in range(8):
@@ -298,7 +298,7 @@ def test_when_many_are_dead_the_others_are_still_found(broker: FakeBroker) -> No
 
 def test_without_a_broker_events_go_to_the_log(log_lines: Any) -> None:
     """One line for what was published in a run: each event has its own from its commit."""
-    tell_many(2)
+    append_many(2)
     assert Relay(LogPublisher()).run_once() == 2
     (line,) = [line for line in log_lines() if line["event"].startswith("events")]
     assert line.items() >= {"event": "events.published", "count": 2}.items()
@@ -307,7 +307,7 @@ def test_without_a_broker_events_go_to_the_log(log_lines: Any) -> None:
 def test_at_debug_each_published_event_has_its_line(log_lines: Any) -> None:
     """With its id, type, subject and sequence; its data stays in the table."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(10))
-    tell("order.paid", amount=50)
+    append("order.paid", amount=50)
     assert Relay(LogPublisher()).run_once() == 1
     (line,) = [line for line in log_lines() if line["event"] == "event.published"]
     event = Event.objects.get()

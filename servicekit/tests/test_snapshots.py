@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from servicekit.events.models import Event
 from servicekit.invariants import snapshot
-from servicekit.tests.sessions import told
+from servicekit.tests.sessions import fetch
 
 
 def make(number: int) -> None:
@@ -21,7 +21,7 @@ def mode() -> Any:
         connection.ensure_connection()
         return connection.transaction_mode
     names = {"postgresql": "SHOW transaction_isolation", "mysql": "SHOW SESSION VARIABLES LIKE '%isolation'"}
-    return told(names)
+    return fetch(names)
 
 
 @pytest.mark.django_db(transaction=True)

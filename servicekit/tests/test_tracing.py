@@ -25,7 +25,7 @@ UNSOUND = [
 ]
 
 
-def tell() -> Event:
+def append() -> Event:
     store.append("order.paid", aggregate_type="order", aggregate_id="o-1", sequence=1, data={})
     return Event.objects.get()
 
@@ -42,7 +42,7 @@ def what_is_passed_on() -> str | None:
 def test_a_trace_is_kept_and_passed_on(api: Any, log_lines: Any) -> None:
     """As it came."""
     api.get("/echo", traceparent=TRACE)
-    assert tell().traceparent == TRACE
+    assert append().traceparent == TRACE
     assert what_is_passed_on() == TRACE
     assert log_lines()[0]["traceparent"] == TRACE
 
@@ -52,7 +52,7 @@ def test_a_trace_is_kept_and_passed_on(api: Any, log_lines: Any) -> None:
 def test_what_is_no_trace_is_ignored(api: Any, log_lines: Any, given: str) -> None:
     """Nothing that could break a header or a line is taken in."""
     assert api.get("/echo", traceparent=given).status_code == 200
-    assert tell().traceparent is None
+    assert append().traceparent is None
     assert what_is_passed_on() is None
     assert "traceparent" not in log_lines()[0]
 
@@ -62,6 +62,6 @@ def test_one_requests_trace_does_not_leak_into_the_next(api: Any, log_lines: Any
     """A thread serves many."""
     api.get("/echo", traceparent=TRACE)
     api.get("/echo")
-    assert tell().traceparent is None
+    assert append().traceparent is None
     assert what_is_passed_on() is None
     assert "traceparent" not in log_lines()[1]

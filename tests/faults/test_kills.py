@@ -68,7 +68,7 @@ MUST_DIE_AT: Final = {
 # Functions that write and are on no customer's way: stock is added by hand, imported history and rows that nobody can
 # work on have their own tests, and old keys are forgotten after a week.
 NOT_ON_THE_WAY: Final = {
-    "servicekit.events.store:keep",
+    "servicekit.events.store:append_published",
     "product_stub.catalog.writes:create_product",
     "product_stub.catalog.writes:restock",
     "product_stub.catalog.writes:_supply",

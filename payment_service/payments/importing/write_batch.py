@@ -153,7 +153,7 @@ class Writer:
         if numbered:
             _go_on_behind(max(row.number or 0 for row in numbered))
         statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
-        store.keep(EVENT, aggregate_type="payment", facts=[self._fact(row) for row in rows])
+        store.append_published(EVENT, aggregate_type="payment", events=[self._event(row) for row in rows])
         self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
         for some in portions(paid):
             self._pay(some)
@@ -190,11 +190,11 @@ class Writer:
             raise Overtaken
         if paid:
             _go_on_behind(max(number for _, _, number in paid))
-        facts = [
-            self._fact(row)._replace(aggregate_id=str(payment.uid), sequence=payment.version + 1)
+        events = [
+            self._event(row)._replace(aggregate_id=str(payment.uid), sequence=payment.version + 1)
             for row, payment, _ in paid
         ]
-        store.keep(EVENT, aggregate_type="payment", facts=facts)
+        store.append_published(EVENT, aggregate_type="payment", events=events)
         refunded = [(number, row.amount) for row, _, number in paid if row.status is Status.REFUNDED]
         statements.insert_many([self._refund(number, amount) for number, amount in refunded])
 
@@ -253,7 +253,7 @@ class Writer:
                 *self._constants,
             )
 
-    def _fact(self, row: Row) -> store.Fact:
+    def _event(self, row: Row) -> store.EventData:
         data = {
             "order_id": row.order_id,
             "status": row.status.value,
@@ -265,7 +265,7 @@ class Writer:
             "attempt": 1,
             "reference": row.reference,
         }
-        return store.Fact(self._event_ids.of_line(row.line), self.ids.of_line(row.line), sequence=1, data=data)
+        return store.EventData(self._event_ids.of_line(row.line), self.ids.of_line(row.line), sequence=1, data=data)
 
     def _write_refunds(self, rows: Sequence[Row]) -> None:
         """The refund of each refunded payment. When it was, the file does not say."""

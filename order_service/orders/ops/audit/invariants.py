@@ -12,7 +12,7 @@ from order_service.orders.models import Order
 from order_service.orders.ops.audit import replay
 from order_service.orders.states import Status, Step
 from servicekit import money
-from servicekit.events.invariants import EVENTS_IN_ORDER, Told, check_order, event_pass, trails_of
+from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, event_pass, events_by_aggregate
 from servicekit.idempotency.invariants import Named, key_pass, uuids_in
 from servicekit.invariants.checker import Finding, Invariant, Pass
 from servicekit.invariants.snapshot import look_through
@@ -74,28 +74,30 @@ def passes(quiet_for_s: float) -> Sequence[Pass]:
 
 
 def _look(orders: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:
-    trails = trails_of("order", [str(order.uid) for order in orders])
+    stored = events_by_aggregate("order", [str(order.uid) for order in orders])
     for order in orders:
-        told = trails.get(str(order.uid), [])
+        events = stored.get(str(order.uid), [])
         subject = f"order {order.uid}"
-        folded = replay.fold([(each.sequence, each.type, each.data) for each in told], pay_later=order.pay_later)
-        yield from check_order(subject, told, version=order.version)
-        yield from _changes(subject, order, told)
+        folded = replay.fold([(each.sequence, each.type, each.data) for each in events], pay_later=order.pay_later)
+        yield from check_order(subject, events, version=order.version)
+        yield from _changes(subject, order, events)
         yield from (Finding(NEVER_BACK, subject, problem) for problem in folded.backwards)
         yield from (Finding(FOLLOWS_FROM_EVENTS, subject, problem) for problem in _differences(order, folded))
         yield from (Finding(TOTAL_IS_ITS_LINES, subject, problem) for problem in _sums(order, folded))
-        yield from (Finding(NOTHING_UNFINISHED, subject, problem) for problem in _left(order, told, quiet_for))
+        yield from (Finding(NOTHING_UNFINISHED, subject, problem) for problem in _left(order, events, quiet_for))
 
 
-def _changes(subject: str, order: Order, told: Sequence[Told]) -> Iterator[Finding]:
-    if not told:
+def _changes(subject: str, order: Order, events: Sequence[StoredEvent]) -> Iterator[Finding]:
+    if not events:
         yield Finding(CHANGE_HAS_ITS_EVENT, subject, f"it is {order.status} and has no event at all")
-    elif told[0].sequence != 1:
-        message = f"its first event is number {told[0].sequence} ({told[0].type}); number 1 is missing"
+    elif events[0].sequence != 1:
+        message = f"its first event is number {events[0].sequence} ({events[0].type}); number 1 is missing"
         yield Finding(CHANGE_HAS_ITS_EVENT, subject, message)
     # A claim raises the version without an event, and leaves the order due.
-    elif order.due_at is None and told[-1].sequence < order.version:
-        message = f"it is at version {order.version}, its last event is number {told[-1].sequence} ({told[-1].type})"
+    elif order.due_at is None and events[-1].sequence < order.version:
+        message = (
+            f"it is at version {order.version}, its last event is number {events[-1].sequence} ({events[-1].type})"
+        )
         yield Finding(CHANGE_HAS_ITS_EVENT, subject, message)
 
 
@@ -134,7 +136,7 @@ def _sums(order: Order, folded: replay.Folded) -> Iterator[str]:
         yield f"its total is {order.total_amount}, paid was {folded.paid}"
 
 
-def _left(order: Any, told: Sequence[Told], quiet_for: timedelta) -> Iterator[str]:
+def _left(order: Any, events: Sequence[StoredEvent], quiet_for: timedelta) -> Iterator[str]:
     now: datetime = order.looked_at
     if order.ask_at is not None and order.ask_at < now - quiet_for:
         yield f"there is news of its payment that nobody has looked at for {_seconds(now - order.ask_at)}"
@@ -147,7 +149,7 @@ def _left(order: Any, told: Sequence[Told], quiet_for: timedelta) -> Iterator[st
         if order.due_at < now - quiet_for:
             yield f"it should have expired {_seconds(now - order.due_at)} ago"
     else:
-        moved = [each.event.created_at for each in told if each.type != "order.postponed"]
+        moved = [each.event.created_at for each in events if each.type != "order.postponed"]
         since = now - max(moved, default=order.created_at)
         if since >= quiet_for:
             yield f"it is {order.status} at step {order.step} for {_seconds(since)}"

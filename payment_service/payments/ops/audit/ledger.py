@@ -13,7 +13,7 @@ from payment_service.payments import states
 from payment_service.payments.models import NOTHING, Payment, Refund
 from payment_service.payments.ops.audit import replay, waiting
 from payment_service.payments.states import RefundStatus, Status
-from servicekit.events.invariants import EVENTS_IN_ORDER, Told, check_order, trails_of
+from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, events_by_aggregate
 from servicekit.invariants.checker import Finding, Invariant, Pass
 from servicekit.invariants.snapshot import look_through
 
@@ -86,26 +86,26 @@ def payment_pass(quiet_for_s: float) -> Pass:
 
 
 def _look(payments: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:
-    trails = trails_of("payment", [str(payment.uid) for payment in payments])
+    stored = events_by_aggregate("payment", [str(payment.uid) for payment in payments])
     refunds: dict[int, list[Refund]] = defaultdict(list)
     for refund in Refund.objects.filter(payment__in=[payment.number for payment in payments]).order_by("number"):
         refunds[refund.payment_id].append(refund)
     for payment in payments:
-        told, own = trails.get(str(payment.uid), []), refunds[payment.number]
-        folded = replay.fold((each.sequence, each.type, each.data) for each in told)
+        events, own = stored.get(str(payment.uid), []), refunds[payment.number]
+        folded = replay.fold((each.sequence, each.type, each.data) for each in events)
         subject = f"payment {payment.uid} (order {payment.order_id})"
-        yield from check_order(subject, told, version=payment.version)
-        for invariant, problems in _problems(payment, own, told, folded, quiet_for):
+        yield from check_order(subject, events, version=payment.version)
+        for invariant, problems in _problems(payment, own, events, folded, quiet_for):
             yield from (Finding(invariant, subject, problem) for problem in problems)
 
 
 def _problems(
-    payment: Any, refunds: Sequence[Refund], told: Sequence[Told], folded: replay.Folded, quiet_for: timedelta
+    payment: Any, refunds: Sequence[Refund], events: Sequence[StoredEvent], folded: replay.Folded, quiet_for: timedelta
 ) -> Iterator[tuple[Invariant, Iterable[str]]]:
     yield AMOUNTS_FIT, _amounts(payment)
     yield REFUNDS_ADD_UP, _sums(payment, refunds)
     yield VOIDED_HOLDS_NOTHING, _held_in_vain(payment, refunds)
-    yield CHANGE_HAS_ITS_EVENT, _untold(payment, refunds, folded, is_silent=not told)
+    yield CHANGE_HAS_ITS_EVENT, _untold(payment, refunds, folded, is_silent=not events)
     yield NEVER_BACK, folded.backwards
     yield FOLLOWS_FROM_EVENTS, _differences(payment, folded)
     yield NOTHING_UNFINISHED, waiting.left_undone(payment, refunds, now=payment.looked_at, quiet_for=quiet_for)
