@@ -17,7 +17,7 @@ from audit import rules
 from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books, Commands, Unreadable
 from audit.rules import Scope, Seen
 from servicekit.invariants import checker
-from servicekit.invariants.checker import Finding, Look, Outcome, Pass
+from servicekit.invariants.checker import Batch, Finding, Outcome, Pass
 
 HELP: Final = """\
 Check that no order was lost, nobody was charged twice, no money is held for a cancelled order and no unit of stock has
@@ -98,16 +98,16 @@ class Again:
 
 
 def _passes(books: Books, again: Again) -> list[Pass]:
-    def look() -> Iterator[Look]:
-        yield Look(books.count(ORDERS), ())
+    def batches() -> Iterator[Batch]:
+        yield Batch(books.count(ORDERS), ())
         doubts = again.doubtful(books)
         while some := dict(islice(doubts, SUSPECTS_AT_ONCE)):
-            yield Look(0, tuple(again.confirmed(some)))
+            yield Batch(0, tuple(again.confirmed(some)))
 
     held = books.count(PAYMENTS) + books.count(PRODUCTS)
     return [
-        Pass("orders", (*rules.OF_MONEY, *rules.OF_STOCK), look, is_needed=True),
-        Pass("payments and reservations", (rules.HAS_ITS_ORDER,), lambda: [Look(held, ())]),
+        Pass("orders", (*rules.OF_MONEY, *rules.OF_STOCK), batches, is_needed=True),
+        Pass("payments and reservations", (rules.HAS_ITS_ORDER,), lambda: [Batch(held, ())]),
     ]
 
 

@@ -30,7 +30,9 @@ def blocked(shop: Shop) -> Order:
 
 
 def violations() -> list[str]:
-    return [finding.message for each in invariants.passes(3600.0) for look in each.looks() for finding in look.findings]
+    return [
+        finding.message for each in invariants.passes(3600.0) for batch in each.batches() for finding in batch.findings
+    ]
 
 
 def told(order: Order, kind: str) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
 from payment_service.bank.models import Entry, Hold
-from servicekit.invariants.snapshot import through
+from servicekit.invariants.snapshot import in_batches
 
 HEADER: Final = ("transaction_id", "order_id", "amount", "currency", "status", "refunded", "key")
 
@@ -15,7 +15,7 @@ def write(file: IO[str]) -> int:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADER)
     count = 0
-    for rows in through(Hold.objects.all(), lambda some: list(_rows(some))):
+    for rows in in_batches(Hold.objects.all(), lambda some: list(_rows(some))):
         writer.writerows(rows)
         count += len(rows)
     return count

@@ -32,7 +32,7 @@ BY_TRANSFER = "Paid back by bank transfer, receipt 4711"
 
 def violations() -> list[str]:
     """What the payment service's own check finds."""
-    return [finding.message for each in checks.passes(3600.0) for look in each.looks() for finding in look.findings]
+    return [finding.message for each in checks.passes(3600.0) for batch in each.batches() for finding in batch.findings]
 
 
 def the_payment() -> Payment:

@@ -86,7 +86,7 @@ class Shop(RuleBasedStateMachine):
         assert list(rows) == [(self.stock[p], self.reserved[p], self.sold[p]) for p in range(PRODUCTS)]
         stored = dict(Reservation.objects.filter(uid__startswith=self.run).values_list("uid", "status"))
         assert stored == {self._id(number): status for number, (status, _) in self.model.items()}
-        assert [finding for look in invariants.look_at_products() for finding in look.findings] == []
+        assert [finding for batch in invariants.check_products() for finding in batch.findings] == []
 
 
 def _code_of(call: Callable[[], object]) -> str | None:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from servicekit import exactjson
 from servicekit.events.models import Event
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import look_through
+from servicekit.invariants.snapshot import check_in_batches
 
 EVENTS_IN_ORDER: Final = Invariant(
     "I5",
@@ -87,11 +87,11 @@ def event_pass(existing: Mapping[str, Existing], *, quiet_for_s: float) -> Pass:
         existing: For each type of aggregate, which of some ids there are.
     """
     rows = Event.objects.annotate(looked_at=Now())
-    look = partial(_look, existing=existing, quiet_for=timedelta(seconds=quiet_for_s))
-    return Pass("events", (NO_EVENT_WITHOUT_ITS_ROW, EVENTS_ARE_PUBLISHED), lambda: look_through(rows, look))
+    check_batch = partial(_check_batch, existing=existing, quiet_for=timedelta(seconds=quiet_for_s))
+    return Pass("events", (NO_EVENT_WITHOUT_ITS_ROW, EVENTS_ARE_PUBLISHED), lambda: check_in_batches(rows, check_batch))
 
 
-def _look(events: Sequence[Any], *, existing: Mapping[str, Existing], quiet_for: timedelta) -> Iterator[Finding]:
+def _check_batch(events: Sequence[Any], *, existing: Mapping[str, Existing], quiet_for: timedelta) -> Iterator[Finding]:
     ids: dict[str, set[str]] = defaultdict(set)
     for event in events:
         ids[event.aggregatetype].add(event.aggregateid)

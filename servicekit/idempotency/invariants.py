@@ -10,7 +10,7 @@ from uuid import UUID
 from servicekit import exactjson
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import look_through
+from servicekit.invariants.snapshot import check_in_batches
 
 ONE_ANSWER: Final = Invariant(
     "I9",
@@ -47,11 +47,15 @@ def key_pass(names: Names, existing: Mapping[str, Existing]) -> Pass:
     Args:
         existing: For each kind of thing, which of some ids there are.
     """
-    look = partial(_look, names=names, existing=existing)
-    return Pass("keys", (ONE_ANSWER, ANSWERED_IS_KEPT), lambda: look_through(IdempotencyKey.objects.all(), look))
+    check_batch = partial(_check_batch, names=names, existing=existing)
+    return Pass(
+        "keys", (ONE_ANSWER, ANSWERED_IS_KEPT), lambda: check_in_batches(IdempotencyKey.objects.all(), check_batch)
+    )
 
 
-def _look(keys: Sequence[IdempotencyKey], *, names: Names, existing: Mapping[str, Existing]) -> Iterator[Finding]:
+def _check_batch(
+    keys: Sequence[IdempotencyKey], *, names: Names, existing: Mapping[str, Existing]
+) -> Iterator[Finding]:
     named: list[tuple[IdempotencyKey, Named]] = []
     for key in keys:
         body = exactjson.object_in(key.body)

@@ -19,7 +19,7 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 from servicekit import cards, errors, exactjson
 from servicekit.db import clock, fast_sql, purge
 from servicekit.db.transactions import in_one_transaction
-from servicekit.idempotency.meaning import spelled_alike
+from servicekit.idempotency.meaning import canonical
 from servicekit.idempotency.models import IdempotencyKey
 from servicekit.web.error_responses import handle_exception
 from servicekit.web.messages import Request, Response
@@ -32,7 +32,7 @@ KEEP_S: Final = 7 * 24 * 3600
 # One purge statement's size: a key is forgotten for each request that had one.
 PURGE_BATCH: Final = 1000
 
-_COME_AGAIN: Final = 503
+_UNAVAILABLE: Final = 503
 
 View = TypeVar("View", bound=Callable[..., Response])
 
@@ -96,14 +96,14 @@ def idempotent(handler: View) -> View:
         except BaseException:
             _unanswered(claimed).update(locked_until=Now())
             raise
-        return _kept(claimed, response)
+        return _stored_answer(claimed, response)
 
     return wrapper  # type: ignore[return-value]
 
 
-def _kept(claimed: Claim, response: Response) -> Response:
+def _stored_answer(claimed: Claim, response: Response) -> Response:
     """What the client is told: the answer, or that of whoever was faster. A 503 gives the key back instead."""
-    if response.status_code == _COME_AGAIN:
+    if response.status_code == _UNAVAILABLE:
         _unanswered(claimed).delete()
         return response
     return response if _store(claimed, response) else _answered_meanwhile(claimed) or response
@@ -207,7 +207,7 @@ def _scope_of(request: Request) -> str:
 
 def _fingerprint(body: object) -> str:
     """The same for the same meaning: in whatever order keys come, and however a number is written."""
-    return hashlib.sha256(exactjson.encode_sorted(spelled_alike(body))).hexdigest()
+    return hashlib.sha256(exactjson.encode_sorted(canonical(body))).hexdigest()
 
 
 def _claim(scope: str, key: str, fingerprint: str) -> Claim | Response:

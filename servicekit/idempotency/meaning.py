@@ -12,23 +12,23 @@ _QUOTED: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 # As the services send amounts to each other.
 _USUAL: Final = re.compile(r"-?[0-9]{1,20}\.[0-9]{2}", re.ASCII)
 # What there may be several ways to write in.
-_SPELLED: Final = (dict, list, Decimal)
+_NORMALIZED: Final = (dict, list, Decimal)
 # Digits, and places before or behind the point, of what could be an amount; beyond them a number stays as it is.
 _MAX_DIGITS: Final = 24
 
 
-def spelled_alike(document: Any) -> Any:
+def canonical(document: Any) -> Any:
     """The same document with each number in one spelling: an amount with two decimals, any other without zeros."""
     if isinstance(document, dict):
-        alike = dict(document)
+        result = dict(document)
         for name, value in document.items():
             if name in AMOUNTS:
-                alike[name] = _amount(value)
-            elif isinstance(value, _SPELLED):
-                alike[name] = spelled_alike(value)
-        return alike
+                result[name] = _amount(value)
+            elif isinstance(value, _NORMALIZED):
+                result[name] = canonical(value)
+        return result
     if isinstance(document, list):
-        return [spelled_alike(value) if isinstance(value, _SPELLED) else value for value in document]
+        return [canonical(value) if isinstance(value, _NORMALIZED) else value for value in document]
     return _number(document) if isinstance(document, Decimal) else document
 
 
@@ -39,7 +39,7 @@ def _amount(value: Any) -> Any:
     if is_quoted or (type(value) is int and abs(value) <= money.MAX_AMOUNT):
         value = Decimal(value)
     if not isinstance(value, Decimal):
-        return spelled_alike(value)
+        return canonical(value)
     if not _is_short(value) or value != (cents := money.two_decimals(value)):
         return _number(value)
     return cents or abs(cents)

@@ -17,7 +17,7 @@ from confluent_kafka import Message as KafkaMessage
 from servicekit.inbox import metrics, parking
 from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
-from servicekit.inbox.receive import AWAY, Subscription, receive
+from servicekit.inbox.receive import TRANSIENT, Subscription, receive
 from servicekit.retry import Backoff
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ BATCH: Final = 100
 # consumer is idle after that is back.
 AWAY_FOR_NOW: Final = Backoff(first_s=0.1, longest_s=10.0)
 # Of what is no outage.
-TRIES_BEFORE_PARKING: Final = 5
+MAX_ATTEMPTS: Final = 5
 # An orderly end waits no longer than this for the broker to note what was taken; if it does not, that is delivered
 # again, and has no second effect.
 COMMIT_WITHIN_S: Final = 3.0
@@ -58,7 +58,7 @@ class Consumer:
         self._client = client
         self._subscription = subscription
         self._clock = clock
-        self._in_hand: deque[Message] = deque()
+        self._buffer: deque[Message] = deque()
         # The next offset of each partition, until the broker has noted it.
         self._taken: dict[Partition, int] = {}
         self._is_committing = False
@@ -68,13 +68,13 @@ class Consumer:
 
     def consume_once(self) -> int:
         """Take what the client has fetched, up to a batch, without waiting; returns how many messages are done."""
-        if self._in_hand:
+        if self._buffer:
             self._rest()
         else:
             self._fetch()
         done = 0
         if self._clock() >= self._retry_at:
-            while self._in_hand and self._take_next():
+            while self._buffer and self._process_next():
                 done += 1
         self._commit()
         return done
@@ -103,7 +103,7 @@ class Consumer:
         first = self._client.poll(0)
         if first is not None:
             for message in [first, *self._client.consume(BATCH - 1, 0)]:
-                self._put_in_hand(message)
+                self._add_to_buffer(message)
 
     def _rest(self) -> None:
         """Stay a member of the group while waiting. Paused, the client has nothing to give; but just after a rebalance
@@ -112,40 +112,40 @@ class Consumer:
         self._client.pause(self._client.assignment())
         message = self._client.poll(0)
         if message is not None:
-            self._put_in_hand(message)
+            self._add_to_buffer(message)
 
-    def _put_in_hand(self, message: KafkaMessage) -> None:
+    def _add_to_buffer(self, message: KafkaMessage) -> None:
         error = message.error()
         if error is None:
-            self._in_hand.append(_message(message))
+            self._buffer.append(_message(message))
         elif error.fatal():
             raise SystemExit(f"Kafka: {error.str()}")  # only a new process can go on
         else:
             log.warning("kafka.error", error=error.str())
 
-    def _take_next(self) -> bool:
+    def _process_next(self) -> bool:
         """Take the message in front; whether that was done, or it stays there."""
-        message = self._in_hand[0]
+        message = self._buffer[0]
         try:
             receive(message, self._subscription)
-        except AWAY as problem:
-            return self._leave_for_later(problem)
+        except TRANSIENT as problem:
+            return self._retry_later(problem)
         except Exception as problem:  # one message's mistake must not keep all others waiting for ever
-            if self._failures + 1 < TRIES_BEFORE_PARKING:
-                return self._leave_for_later(problem)
+            if self._failures + 1 < MAX_ATTEMPTS:
+                return self._retry_later(problem)
             log.exception("consumer.handler_failed")
             parking.park(message, self._subscription.consumer, Refused("handler_failed", repr(problem)))
-        self._done_with(message)
+        self._mark_done(message)
         return True
 
-    def _done_with(self, message: Message) -> None:
-        self._in_hand.popleft()
+    def _mark_done(self, message: Message) -> None:
+        self._buffer.popleft()
         self._taken[message.topic, message.partition] = message.offset + 1
         if self._failures:
             self._failures = 0
             self._client.resume(self._client.assignment())
 
-    def _leave_for_later(self, problem: Exception) -> bool:
+    def _retry_later(self, problem: Exception) -> bool:
         wait_s = AWAY_FOR_NOW.wait_s(self._failures)
         self._failures += 1
         self._retry_at = self._clock() + wait_s
@@ -177,7 +177,7 @@ class Consumer:
     def _lost(self, _client: Any, partitions: list[TopicPartition]) -> None:
         """Another member has these already, and is given what this one has in hand."""
         gone = {(each.topic, each.partition) for each in partitions}
-        self._in_hand = deque(message for message in self._in_hand if (message.topic, message.partition) not in gone)
+        self._buffer = deque(message for message in self._buffer if (message.topic, message.partition) not in gone)
         self._taken = {partition: offset for partition, offset in self._taken.items() if partition not in gone}
         self._failures, self._retry_at, self._is_committing = 0, 0.0, False
         log.info("consumer.partitions_gone", partitions=sorted(gone))

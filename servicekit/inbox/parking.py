@@ -44,7 +44,7 @@ def park(message: Message, consumer: str, refusal: Refused) -> None:
     )
 
 
-def leave(row: Parked, refusal: Refused) -> None:
+def keep_parked(row: Parked, refusal: Refused) -> None:
     """One that was to be replayed stays parked, for another reason, until it is asked for again."""
     detail = refusal.detail.replace("\0", "")[:MAX_DETAIL_LENGTH]
     Parked.objects.filter(pk=row.pk).update(reason=refusal.reason, detail=detail, replay_at=None)
@@ -56,7 +56,7 @@ def parked(*, consumer: str = "", numbers: Collection[int] | None = None) -> lis
     return list(rows if numbers is None else rows.filter(number__in=numbers))
 
 
-def ask_for_replay(rows: Iterable[Parked]) -> int:
+def request_replay(rows: Iterable[Parked]) -> int:
     """Have parked messages taken again by their consumer; returns how many."""
     chosen = Parked.objects.filter(number__in=[row.number for row in rows])
     return chosen.update(replay_at=Now())

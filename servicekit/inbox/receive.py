@@ -25,7 +25,7 @@ log = structlog.get_logger()
 Handler = Callable[[CloudEvent], str]
 
 # Something is away: as often as it takes. The rest is a mistake in a handler, or an event that nobody has thought of.
-AWAY: Final = (OperationalError, InterfaceError, Unavailable)
+TRANSIENT: Final = (OperationalError, InterfaceError, Unavailable)
 IGNORED: Final = "ignored"  # of no interest to this consumer
 DUPLICATE: Final = "duplicate"  # had its effect before
 PARKED: Final = "parked"
@@ -53,14 +53,14 @@ def receive(message: Message, subscription: Subscription) -> str:
     Raises whatever keeps it from being taken now, such as a database that is away. Nothing was written then.
     """
     try:
-        return take(message, subscription)
+        return process(message, subscription)
     except Refused as refusal:
         parking.park(message, subscription.consumer, refusal)
         count(subscription.consumer, "", PARKED)
         return PARKED
 
 
-def take(message: Message, subscription: Subscription) -> str:
+def process(message: Message, subscription: Subscription) -> str:
     """Like `receive`, and raises Refused instead of parking."""
     event = cloudevents.parse(message.headers, message.value)
     handler = subscription.handlers.get(event.type)
@@ -103,11 +103,11 @@ def replay_once(subscription: Subscription, *, batch: int = REPLAY_BATCH) -> int
 def _replay_or_leave(row: Parked, subscription: Subscription) -> None:
     try:
         _replay(row, subscription)
-    except AWAY:
+    except TRANSIENT:
         raise
     except Exception as problem:  # one message's mistake must not keep the others waiting for ever
         log.exception("consumer.handler_failed")
-        parking.leave(row, Refused("handler_failed", repr(problem)))
+        parking.keep_parked(row, Refused("handler_failed", repr(problem)))
 
 
 def _replay(row: Parked, subscription: Subscription) -> None:
@@ -115,6 +115,6 @@ def _replay(row: Parked, subscription: Subscription) -> None:
     try:
         with transaction.atomic():
             Parked.objects.filter(pk=row.pk).delete()
-            take(message, subscription)
+            process(message, subscription)
     except Refused as refusal:
         parking.park(message, subscription.consumer, refusal)

@@ -37,7 +37,7 @@ class Finding(NamedTuple):
     message: str
 
 
-class Look(NamedTuple):
+class Batch(NamedTuple):
     """What one batch had."""
 
     rows: int
@@ -55,7 +55,7 @@ class Pass:
 
     rows: str
     invariants: tuple[Invariant, ...]
-    looks: Callable[[], Iterable[Look]]
+    batches: Callable[[], Iterable[Batch]]
     is_needed: bool = False
 
 
@@ -94,9 +94,9 @@ def check(passes: Sequence[Pass], report: Report, *, waiting: Callable[[], Itera
     violations: Counter[str] = Counter()
     for each in passes:
         looked_at[each.rows] += 0
-        for look in each.looks():
-            looked_at[each.rows] += look.rows
-            for finding in look.findings:
+        for batch in each.batches():
+            looked_at[each.rows] += batch.rows
+            for finding in batch.findings:
                 violations[finding.invariant.name] += 1
                 report.found(finding)
     for each in passes:

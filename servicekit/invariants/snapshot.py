@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
-from servicekit.invariants.checker import Finding, Look
+from servicekit.invariants.checker import Batch, Finding
 
 # Few enough that a transaction is short, and that what belongs to them fits into one more statement's parameters.
 BATCH: Final = 400
@@ -34,7 +34,7 @@ def snapshot() -> Iterator[None]:
             yield
 
 
-def through(
+def in_batches(
     rows: "models.QuerySet[Row]", work: Callable[[Sequence[Row]], Result], *, batch: int = BATCH
 ) -> Iterator[Result]:
     """All rows in the order of their keys, a batch at a time, and what `work` makes of it in the same snapshot."""
@@ -50,9 +50,11 @@ def through(
         last = found[-1].pk
 
 
-def look_through(rows: "models.QuerySet[Row]", look: Callable[[Sequence[Row]], Iterable[Finding]]) -> Iterator[Look]:
-    """All rows, with what `look` finds in each batch."""
-    return through(rows, lambda found: Look(len(found), tuple(look(found))))
+def check_in_batches(
+    rows: "models.QuerySet[Row]", check: Callable[[Sequence[Row]], Iterable[Finding]]
+) -> Iterator[Batch]:
+    """All rows, with what `check` finds in each batch."""
+    return in_batches(rows, lambda found: Batch(len(found), tuple(check(found))))
 
 
 @contextmanager

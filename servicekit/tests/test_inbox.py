@@ -123,11 +123,11 @@ def test_a_replay_has_the_effect_and_parks_no_more(subscription: Subscription, e
     assert replay_once(subscription) == 0
     effects.fails_with = None
     first, second, third = Parked.objects.all()
-    assert parking.ask_for_replay([first]) == 1
+    assert parking.request_replay([first]) == 1
     assert replay_once(subscription) == 1
     assert (effects.count(), list(Parked.objects.all())) == (1, [second, third])
     effects.fails_with = Refused("still_unknown", "nor now")
-    parking.ask_for_replay([second])
+    parking.request_replay([second])
     assert [replay_once(subscription), replay_once(subscription)] == [1, 0]
     second.refresh_from_db()
     assert (second.reason, second.replay_at) == ("still_unknown", None)
@@ -137,7 +137,7 @@ def test_a_replay_that_cannot_be_done_now_is_done_later(subscription: Subscripti
     """It stays parked, and asked for."""
     effects.fails_with = Refused("unknown_schema", "not yet")
     receive(message(), subscription)
-    parking.ask_for_replay(parking.parked())
+    parking.request_replay(parking.parked())
     effects.fails_with = OperationalError("database is locked")
     with pytest.raises(OperationalError):
         replay_once(subscription)
@@ -155,7 +155,7 @@ def test_a_replay_that_fails_for_another_reason_keeps_no_other_waiting(
         receive(message(offset), subscription)
     unreadable, puzzling, good = Parked.objects.all()
     Parked.objects.filter(pk=unreadable.pk).update(headers="no json")
-    parking.ask_for_replay(Parked.objects.all())
+    parking.request_replay(Parked.objects.all())
     effects.fails_with, effects.fails_once = KeyError("a mistake of ours"), True
     assert replay_once(subscription) == 3
     assert (effects.count(), list(Parked.objects.all())) == (1, [unreadable, puzzling])
@@ -173,7 +173,7 @@ def test_the_replay_of_an_event_that_was_taken_meanwhile_does_nothing(
     receive(sent, subscription)
     effects.fails_with = None
     receive(replace(sent, offset=5), subscription)
-    parking.ask_for_replay(parking.parked())
+    parking.request_replay(parking.parked())
     assert replay_once(subscription) == 1
     assert (effects.count(), Parked.objects.count()) == (1, 0)
 

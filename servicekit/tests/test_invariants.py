@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from servicekit.invariants.checker import (
+    Batch,
     Finding,
     Invariant,
     JsonReport,
-    Look,
     Outcome,
     Pass,
     TextReport,
@@ -21,16 +21,16 @@ TRUE = Invariant("I1", "always_true", "It is true.", "Nothing to do.")
 FALSE = Invariant("I2", "never_true", "It is false.", "Run.")
 
 
-def looks(*findings: Finding, rows: int = 3) -> Iterator[Look]:
-    yield Look(rows, findings)
-    yield Look(1, ())
+def batches(*findings: Finding, rows: int = 3) -> Iterator[Batch]:
+    yield Batch(rows, findings)
+    yield Batch(1, ())
 
 
 def test_what_holds_and_what_does_not_is_told_by_name() -> None:
     """A line for each violation with its row, then each invariant with its count, promise and advice."""
     lines: list[str] = []
     finding = Finding(FALSE, "row 7", "it is blue")
-    outcome = check([Pass("rows", (TRUE, FALSE), lambda: looks(finding))], TextReport("shop", lines.append))
+    outcome = check([Pass("rows", (TRUE, FALSE), lambda: batches(finding))], TextReport("shop", lines.append))
     assert outcome is Outcome.VIOLATED
     assert lines == [
         "VIOLATION I2 never_true: row 7: it is blue",
@@ -45,7 +45,7 @@ def test_what_holds_and_what_does_not_is_told_by_name() -> None:
 def test_programs_read_the_same() -> None:
     """One JSON object a line; the last is the result."""
     lines: list[str] = []
-    check([Pass("rows", (FALSE,), lambda: looks(Finding(FALSE, "row 7", "x")))], JsonReport("shop", lines.append))
+    check([Pass("rows", (FALSE,), lambda: batches(Finding(FALSE, "row 7", "x")))], JsonReport("shop", lines.append))
     violation, invariant, result = (json.loads(line) for line in lines)
     named = {"service": "shop", "number": "I2", "name": "never_true"}
     assert violation == {"kind": "violation", **named, "subject": "row 7", "message": "x"}
@@ -77,7 +77,7 @@ def test_what_waits_for_a_person_is_told_and_breaks_nothing() -> None:
     words: list[str] = []
     lines: list[str] = []
     for report in (TextReport("shop", words.append), JsonReport("shop", lines.append)):
-        passes = [Pass("rows", (TRUE,), lambda: [Look(2, ())])]
+        passes = [Pass("rows", (TRUE,), lambda: [Batch(2, ())])]
         assert check(passes, report, waiting=lambda: [Waiting("things", 2, "look")]) is Outcome.HOLDS
     assert words[-2] == "WAIT  2 things for a person: look"
     assert json.loads(lines[-2]) == {

@@ -61,6 +61,8 @@ def test_every_row_is_seen_once(rows: int) -> None:
     """In batches, whatever their size."""
     for number in range(rows):
         make(number)
-    batches = list(snapshot.through(Event.objects.all(), lambda some: [event.aggregateid for event in some], batch=2))
+    batches = list(
+        snapshot.in_batches(Event.objects.all(), lambda some: [event.aggregateid for event in some], batch=2)
+    )
     assert [each for batch in batches for each in batch] == [str(number) for number in range(rows)]
     assert all(len(batch) <= 2 for batch in batches)

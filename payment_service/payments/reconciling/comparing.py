@@ -23,7 +23,7 @@ from payment_service.payments.reconciling.difference_kinds import Difference
 from payment_service.payments.reconciling.settlements import Settlement, Unreadable
 from payment_service.payments.reconciling.totals import Totals
 from payment_service.payments.states import Status
-from servicekit.invariants.snapshot import through
+from servicekit.invariants.snapshot import in_batches
 
 BATCH: Final = 400
 
@@ -67,7 +67,7 @@ class Comparison:
         remaining = iter(rows)
         while batch := list(islice(remaining, BATCH)):
             yield from self._of_rows(batch)
-        for found in through(self._span.payments(), self._missing):
+        for found in in_batches(self._span.payments(), self._missing):
             yield from found
 
     def _of_rows(self, rows: Sequence[Settlement | Unreadable]) -> Iterator[Difference]:

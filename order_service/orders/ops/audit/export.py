@@ -9,7 +9,7 @@ from order_service.orders.models import Order
 from order_service.orders.states import Status
 from servicekit import money
 from servicekit.idempotency.invariants import uuids_in
-from servicekit.invariants.snapshot import through
+from servicekit.invariants.snapshot import in_batches
 
 
 def books(ids: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
@@ -17,7 +17,7 @@ def books(ids: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
     orders = Order.objects.prefetch_related("lines")
     if ids is not None:
         orders = orders.filter(uid__in=uuids_in(ids))
-    for lines in through(orders, lambda some: [_line(order) for order in some]):
+    for lines in in_batches(orders, lambda some: [_line(order) for order in some]):
         yield from lines
 
 

@@ -15,7 +15,7 @@ from servicekit import money
 from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, event_pass, events_by_aggregate
 from servicekit.idempotency.invariants import Named, key_pass, uuids_in
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import look_through
+from servicekit.invariants.snapshot import check_in_batches
 
 TOTAL_IS_ITS_LINES: Final = Invariant(
     "I3",
@@ -65,15 +65,15 @@ _INVARIANTS: Final = (
 def passes(quiet_for_s: float) -> Sequence[Pass]:
     """Every check of this service."""
     orders = Order.objects.annotate(looked_at=Now()).prefetch_related("lines")
-    look = partial(_look, quiet_for=timedelta(seconds=quiet_for_s))
+    check_batch = partial(_check_batch, quiet_for=timedelta(seconds=quiet_for_s))
     return (
-        Pass("orders", _INVARIANTS, lambda: look_through(orders, look), is_needed=True),
+        Pass("orders", _INVARIANTS, lambda: check_in_batches(orders, check_batch), is_needed=True),
         event_pass({"order": _existing}, quiet_for_s=quiet_for_s),
         key_pass(_named, {"order": _existing}),
     )
 
 
-def _look(orders: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:
+def _check_batch(orders: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:
     stored = events_by_aggregate("order", [str(order.uid) for order in orders])
     for order in orders:
         events = stored.get(str(order.uid), [])

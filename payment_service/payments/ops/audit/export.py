@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus
 from servicekit import money
-from servicekit.invariants.snapshot import through
+from servicekit.invariants.snapshot import in_batches
 
 
 def books(order_ids: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
@@ -17,7 +17,7 @@ def books(order_ids: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
     payments = Payment.objects.annotate(is_refunding=Exists(pending))
     if order_ids is not None:
         payments = payments.filter(order_id__in=order_ids)
-    for lines in through(payments, lambda some: [_line(payment) for payment in some]):
+    for lines in in_batches(payments, lambda some: [_line(payment) for payment in some]):
         yield from lines
 
 

@@ -11,7 +11,7 @@ from payment_service.bank.models import Entry, Hold
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import look_through
+from servicekit.invariants.snapshot import check_in_batches
 
 GATEWAY: Final = "simulated"
 ONE_CHARGE: Final = Invariant(
@@ -41,12 +41,12 @@ def passes() -> Sequence[Pass]:
     holds = Hold.objects.all()
     payments = Payment.objects.filter(gateway=GATEWAY, transaction_id__isnull=False)
     return (
-        Pass("gateway charges", (ONE_CHARGE, GATEWAY_AGREES), lambda: look_through(holds, _look_at_holds)),
-        Pass("payments at the gateway", (KNOWN_TO_GATEWAY,), lambda: look_through(payments, _look_at_payments)),
+        Pass("gateway charges", (ONE_CHARGE, GATEWAY_AGREES), lambda: check_in_batches(holds, _check_holds)),
+        Pass("payments at the gateway", (KNOWN_TO_GATEWAY,), lambda: check_in_batches(payments, _check_payments)),
     )
 
 
-def _look_at_payments(payments: Sequence[Payment]) -> Iterator[Finding]:
+def _check_payments(payments: Sequence[Payment]) -> Iterator[Finding]:
     ids = [payment.transaction_id for payment in payments]
     known = set(Hold.objects.filter(transaction_id__in=ids).values_list("transaction_id", flat=True))
     for payment in payments:
@@ -55,7 +55,7 @@ def _look_at_payments(payments: Sequence[Payment]) -> Iterator[Finding]:
             yield Finding(KNOWN_TO_GATEWAY, f"payment {payment.uid} (order {payment.order_id})", message)
 
 
-def _look_at_holds(holds: Sequence[Hold]) -> Iterator[Finding]:
+def _check_holds(holds: Sequence[Hold]) -> Iterator[Finding]:
     keys = _keys_of(holds)
     by_transaction = {
         payment.transaction_id: payment

@@ -15,7 +15,7 @@ from payment_service.payments.ops.audit import replay, waiting
 from payment_service.payments.states import RefundStatus, Status
 from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, events_by_aggregate
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import look_through
+from servicekit.invariants.snapshot import check_in_batches
 
 AMOUNTS_FIT: Final = Invariant(
     "I2",
@@ -81,11 +81,11 @@ _INVARIANTS: Final = (
 def payment_pass(quiet_for_s: float) -> Pass:
     """All payments."""
     payments = Payment.objects.annotate(looked_at=Now())
-    look = partial(_look, quiet_for=timedelta(seconds=quiet_for_s))
-    return Pass("payments", _INVARIANTS, lambda: look_through(payments, look), is_needed=True)
+    check_batch = partial(_check_batch, quiet_for=timedelta(seconds=quiet_for_s))
+    return Pass("payments", _INVARIANTS, lambda: check_in_batches(payments, check_batch), is_needed=True)
 
 
-def _look(payments: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:
+def _check_batch(payments: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:
     stored = events_by_aggregate("payment", [str(payment.uid) for payment in payments])
     refunds: dict[int, list[Refund]] = defaultdict(list)
     for refund in Refund.objects.filter(payment__in=[payment.number for payment in payments]).order_by("number"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from product_stub.catalog.models import Reservation
 from product_stub.catalog.ops.audit.invariants import quantities
-from servicekit.invariants.snapshot import through
+from servicekit.invariants.snapshot import in_batches
 
 
 def books(ids: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
@@ -13,7 +13,7 @@ def books(ids: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
     reservations = Reservation.objects.all()
     if ids is not None:
         reservations = reservations.filter(uid__in=ids)
-    for lines in through(reservations, lambda some: [_line(reservation) for reservation in some]):
+    for lines in in_batches(reservations, lambda some: [_line(reservation) for reservation in some]):
         yield from lines
 
 

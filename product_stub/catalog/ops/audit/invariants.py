@@ -11,8 +11,8 @@ from product_stub.catalog.models import Product, Reservation, Restock
 from product_stub.catalog.states import COUNTER, Status
 from servicekit import exactjson
 from servicekit.idempotency.invariants import Named, key_pass
-from servicekit.invariants.checker import Finding, Invariant, Look, Pass
-from servicekit.invariants.snapshot import look_through, snapshot
+from servicekit.invariants.checker import Batch, Finding, Invariant, Pass
+from servicekit.invariants.snapshot import check_in_batches, snapshot
 
 NO_UNIT_LOST: Final = Invariant(
     "I4",
@@ -38,18 +38,18 @@ LINES_MAKE_SENSE: Final = Invariant(
 def passes(_quiet_for_s: float) -> Sequence[Pass]:
     """In the order in which they are reported. Nothing in here waits for a worker."""
     return (
-        Pass("products", (NO_UNIT_LOST, COUNTERS_FOLLOW), look_at_products),
+        Pass("products", (NO_UNIT_LOST, COUNTERS_FOLLOW), check_products),
         Pass(
             "reservations",
             (LINES_MAKE_SENSE,),
-            lambda: look_through(Reservation.objects.all(), _look_at_reservations),
+            lambda: check_in_batches(Reservation.objects.all(), _check_reservations),
             is_needed=True,
         ),
         key_pass(_named, {"product": _products}),
     )
 
 
-def look_at_products() -> Iterator[Look]:
+def check_products() -> Iterator[Batch]:
     """All at once, in one snapshot: a reservation can move any of them. Keeps two numbers for each product."""
     with snapshot():
         counted = _units()
@@ -62,7 +62,7 @@ def look_at_products() -> Iterator[Look]:
             problems = _problems(product, restocked.get(product.pk, 0))
             findings += [Finding(NO_UNIT_LOST, subject, problem) for problem in problems]
             findings += [Finding(COUNTERS_FOLLOW, subject, problem) for problem in _differences(product, counted)]
-    yield Look(rows, findings)
+    yield Batch(rows, findings)
 
 
 def _units() -> Mapping[str, Counter[int]]:
@@ -101,7 +101,7 @@ def _differences(product: Product, counted: Mapping[str, Counter[int]]) -> Itera
             yield f"{in_row} {COUNTER[status]}, but reservations that are {status} have {in_reservations}"
 
 
-def _look_at_reservations(reservations: Sequence[Reservation]) -> Iterator[Finding]:
+def _check_reservations(reservations: Sequence[Reservation]) -> Iterator[Finding]:
     read = {reservation.uid: quantities(reservation.lines_text) for reservation in reservations}
     wanted = {product_id for units in read.values() if units for product_id in units}
     known = set(Product.objects.filter(pk__in=wanted).values_list("pk", flat=True))

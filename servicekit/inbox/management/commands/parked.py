@@ -30,7 +30,7 @@ class Command(BaseCommand):
             return
         rows = parking.parked(consumer=consumer, numbers=replay)
         if replay is not None or replay_all:
-            self.stdout.write(f"To be taken again: {parking.ask_for_replay(rows)}")
+            self.stdout.write(f"To be taken again: {parking.request_replay(rows)}")
         else:
             self._list(rows)
 
