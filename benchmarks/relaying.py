@@ -79,7 +79,7 @@ def measure(count: int) -> tuple[list[float], list[float]]:
     fill(count)
     write = writer(source="/payment_service", key="order_id")
     messages = [write(event) for event in outbox.read(after=outbox.BEFORE_ALL, limit=count)]
-    processes.settle_in()  # as a worker does
+    processes.prepare_process()  # as a worker does
     # The first of each connects; that is not what is compared.
     produced(producer, settings.KAFKA.topic, messages[:1])
     ready, relay = [], []

@@ -36,7 +36,7 @@ def send_once(*, batch: int = BATCH) -> int:
     """Send mails that are due, oldest first; return how many were sent. Ends at the first that the server refuses."""
     sent = 0
     for mail in Mail.objects.filter(due_at__lte=Now()).order_by("due_at", "number")[:batch]:
-        is_sent = workers.on_its_own("send", mail.number, partial(_send, mail), set_aside=partial(_put_off, mail))
+        is_sent = workers.isolated("send", mail.number, partial(_send, mail), retry_later=partial(_put_off, mail))
         if is_sent is False:
             break
         sent += bool(is_sent)

@@ -27,7 +27,7 @@ def resume_once(run: saga.Run, *, batch: int = BATCH) -> int:
     claimed = 0
     for number in reads.due_orders(batch=batch):
         work, set_aside = partial(_resume, number, run), partial(_set_aside, number)
-        claimed += workers.on_its_own("resume", number, work, set_aside=set_aside) or 0
+        claimed += workers.isolated("resume", number, work, retry_later=set_aside) or 0
     return claimed
 
 
@@ -53,7 +53,7 @@ def ask_once(run: saga.Run, *, batch: int = BATCH) -> int:
     asked = failed_in_a_row = 0
     for order in payment_hints.waiting(batch=batch):
         work, put_off = partial(_ask, order, run), partial(_put_off, order)
-        could_ask = workers.on_its_own("ask", order.number, work, set_aside=put_off)
+        could_ask = workers.isolated("ask", order.number, work, retry_later=put_off)
         asked += bool(could_ask)
         failed_in_a_row = failed_in_a_row + 1 if could_ask is False else 0
         if failed_in_a_row == FAILURES_IN_A_ROW:

@@ -105,8 +105,8 @@ class Expiry:
                 return asked
             reservation_id = self._due.popleft().reservation_id
             later = _Due(reservation_id, now + self._after)
-            work, set_aside = partial(self._ask_about, later), partial(self._ask_later, later)
-            if workers.on_its_own("expire", reservation_id, work, set_aside=set_aside) is False:
+            work, retry_later = partial(self._ask_about, later), partial(self._ask_later, later)
+            if workers.isolated("expire", reservation_id, work, retry_later=retry_later) is False:
                 return 0
         return ASKED
 

@@ -11,7 +11,7 @@ from servicekit.db.sqlite import base as sqlite
 _COLLECTED_AFTER: Final = 10_000
 
 
-def settle_in() -> None:
+def prepare_process() -> None:
     """Call it when everything is loaded.
 
     That stays for good, hundreds of thousands of objects of it. Frozen, the garbage collector no longer walks through

@@ -44,25 +44,25 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._is_requested = False
         self._read_end, self._write_end = os.pipe()
         weakref.finalize(self, _close, self._read_end, self._write_end)
 
     def listen(self) -> "Stop":
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGINT, self._ask)
+        signal.signal(signal.SIGTERM, self._request)
+        signal.signal(signal.SIGINT, self._request)
         return self
 
-    def asked(self) -> bool:
-        return self._asked
+    def is_requested(self) -> bool:
+        return self._is_requested
 
     def wait(self, seconds: float) -> None:
         """Rest, but no longer than until somebody asks to stop."""
         select.select([self._read_end], [], [], seconds)
 
-    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self._asked:
-            self._asked = True
+    def _request(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._is_requested:
+            self._is_requested = True
             os.write(self._write_end, b".")
 
 
@@ -71,15 +71,15 @@ def _close(*ends: int) -> None:
         os.close(end)
 
 
-def on_its_own(
-    job: str, row: object, work: Callable[[], Result], *, set_aside: Callable[[str], object]
+def isolated(
+    job: str, row: object, work: Callable[[], Result], *, retry_later: Callable[[str], object]
 ) -> Result | None:
-    """Work on one row of a job's batch. A failure is that row's own affair: logged, counted, and set aside.
+    """Work on one row of a job's batch. A failure is that row's own affair: logged, counted, and retried later.
 
     Args:
         row: What to call it in the log.
         work: Whatever it takes, reading the row included.
-        set_aside: Makes the row due again after a wait, longer each time. Takes why, in words that anybody may read.
+        retry_later: Makes the row due again after a wait, longer each time. Takes why, in words that anybody may read.
 
     Returns:
         What `work` does, None when it failed.
@@ -92,13 +92,13 @@ def on_its_own(
     except Exception as problem:  # whatever it is: the other rows have nothing to do with it
         _ROWS_FAILED.labels(job).inc()
         log.exception("worker.row_failed", job=job, row=str(row))
-        _set_aside(job, row, set_aside, f"could not be worked on: {type(problem).__name__}")
+        _retry_row_later(job, row, retry_later, f"could not be worked on: {type(problem).__name__}")
     return None
 
 
-def _set_aside(job: str, row: object, set_aside: Callable[[str], object], why: str) -> None:
+def _retry_row_later(job: str, row: object, retry_later: Callable[[str], object], why: str) -> None:
     try:
-        set_aside(why)
+        retry_later(why)
     except (OperationalError, InterfaceError):
         raise
     except Exception:  # it stays where it is, and the others go on all the same
@@ -116,12 +116,12 @@ def run(
 
     A job that fails is left out for twice as long each time, for whatever it needs may be away for a while.
     """
-    processes.settle_in()
+    processes.prepare_process()
     naming.say_which()
     turns = [_Turn(name, job) for name, job in jobs]
     log.info("worker.started", jobs=[turn.name for turn in turns])
-    while not stop.asked():
-        done = sum(turn.take(idle_s, clock) for turn in turns if not stop.asked())
+    while not stop.is_requested():
+        done = sum(turn.take(idle_s, clock) for turn in turns if not stop.is_requested())
         if not done:
             stop.wait(idle_s)
     log.info("worker.stopped")

@@ -65,7 +65,7 @@ def load() -> WSGIHandler:
     _spare_the_look_for_an_event_loop()
     logs.settle()
     naming.say_which()
-    processes.settle_in()
+    processes.prepare_process()
     return application
 
 

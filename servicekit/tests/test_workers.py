@@ -32,7 +32,7 @@ class FakeStop(workers.Stop):
     def clock(self) -> float:
         return sum(self.rests)
 
-    def asked(self) -> bool:
+    def is_requested(self) -> bool:
         return len(self.rests) >= self.after_rests
 
     def wait(self, seconds: float) -> None:
@@ -100,23 +100,23 @@ def test_a_job_that_keeps_failing_is_left_alone_for_longer_each_time() -> None:
     assert rounds == 100
 
 
-def test_a_row_that_fails_is_logged_counted_and_set_aside(log_lines: Any) -> None:
+def test_a_row_that_fails_is_logged_counted_and_retried_later(log_lines: Any) -> None:
     """With a reason that anybody may read; what it was about stays in the log."""
-    set_aside: list[str] = []
+    reasons: list[str] = []
     before = REGISTRY.get_sample_value("worker_rows_failed_total", {"job": "a"}) or 0.0
 
     def fails() -> int:
         raise KeyError("secret")
 
-    assert workers.on_its_own("a", 7, fails, set_aside=set_aside.append) is None
-    assert workers.on_its_own("a", 8, lambda: 3, set_aside=set_aside.append) == 3
-    assert set_aside == ["could not be worked on: KeyError"]
+    assert workers.isolated("a", 7, fails, retry_later=reasons.append) is None
+    assert workers.isolated("a", 8, lambda: 3, retry_later=reasons.append) == 3
+    assert reasons == ["could not be worked on: KeyError"]
     assert REGISTRY.get_sample_value("worker_rows_failed_total", {"job": "a"}) == before + 1
     (line,) = log_lines()
     assert (line["event"], line["job"], line["row"]) == ("worker.row_failed", "a", "7")
 
 
-def test_a_row_that_cannot_be_set_aside_stops_no_other_unless_the_database_is_away(log_lines: Any) -> None:
+def test_a_row_that_cannot_be_retried_later_stops_no_other_unless_the_database_is_away(log_lines: Any) -> None:
     """Then it is not the row: the job fails, and is taken up again later."""
 
     def fails(*_: object) -> int:
@@ -125,10 +125,10 @@ def test_a_row_that_cannot_be_set_aside_stops_no_other_unless_the_database_is_aw
     def is_away(_why: str) -> None:
         raise OperationalError("gone")
 
-    assert workers.on_its_own("a", 7, fails, set_aside=fails) is None
+    assert workers.isolated("a", 7, fails, retry_later=fails) is None
     assert [line["event"] for line in log_lines()] == ["worker.row_failed", "worker.row_not_set_aside"]
     with pytest.raises(OperationalError):
-        workers.on_its_own("a", 7, fails, set_aside=is_away)
+        workers.isolated("a", 7, fails, retry_later=is_away)
 
 
 def test_after_a_stop_no_further_job_of_the_round_begins() -> None:
@@ -138,7 +138,7 @@ def test_after_a_stop_no_further_job_of_the_round_begins() -> None:
 
     def asks_to_stop() -> int:
         calls.append("first")
-        stop._ask(signal.SIGTERM, None)
+        stop._request(signal.SIGTERM, None)
         return 1
 
     workers.run([("first", asks_to_stop), ("second", lambda: calls.append("second") or 0)], stop=stop)
@@ -151,9 +151,9 @@ def test_a_signal_is_heard_in_any_moment() -> None:
     try:
         for number in range(1000):
             stop = workers.Stop()
-            signal.signal(signal.SIGALRM, stop._ask)
+            signal.signal(signal.SIGALRM, stop._request)
             signal.setitimer(signal.ITIMER_REAL, 0.0001 + number / 1_000_000)
-            while not stop.asked():
+            while not stop.is_requested():
                 stop.wait(0.00001)
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -162,8 +162,8 @@ def test_a_signal_is_heard_in_any_moment() -> None:
 def test_a_rest_ends_with_the_signal() -> None:
     """However long it was to be, and also when the signal came before it."""
     stop = workers.Stop()
-    stop._ask(signal.SIGTERM, None)
-    stop._ask(signal.SIGTERM, None)
+    stop._request(signal.SIGTERM, None)
+    stop._request(signal.SIGTERM, None)
     started = time.monotonic()
     stop.wait(30)
     stop.wait(30)

@@ -55,7 +55,7 @@ def notices_once() -> int:
     due = Payment.objects.filter(notice_due_at__lte=Now()).order_by("notice_due_at")
     for number in list(due.values_list("pk", flat=True)[:BATCH]):
         set_aside = partial(notices.set_aside, number)
-        has_heard = workers.on_its_own("notices", number, partial(_tell, number), set_aside=set_aside)
+        has_heard = workers.isolated("notices", number, partial(_tell, number), retry_later=set_aside)
         heard += bool(has_heard)
         unheard_in_a_row = unheard_in_a_row + 1 if has_heard is False else 0
         if unheard_in_a_row == UNHEARD_IN_A_ROW:

@@ -98,7 +98,7 @@ def payments_once() -> int:
     due = list(Payment.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("pk", flat=True)[:BATCH])
     for number in due:
         set_aside = partial(moves.set_aside, Payment, number)
-        workers.on_its_own("payments", number, partial(_carry_on, number), set_aside=set_aside)
+        workers.isolated("payments", number, partial(_carry_on, number), retry_later=set_aside)
     return len(due)
 
 
@@ -107,7 +107,7 @@ def refunds_once() -> int:
     due = list(Refund.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("pk", flat=True)[:BATCH])
     for number in due:
         set_aside = partial(moves.set_aside, Refund, number)
-        workers.on_its_own("refunds", number, partial(_find_out, number), set_aside=set_aside)
+        workers.isolated("refunds", number, partial(_find_out, number), retry_later=set_aside)
     return len(due)
 
 
