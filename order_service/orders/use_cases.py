@@ -1,7 +1,7 @@
 """What a client can ask of an order: place, show, cancel, look again at its payment."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from order_service.orders import payment_hints, reads, saga, states, writes
@@ -10,18 +10,19 @@ from order_service.orders.models import Order
 from order_service.orders.payment_hints import News
 from order_service.orders.ports import NO_VOID, PaymentSeen, Unreachable
 from order_service.orders.states import Status, Step
+from order_service.orders.writes import NewOrder
 
 # Each loss means that somebody else moved the order, and an order has only a handful of moves in it.
 MOVE_ATTEMPTS: Final = 8
 
 
-def place_order(order_id: UUID, run: saga.Run, **asked: Any) -> Order:
+def place_order(order_id: UUID, new: NewOrder, run: saga.Run) -> Order:
     """Store the order and take it as far as it goes. Safe to repeat with the same id.
 
-    Takes `services.place_order`'s arguments. The result is PAID, CANCELLED, PENDING with `pay_later`, or PENDING when
+    The result is PAID, CANCELLED, PENDING with `pay_later`, or PENDING when
     a worker has taken it over because this run outlived its lease.
     """
-    order, placed = writes.find_or_place(order_id, **asked)
+    order, placed = writes.find_or_place(order_id, new)
     if not placed and order.status == Status.PENDING and not order.expires_at and not writes.claim(order):
         raise OrderBusy
     return saga.advance(order, run.starting_now())

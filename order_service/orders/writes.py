@@ -5,6 +5,7 @@ so of two who act on the same order one wins, and the other is told (`OrderMoved
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -37,32 +38,35 @@ PEER_DOWN: Final = Backoff(first_s=1.0, longest_s=30.0)
 PERSON_NEEDED: Final = Backoff(first_s=1.0, longest_s=600.0)
 
 
+@dataclass(frozen=True)
+class NewOrder:
+    """An order as a client asks for it. An empty method or token leaves it to the payment service."""
+
+    customer_name: str
+    lines: Sequence[LineAsked]
+    currency: str
+    pay_later: bool
+    payment_method: str = ""
+    payment_token: str = ""
+
+
 @in_one_transaction
-def place_order(
-    order_id: UUID,
-    *,
-    customer_name: str,
-    lines: Sequence[LineAsked],
-    currency: str,
-    pay_later: bool,
-    payment_method: str = "",
-    payment_token: str = "",
-) -> Order:
+def place_order(order_id: UUID, new: NewOrder) -> Order:
     """Store an order as it was asked for. The caller holds its lease and must see to it.
 
     Raises IntegrityError when there is an order with this id.
     """
-    asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
-    data = {"customer_name": customer_name, "currency": currency, "items": asked}
+    asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines]
+    data = {"customer_name": new.customer_name, "currency": new.currency, "items": asked}
     now = timezone.now()
     order = Order(
         uid=order_id,
-        customer_name=customer_name,
-        currency=currency,
+        customer_name=new.customer_name,
+        currency=new.currency,
         asked=asked,
-        pay_later=pay_later,
-        payment_method=payment_method,
-        payment_token=payment_token,
+        pay_later=new.pay_later,
+        payment_method=new.payment_method,
+        payment_token=new.payment_token,
         unsettled_since=now,
         created_at=now,
         updated_at=now,
@@ -73,10 +77,10 @@ def place_order(
     return order
 
 
-def find_or_place(order_id: UUID, **order: Any) -> tuple[Order, bool]:
+def find_or_place(order_id: UUID, new: NewOrder) -> tuple[Order, bool]:
     """Like `place_order`, and safe to repeat: the order with this id, and whether this call made it."""
     try:
-        return place_order(order_id, **order), True
+        return place_order(order_id, new), True
     except IntegrityError:
         return Order.objects.get(uid=order_id), False
 

@@ -11,6 +11,7 @@ from order_service.orders import saga, use_cases
 from order_service.orders.models import Order
 from order_service.orders.ports import LineAsked
 from order_service.orders.worker_jobs import resume_once
+from order_service.orders.writes import NewOrder
 from order_service.tests.fakes import FakePayments, FakeProducts
 from servicekit.db.clock import seconds_from_now
 from servicekit.events.models import Event
@@ -33,11 +34,13 @@ class Shop:
     def place(self, order_id: UUID | None = None, *, pay_later: bool = False, quantity: int = 1) -> Order:
         return use_cases.place_order(
             order_id or uuid4(),
+            NewOrder(
+                customer_name="Alice",
+                lines=[LineAsked(1, quantity), LineAsked(2, 1)],
+                currency="USD",
+                pay_later=pay_later,
+            ),
             self.run(),
-            customer_name="Alice",
-            lines=[LineAsked(1, quantity), LineAsked(2, 1)],
-            currency="USD",
-            pay_later=pay_later,
         )
 
     def work(self) -> int:

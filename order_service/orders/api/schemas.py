@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from order_service.orders.ports import LineAsked
 from order_service.orders.states import Status
+from order_service.orders.writes import NewOrder
 from servicekit.texts import is_blank
 from servicekit.web.fields import (
     MAX_ID,
@@ -23,6 +24,7 @@ from servicekit.web.fields import (
     StrictCharField,
     StrictIntegerField,
     ascii_upper,
+    parsed,
 )
 from servicekit.web.paging import PagedIn, PageOut
 
@@ -91,14 +93,24 @@ class PlaceOrderIn(BodyIn):
         for line in (lines := _merged(attrs)):
             if line.quantity > MAX_QUANTITY:
                 raise serializers.ValidationError({"items": [f"At most {MAX_QUANTITY} units of one product."]})
-        return {
-            "customer_name": attrs["customer_name"],
-            "lines": lines,
-            "currency": attrs.get("currency", settings.ORDER_CURRENCIES[0]),
-            "pay_later": attrs["payment"] == "later",
-            "payment_method": _payment_method(attrs),
-            "payment_token": (attrs.get("payment_method_details") or {}).get("token", ""),
-        }
+        return {**attrs, "lines": lines, "method": _payment_method(attrs)}
+
+    @classmethod
+    def read(cls, data: Any) -> NewOrder:
+        """The order that a body asks for.
+
+        Raises:
+            ValidationError: naming the field.
+        """
+        asked = parsed(cls, data)
+        return NewOrder(
+            customer_name=asked["customer_name"],
+            lines=asked["lines"],
+            currency=asked.get("currency", settings.ORDER_CURRENCIES[0]),
+            pay_later=asked["payment"] == "later",
+            payment_method=asked["method"],
+            payment_token=(asked.get("payment_method_details") or {}).get("token", ""),
+        )
 
 
 class CancelIn(OptionalBodyIn):

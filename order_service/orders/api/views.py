@@ -1,7 +1,5 @@
 """The order API: each view takes a request apart, calls one function, and puts the answer together."""
 
-from typing import Any
-
 from order_service.orders import composition, reads, use_cases
 from order_service.orders.api import docs, presenters
 from order_service.orders.api.schemas import CancelIn, OrderListIn, PlaceOrderIn, ShowOrderIn
@@ -14,15 +12,15 @@ from servicekit.web.views import View
 class OrdersView(View):
     @docs.LIST_ORDERS
     def get(self, request: Request) -> Response:
-        asked: dict[str, Any] = parsed(OrderListIn, request.query_params)
-        listed = reads.list_orders(**asked)
-        return Response(presenters.page(asked["place"], listed))
+        asked = parsed(OrderListIn, request.query_params)
+        place, filters, unfinished_for = asked["place"], asked["filters"], asked["unfinished_for"]
+        listed = reads.list_orders(place=place, filters=filters, unfinished_for=unfinished_for)
+        return Response(presenters.page(place, listed))
 
     @docs.PLACE_ORDER
     @idempotent
     def post(self, request: Request) -> Response:
-        asked: dict[str, Any] = parsed(PlaceOrderIn, request.data)
-        order = use_cases.place_order(creation_id(request), composition.a_run(), **asked)
+        order = use_cases.place_order(creation_id(request), PlaceOrderIn.read(request.data), composition.a_run())
         status, body, headers = presenters.placed(order)
         return Response(body, status=status, headers=headers)
 
@@ -30,8 +28,8 @@ class OrdersView(View):
 class OrderView(View):
     @docs.SHOW_ORDER
     def get(self, request: Request, reference: str) -> Response:
-        asked: dict[str, Any] = parsed(ShowOrderIn, request.query_params)
-        return Response(presenters.order_json(use_cases.show_order(reference, composition.a_run(), **asked)))
+        live: bool = parsed(ShowOrderIn, request.query_params)["live"]
+        return Response(presenters.order_json(use_cases.show_order(reference, composition.a_run(), live=live)))
 
 
 class OrderEventsView(View):

@@ -2,6 +2,7 @@
 
 from datetime import datetime, time, timezone
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
@@ -20,10 +21,12 @@ from payment_service.payments.api.fields import (
     order_id_in_path,
     order_id_on_wire,
     refuse_fractions,
+    token_in,
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
 from payment_service.payments.use_cases.refunding import GivenBack
+from payment_service.payments.writes.attempts import Asked
 from servicekit import exactjson, money
 from servicekit.web.fields import (
     PLUS,
@@ -34,6 +37,7 @@ from servicekit.web.fields import (
     StrictCharField,
     ascii_upper,
     has_lost_its_plus,
+    parsed,
 )
 from servicekit.web.paging import Listed, PagedIn, Place
 
@@ -68,6 +72,24 @@ class ChargeIn(ChargeAtOnceIn):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs.setdefault("currency", settings.DEFAULT_CURRENCY)
         return refuse_fractions({**attrs, "method": method_in(attrs, default=DEFAULT_METHOD)})
+
+    @classmethod
+    def read(cls, data: Any, *, uid: UUID) -> Asked:
+        """The charge that a body asks for; `uid` becomes the payment's id.
+
+        Raises:
+            ValidationError: naming the field.
+        """
+        asked = parsed(cls, data)
+        return Asked(
+            uid=uid,
+            order_id=asked["order_id"],
+            amount=asked["amount"],
+            currency=asked["currency"],
+            method=asked["method"],
+            token=token_in(asked),
+            notify_order=settings.ORDER_NOTICES,
+        )
 
 
 class ChargeRefundIn(OptionalBodyIn):

@@ -1,7 +1,5 @@
 """`/v1/payments`: charges and refunds by number, and the list of payments."""
 
-from django.conf import settings
-
 from payment_service.payments import reads
 from payment_service.payments.api import listing
 from payment_service.payments.api.charges import docs
@@ -14,12 +12,12 @@ from payment_service.payments.api.charges.schemas import (
     page_body,
     refund_body,
 )
-from payment_service.payments.api.fields import number_in_path, token_in
+from payment_service.payments.api.fields import number_in_path
 from payment_service.payments.use_cases import charging, refunding, repair
-from payment_service.payments.writes.attempts import Asked
 from servicekit.idempotency.keys import creation_id, id_of_key, idempotent
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
+from servicekit.web.paging import Place
 from servicekit.web.views import View
 
 
@@ -29,18 +27,7 @@ class ChargeView(View):
     @docs.CHARGE
     @idempotent
     def post(self, request: Request) -> Response:
-        asked = parsed(ChargeIn, request.data)
-        charged = charging.charge_payment(
-            Asked(
-                uid=creation_id(request),
-                order_id=asked["order_id"],
-                amount=asked["amount"],
-                currency=asked["currency"],
-                method=asked["method"],
-                token=token_in(asked),
-                notify_order=settings.ORDER_NOTICES,
-            )
-        )
+        charged = charging.charge_payment(ChargeIn.read(request.data, uid=creation_id(request)))
         return Response(charge_body(charged.payment), status=201 if charged.is_new else 200)
 
 
@@ -62,4 +49,6 @@ class ListView(View):
     @docs.LIST
     def get(self, request: Request) -> Response:
         asked = parsed(ListIn, request.query_params)
-        return Response(page_body(asked["place"], listing.list_payments(**asked)))
+        place: Place = asked["place"]
+        listed = listing.list_payments(asked["filters"], ascending=asked["ascending"], place=place)
+        return Response(page_body(place, listed))

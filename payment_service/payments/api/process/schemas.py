@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
+from django.conf import settings
 from rest_framework import serializers
 
 from payment_service.payments import states
@@ -14,11 +16,13 @@ from payment_service.payments.api.fields import (
     method_in,
     order_id_on_wire,
     refuse_fractions,
+    token_in,
 )
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
+from payment_service.payments.writes.attempts import Asked
 from servicekit import exactjson, money
-from servicekit.web.fields import BodyIn, CurrencyField, FreeTextField, MoneyInField, StrictCharField
+from servicekit.web.fields import BodyIn, CurrencyField, FreeTextField, MoneyInField, StrictCharField, parsed
 
 METHODS: Final = ("CREDIT_CARD", "DEBIT_CARD", "PAYPAL", "STRIPE")
 MAX_TRANSACTION_ID_LENGTH: Final = 64
@@ -44,6 +48,25 @@ class ProcessIn(BodyIn):
         if not method:
             raise serializers.ValidationError({"payment_method": "This field is required."})
         return refuse_fractions({**attrs, "method": method})
+
+    @classmethod
+    def read(cls, data: Any, *, uid: UUID) -> Asked:
+        """The charge that a body asks for; `uid` becomes the payment's id.
+
+        Raises:
+            ValidationError: naming the field.
+        """
+        asked = parsed(cls, data)
+        return Asked(
+            uid=uid,
+            order_id=asked["order_id"],
+            amount=asked["amount"],
+            currency=asked["currency"],
+            method=asked["method"],
+            token=token_in(asked),
+            capture=asked["capture"],
+            notify_order=settings.ORDER_NOTICES,
+        )
 
 
 class TransactionIn(BodyIn):

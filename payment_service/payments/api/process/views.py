@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.conf import settings
-
 from payment_service.payments import reads
-from payment_service.payments.api.fields import number_in_path, order_in_path, token_in, uid_in_path
+from payment_service.payments.api.fields import number_in_path, order_in_path, uid_in_path
 from payment_service.payments.api.process import docs
 from payment_service.payments.api.process.schemas import (
     CaptureIn,
@@ -18,7 +16,6 @@ from payment_service.payments.api.process.schemas import (
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.use_cases import capturing, charging, refunding, repair
-from payment_service.payments.writes.attempts import Asked
 from servicekit.idempotency.keys import creation_id, has_key, idempotent
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
@@ -31,19 +28,7 @@ class ProcessView(View):
     @docs.PROCESS
     @idempotent
     def post(self, request: Request) -> Response:
-        asked = parsed(ProcessIn, request.data)
-        charged = charging.charge_payment(
-            Asked(
-                uid=creation_id(request),
-                order_id=asked["order_id"],
-                amount=asked["amount"],
-                currency=asked["currency"],
-                method=asked["method"],
-                token=token_in(asked),
-                capture=asked["capture"],
-                notify_order=settings.ORDER_NOTICES,
-            )
-        )
+        charged = charging.charge_payment(ProcessIn.read(request.data, uid=creation_id(request)))
         return _answer(step_answer(charged.payment))
 
 
@@ -54,7 +39,8 @@ class CaptureView(View):
     @idempotent
     def post(self, request: Request) -> Response:
         asked = parsed(CaptureIn, request.data)
-        return _answer(step_answer(capturing.capture_payment(_looked_up(asked), amount=asked.get("amount"))))
+        payment = _looked_up(asked["transaction_id"])
+        return _answer(step_answer(capturing.capture_payment(payment, amount=asked.get("amount"))))
 
 
 class VoidView(View):
@@ -64,7 +50,8 @@ class VoidView(View):
     @idempotent
     def post(self, request: Request) -> Response:
         asked = parsed(TransactionVoidIn, request.data)
-        return _answer(step_answer(repair.void_authorization(_looked_up(asked), amount=asked.get("amount"))))
+        payment = _looked_up(asked["transaction_id"])
+        return _answer(step_answer(repair.void_authorization(payment, amount=asked.get("amount"))))
 
 
 class RefundView(View):
@@ -75,7 +62,7 @@ class RefundView(View):
     def post(self, request: Request) -> Response:
         asked = parsed(RefundIn, request.data)
         refund = refunding.refund_payment(
-            _looked_up(asked),
+            _looked_up(asked["transaction_id"]),
             uid=creation_id(request),
             amount=asked.get("amount"),
             reason=asked.get("reason") or "",
@@ -115,8 +102,8 @@ def _answer(answer: tuple[dict[str, Any], int]) -> Response:
     return Response(body, status=status)
 
 
-def _looked_up(asked: dict[str, Any]) -> Payment:
-    return repair.look_at(reads.payment_by_transaction(asked["transaction_id"]))
+def _looked_up(transaction_id: str) -> Payment:
+    return repair.look_at(reads.payment_by_transaction(transaction_id))
 
 
 def _shown(found: Payment) -> Response:
