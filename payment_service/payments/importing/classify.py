@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from payment_service.payments.importing import known
-from payment_service.payments.importing.duplicates import Seen
+from payment_service.payments.importing.duplicates import Duplicates
 from payment_service.payments.importing.known import Known, KnownAttempt
 from payment_service.payments.importing.parse_row import Problem, Row, problem
 from payment_service.payments.importing.write_batch import GivenBack, Ids, Paid
@@ -30,12 +30,12 @@ _SAME_MOMENT: Final = timedelta(seconds=1)
 
 
 @dataclass
-class Sorted:
+class Classified:
     """The rows of a batch. `problems` are about those that are in none of the lists.
 
     Attributes:
         new: Become payments.
-        later: As `new`, but without the number that the file gives them, because another payment has it. They are
+        deferred: As `new`, but without the number that the file gives them, because another payment has it. They are
             written when the whole file is: the next free number may be that of a row to come.
         attempts: Failed, and the order has a payment, which they do not change.
         paid: Took the money for a payment of the ledger that had failed.
@@ -45,7 +45,7 @@ class Sorted:
     """
 
     new: list[Row] = field(default_factory=list)
-    later: list[Row] = field(default_factory=list)
+    deferred: list[Row] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     paid: list[Paid] = field(default_factory=list)
     given_back: list[GivenBack] = field(default_factory=list)
@@ -53,9 +53,9 @@ class Sorted:
     problems: list[Problem] = field(default_factory=list)
     renumbered: int = 0
 
-    def add(self, other: "Sorted") -> None:
+    def add(self, other: "Classified") -> None:
         self.new += other.new
-        self.later += other.later
+        self.deferred += other.deferred
         self.attempts += other.attempts
         self.paid += other.paid
         self.given_back += other.given_back
@@ -64,7 +64,7 @@ class Sorted:
         self.renumbered += other.renumbered
 
 
-class _Standing(NamedTuple):
+class _OrderState(NamedTuple):
     """What an order has by now.
 
     Attributes:
@@ -79,15 +79,15 @@ class _Standing(NamedTuple):
     row: Row | None = None
 
 
-class Sorter:
-    """Sorts one batch, by what the ledger and the rows before say now.
+class Classifier:
+    """Classifies one batch, by what the ledger and the rows before say now.
 
     Args:
         currency: ISO 4217; that of every row.
         dry_run: What was met counts as written.
     """
 
-    def __init__(self, rows: Sequence[Row], *, ids: Ids, currency: str, seen: Seen, dry_run: bool) -> None:
+    def __init__(self, rows: Sequence[Row], *, ids: Ids, currency: str, duplicates: Duplicates, dry_run: bool) -> None:
         self._ids = ids
         self._currency = currency
         self._dry_run = dry_run
@@ -101,23 +101,23 @@ class Sorter:
             **attempts,
             **{each.reference: each for each in payments},
         }
-        self._reference_lines = seen.lines("reference", references)
-        self._standings = {
-            order_id: _Standing(took_money=False, line=line)
-            for order_id, line in seen.lines("order_id", orders).items()
+        self._reference_lines = duplicates.lines("reference", references)
+        self._orders = {
+            order_id: _OrderState(took_money=False, line=line)
+            for order_id, line in duplicates.lines("order_id", orders).items()
         }
-        self._standings |= {
-            payment.order_id: _Standing(payment.took_money, ids.line_of(payment.uid), payment) for payment in payments
+        self._orders |= {
+            payment.order_id: _OrderState(payment.took_money, ids.line_of(payment.uid), payment) for payment in payments
         }
-        for order_id, line in seen.lines("paid", orders).items():
-            self._standings[order_id] = _Standing(took_money=True, line=line, payment=self._by_order.get(order_id))
-        self._numbers = set(seen.lines("number", numbers)) | known.taken_numbers(numbers)
+        for order_id, line in duplicates.lines("paid", orders).items():
+            self._orders[order_id] = _OrderState(took_money=True, line=line, payment=self._by_order.get(order_id))
+        self._numbers = set(duplicates.lines("number", numbers)) | known.taken_numbers(numbers)
 
-    def sort(self, rows: Sequence[Row], *, stop: bool) -> Sorted:
-        """Sort the rows; with `stop` only those before the first one that is refused, and that one."""
-        found = Sorted()
+    def classify(self, rows: Sequence[Row], *, stop: bool) -> Classified:
+        """Classify the rows; with `stop` only those before the first one that is refused, and that one."""
+        found = Classified()
         for row in rows:
-            refusal = self._place(row, found)
+            refusal = self._classify_row(row, found)
             if refusal is None:
                 self._reference_lines[row.reference] = row.line
                 continue
@@ -126,8 +126,8 @@ class Sorter:
                 break
         return found
 
-    def _place(self, row: Row, found: Sorted) -> Problem | None:
-        """Put the row where it belongs, or say why it belongs nowhere."""
+    def _classify_row(self, row: Row, found: Classified) -> Problem | None:
+        """Add the row to the list that it belongs to, or say why to none."""
         same = self._by_reference.get(row.reference)
         line = self._reference_line(row, same)
         if line not in (None, row.line):
@@ -141,26 +141,26 @@ class Sorter:
             if not row.took_money or (isinstance(same, Known) and same.took_money):
                 self._add_present(row, same, found)
                 return None
-        standing = self._standing(row)
-        if standing is None:
+        state = self._order_state(row)
+        if state is None:
             self._add_new(row, found)
         elif row.took_money:
-            return self._add_success(row, standing, found)
-        elif standing.payment is None and standing.row is None and not self._dry_run:
-            self._add_new(row, found)  # the other one is put off, and finds this one there
-            added = self._standings[row.order_id].row
-            self._standings[row.order_id] = standing._replace(row=added)
+            return self._add_success(row, state, found)
+        elif state.payment is None and state.row is None and not self._dry_run:
+            self._add_new(row, found)  # the other one is deferred, and finds this one there
+            added = self._orders[row.order_id].row
+            self._orders[row.order_id] = state._replace(row=added)
         else:
             found.attempts.append(row)
         return None
 
-    def _standing(self, row: Row) -> _Standing | None:
-        """What the order has by now, from others than this row, which may have been put off."""
-        standing = self._standings.get(row.order_id)
-        if standing is None or standing.line != row.line:
-            return standing
-        payment = standing.payment
-        return None if payment is None else _Standing(payment.took_money, self._ids.line_of(payment.uid), payment)
+    def _order_state(self, row: Row) -> _OrderState | None:
+        """What the order has by now, from others than this row, which may have been deferred."""
+        state = self._orders.get(row.order_id)
+        if state is None or state.line != row.line:
+            return state
+        payment = state.payment
+        return None if payment is None else _OrderState(payment.took_money, self._ids.line_of(payment.uid), payment)
 
     def _reference_line(self, row: Row, same: Known | KnownAttempt | None) -> int | None:
         """The line of this file that has the reference, None where there is none, or the ledger had it before."""
@@ -170,12 +170,12 @@ class Sorter:
         payment = self._by_order.get(same.order_id)
         return None if payment is None else self._ids.line_of(payment.uid)
 
-    def _add_present(self, row: Row, same: Known | KnownAttempt, found: Sorted) -> None:
+    def _add_present(self, row: Row, same: Known | KnownAttempt, found: Classified) -> None:
         found.present.append(row if isinstance(same, Known) else row._replace(number=None))
         if row.took_money:
-            self._standings[row.order_id] = _Standing(True, row.line, self._by_order.get(row.order_id))
+            self._orders[row.order_id] = _OrderState(True, row.line, self._by_order.get(row.order_id))
 
-    def _add_refunded(self, row: Row, same: Known, found: Sorted) -> Problem | None:
+    def _add_refunded(self, row: Row, same: Known, found: Classified) -> Problem | None:
         """A row that took the money and gave it back. The ledger must not give it back once more."""
         if same.status is Status.REFUNDED:
             self._add_present(row, same, found)
@@ -183,23 +183,23 @@ class Sorter:
         if not same.can_be_refunded_elsewhere:
             return problem(row.line, "refunded", "true", _not_given_back(same))
         found.given_back.append(GivenBack(row, same))
-        self._standings[row.order_id] = _Standing(True, row.line, same)
+        self._orders[row.order_id] = _OrderState(True, row.line, same)
         return None
 
-    def _add_new(self, row: Row, found: Sorted) -> None:
+    def _add_new(self, row: Row, found: Classified) -> None:
         if row.number in self._numbers:
-            found.later.append(row._replace(number=None))
-            self._standings[row.order_id] = _Standing(row.took_money, row.line)
+            found.deferred.append(row._replace(number=None))
+            self._orders[row.order_id] = _OrderState(row.took_money, row.line)
             return
         found.new.append(row)
         self._numbers.update([row.number] if row.number is not None else [])
-        self._standings[row.order_id] = _Standing(row.took_money, row.line, row=row)
+        self._orders[row.order_id] = _OrderState(row.took_money, row.line, row=row)
 
-    def _add_success(self, row: Row, standing: _Standing, found: Sorted) -> Problem | None:
+    def _add_success(self, row: Row, state: _OrderState, found: Classified) -> Problem | None:
         """A row that took the money for an order that has a payment, which took none, or else it is refused."""
-        if standing.took_money:
-            return _second(row, standing)
-        payment = standing.payment
+        if state.took_money:
+            return _second_charge(row, state)
+        payment = state.payment
         if payment is not None and (payment.status is not Status.FAILED or payment.void_requested):
             why = _IN_THE_WAY[Status.VOIDED if payment.void_requested else payment.status]
             return problem(
@@ -207,18 +207,18 @@ class Sorter:
             )
         if payment is not None:
             found.paid.append(self._paid(row, payment, found))
-        elif standing.row is not None:
-            self._take_its_place(row, standing.row, found)
+        elif state.row is not None:
+            self._replace_failed(row, state.row, found)
             return None
         elif self._dry_run:
             found.paid.append(Paid(row, None, row.number))
         else:
             self._add_new(row, found)
             return None
-        self._standings[row.order_id] = _Standing(True, row.line, payment)
+        self._orders[row.order_id] = _OrderState(True, row.line, payment)
         return None
 
-    def _paid(self, row: Row, payment: Known, found: Sorted) -> Paid:
+    def _paid(self, row: Row, payment: Known, found: Classified) -> Paid:
         """The payment takes the number of the row that took its money, as long as nobody here can know the old one."""
         if row.number in (None, payment.number):
             return Paid(row, payment, payment.number)
@@ -228,7 +228,7 @@ class Sorter:
         found.renumbered += 1
         return Paid(row, payment, payment.number)
 
-    def _take_its_place(self, row: Row, failed: Row, found: Sorted) -> None:
+    def _replace_failed(self, row: Row, failed: Row, found: Classified) -> None:
         """Make the row the payment that one before it in this batch was to become."""
         found.new.remove(failed)
         found.attempts.append(failed)
@@ -239,14 +239,14 @@ class Sorter:
             row = row._replace(number=failed.number)
         self._numbers.update([row.number] if row.number is not None else [])
         found.new.append(row)
-        self._standings[row.order_id] = _Standing(True, row.line, row=row)
+        self._orders[row.order_id] = _OrderState(True, row.line, row=row)
 
 
-def _second(row: Row, standing: _Standing) -> Problem:
-    if standing.line is not None:
-        message = f"Line {standing.line} took the money for this order already; give back what one of the two took."
+def _second_charge(row: Row, state: _OrderState) -> Problem:
+    if state.line is not None:
+        message = f"Line {state.line} took the money for this order already; give back what one of the two took."
         return problem(row.line, "order_id", row.order_id, message)
-    reference = standing.payment.reference if standing.payment is not None else ""
+    reference = state.payment.reference if state.payment is not None else ""
     message = (
         f"This order has a payment in the ledger that took the money, {reference}; give back what one of the two took."
     )

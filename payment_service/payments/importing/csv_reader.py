@@ -76,7 +76,7 @@ class _Lines:
         self.taken.append(line)
         return line
 
-    def give_back(self, *, after: int) -> None:
+    def unread(self, *, after: int) -> None:
         """Have all of the lines that were taken, but the first `after`, read anew."""
         again = self.taken[after:]
         self._given_back.extendleft(reversed(again))
@@ -144,7 +144,7 @@ class Table:
         is_whole = not problem and len(cells) == len(self.header)
         makes_sense = is_whole and not any("\n" in cells[n] or "\r" in cells[n] for n in self.places)
         if like_rows and not makes_sense:
-            self.lines.give_back(after=like_rows[0])
+            self.lines.unread(after=like_rows[0])
             problem = problem or "what it takes for a cell are whole rows"
         elif like_rows:
             problem = f"if the one on line {last} closes it, the lines between are no rows"

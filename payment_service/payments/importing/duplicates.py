@@ -14,18 +14,18 @@ from payment_service.payments.states import Status
 _KINDS: Final = {"reference": "reference", "order_id": "order_id", "number": "number", "paid": "order_id"}
 
 
-class Seen:
-    """The line on which a value of each kind was met first, and the rows that are put off to the end.
+class Duplicates:
+    """The line on which a value of each kind was met first, and the rows that are deferred to the end.
 
     Not in memory, in a scratch file.
     """
 
     def __init__(self, scratch: sqlite3.Connection) -> None:
         self._scratch = scratch
-        self._has_put_off = False
+        self._has_deferred = False
         scratch.execute("CREATE TABLE met (kind, value, line, PRIMARY KEY (kind, value)) WITHOUT ROWID")
         scratch.execute(
-            "CREATE TABLE put_off (line PRIMARY KEY, order_id, amount, method, status, reference, created_at)"
+            "CREATE TABLE deferred (line PRIMARY KEY, order_id, amount, method, status, reference, created_at)"
         )
 
     def remember(self, rows: Sequence[Row]) -> None:
@@ -41,9 +41,9 @@ class Seen:
         found = ((value, self._scratch.execute(query, (kind, value)).fetchone()) for value in values)
         return {value: line[0] for value, line in found if line}
 
-    def put_off(self, rows: Sequence[Row]) -> None:
-        """Keep rows without a number for later."""
-        self._has_put_off = self._has_put_off or bool(rows)
+    def defer(self, rows: Sequence[Row]) -> None:
+        """Keep rows without a number for the end."""
+        self._has_deferred = self._has_deferred or bool(rows)
         values = [
             (
                 row.line,
@@ -56,17 +56,17 @@ class Seen:
             )
             for row in rows
         ]
-        self._scratch.executemany("INSERT INTO put_off VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        self._scratch.executemany("INSERT INTO deferred VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
-    def may_clash_with_put_off(self, rows: Sequence[Row]) -> bool:
+    def may_clash_with_deferred(self, rows: Sequence[Row]) -> bool:
         """Whether the ledger's indexes cannot be relied on, because an earlier row like these is not in it yet."""
-        return self._has_put_off and any(
+        return self._has_deferred and any(
             self.lines(kind, [getattr(row, kind) for row in rows]) for kind in ("reference", "order_id")
         )
 
-    def rows_put_off(self, *, at_once: int) -> Iterator[list[Row]]:
+    def deferred_rows(self, *, at_once: int) -> Iterator[list[Row]]:
         """All of them, in the file's order."""
-        cursor = self._scratch.execute("SELECT * FROM put_off ORDER BY line")
+        cursor = self._scratch.execute("SELECT * FROM deferred ORDER BY line")
         while some := cursor.fetchmany(at_once):
             yield [_row(values) for values in some]
 
@@ -78,11 +78,11 @@ def _row(values: tuple[Any, ...]) -> Row:
 
 
 @contextmanager
-def open_seen() -> Iterator[Seen]:
+def open_duplicates() -> Iterator[Duplicates]:
     """An empty one. SQLite makes the file where the system keeps temporary ones, and deletes it."""
     scratch = sqlite3.connect("", isolation_level=None)
     try:
         scratch.execute("PRAGMA journal_mode=OFF")
-        yield Seen(scratch)
+        yield Duplicates(scratch)
     finally:
         scratch.close()

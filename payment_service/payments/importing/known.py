@@ -11,7 +11,7 @@ from payment_service.payments.models import FailedAttempt, Payment
 from payment_service.payments.states import Status
 
 # Every database takes that many parameters in one query.
-_ASKED_AT_ONCE: Final = 500
+_QUERY_SIZE: Final = 500
 # The money was taken elsewhere and no gateway here has heard of it: what happens to it from now on is only booked.
 GATEWAY: Final = "direct"
 _COLUMNS: Final = (
@@ -94,7 +94,7 @@ class KnownAttempt(NamedTuple):
 
 def payments(column: str, values: Sequence[str]) -> Iterator[Known]:
     """Those that have one of the values in a column."""
-    for some in portions(values):
+    for some in chunks(values):
         for found in Payment.objects.filter(**{f"{column}__in": some}).values_list(*_COLUMNS):
             payment = Known(*found)
             yield payment._replace(status=Status(payment.status))
@@ -104,7 +104,7 @@ def attempts(references: Sequence[str]) -> Iterator[KnownAttempt]:
     """Those that have one of the references. Costs next to nothing while there are none at all."""
     if not FailedAttempt.objects.exists():
         return
-    for some in portions(references):
+    for some in chunks(references):
         for attempt in FailedAttempt.objects.filter(reference__in=some):
             yield KnownAttempt(
                 attempt.payment_id, attempt.reference, attempt.amount, attempt.method, attempt.created_at
@@ -115,11 +115,11 @@ def taken_numbers(numbers: Sequence[int]) -> set[int]:
     """Those that a payment has."""
     return {
         number
-        for some in portions(numbers)
+        for some in chunks(numbers)
         for number in Payment.objects.filter(number__in=some).values_list("number", flat=True)
     }
 
 
-def portions(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The values in portions that fit into one query."""
-    return (values[first : first + _ASKED_AT_ONCE] for first in range(0, len(values), _ASKED_AT_ONCE))
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The values in chunks that fit into one query."""
+    return (values[first : first + _QUERY_SIZE] for first in range(0, len(values), _QUERY_SIZE))

@@ -44,7 +44,7 @@ class FirstProblems:
         self._lines: list[str] = []
         self._others = 0
 
-    def take(self, problem: Problem) -> None:
+    def add(self, problem: Problem) -> None:
         if len(self._lines) < SHOWN_PROBLEMS:
             self._lines.append(_sentence(problem))
         else:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from payment_service.payments.importing.batches import Booker
-from payment_service.payments.importing.classify import Sorted
+from payment_service.payments.importing.batches import BatchImporter
+from payment_service.payments.importing.classify import Classified
 from payment_service.payments.importing.csv_reader import Record, UnusableFile
 from payment_service.payments.importing.parse_row import Parser, Problem, Row
 
@@ -56,34 +56,34 @@ class Run:
 
     Args:
         stop: The first row that fails is the last one that is looked at; those before it are imported.
-        tell: Are called with each problem, in the file's order.
+        on_problem: Are called with each problem, in the file's order.
     """
 
     def __init__(
         self,
         parser: Parser,
-        booker: Booker,
+        importer: BatchImporter,
         *,
         stop: bool,
-        tell: Sequence[Callable[[Problem], None]],
+        on_problem: Sequence[Callable[[Problem], None]],
         batch: int = BATCH,
     ) -> None:
         self.summary = Summary()
         self._parser = parser
-        self._booker = booker
+        self._importer = importer
         self._stop = stop
-        self._tell = tell
+        self._on_problem = on_problem
         self._batch = batch
 
-    def carry(self, records: Iterator[Record]) -> Iterator[Summary]:
+    def import_records(self, records: Iterator[Record]) -> Iterator[Summary]:
         """Work through the file; yields after each batch. Safe to repeat, whatever an earlier run left behind."""
         for batch in self._batches(records):
-            self._book(batch)
+            self._import(batch)
             yield self.summary
             if self._stop and self.summary.failed:
                 break
-        for rows in self._booker.put_off(at_once=self._batch):
-            found = self._book(_Batch(rows))
+        for rows in self._importer.deferred(at_once=self._batch):
+            found = self._import(_Batch(rows))
             self.summary.renumbered += len(found.new) + len(found.paid)
             yield self.summary
 
@@ -102,12 +102,12 @@ class Run:
         if end is not None:
             raise end
 
-    def _book(self, batch: _Batch) -> Sorted:
+    def _import(self, batch: _Batch) -> Classified:
         with _uninterrupted():
-            return self._book_and_count(batch)
+            return self._import_and_count(batch)
 
-    def _book_and_count(self, batch: _Batch) -> Sorted:
-        found = self._booker.book(batch.rows)
+    def _import_and_count(self, batch: _Batch) -> Classified:
+        found = self._importer.import_batch(batch.rows)
         problems = sorted([*found.problems, *batch.problems], key=lambda problem: problem.line)
         failed_lines = list(dict.fromkeys(problem.line for problem in problems))
         if self._stop and failed_lines:
@@ -121,8 +121,8 @@ class Run:
         self.summary.failed += len(failed_lines)
         self.summary.renumbered += found.renumbered
         for problem in problems:
-            for tell in self._tell:
-                tell(problem)
+            for on_problem in self._on_problem:
+                on_problem(problem)
         return found
 
 

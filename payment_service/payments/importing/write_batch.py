@@ -15,7 +15,7 @@ from django.db import connection
 
 from payment_service.payments import states
 from payment_service.payments.errors import Overtaken
-from payment_service.payments.importing.known import GATEWAY, Known, portions
+from payment_service.payments.importing.known import GATEWAY, Known, chunks
 from payment_service.payments.importing.parse_row import Row
 from payment_service.payments.models import NOTHING, FailedAttempt, Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
@@ -111,7 +111,7 @@ _PAID: Final = (
 )
 
 
-class Writer:
+class BatchWriter:
     """Writes the rows of one run."""
 
     def __init__(self, *, started: datetime, currency: str) -> None:
@@ -151,11 +151,11 @@ class Writer:
         unnumbered = [row for row in rows if row.number is None]
         statements.insert_prepared(Payment, ("number", *self._names), list(self._with_numbers(numbered)))
         if numbered:
-            _go_on_behind(max(row.number or 0 for row in numbered))
+            _advance_numbers_past(max(row.number or 0 for row in numbered))
         statements.insert_prepared(Payment, self._names, list(self._prepared(unnumbered)))
         store.append_published(EVENT, aggregate_type="payment", events=[self._event(row) for row in rows])
         self._write_refunds([row for row in rows if row.status is Status.REFUNDED])
-        for some in portions(paid):
+        for some in chunks(paid):
             self._pay(some)
         for _, payment in given_back:
             outside.record_refund(payment.number, version=payment.version, reason=REFUND_REASON_SINCE)
@@ -189,7 +189,7 @@ class Writer:
         if changed != len(paid):
             raise Overtaken
         if paid:
-            _go_on_behind(max(number for _, _, number in paid))
+            _advance_numbers_past(max(number for _, _, number in paid))
         events = [
             self._event(row)._replace(aggregate_id=str(payment.uid), sequence=payment.version + 1)
             for row, payment, _ in paid
@@ -270,7 +270,7 @@ class Writer:
     def _write_refunds(self, rows: Sequence[Row]) -> None:
         """The refund of each refunded payment. When it was, the file does not say."""
         by_uid = {UUID(self.ids.of_line(row.line)): row for row in rows}
-        numbers = [pair for some in portions(list(by_uid)) for pair in _numbers(some)]
+        numbers = [pair for some in chunks(list(by_uid)) for pair in _numbers(some)]
         statements.insert_many([self._refund(number, by_uid[uid].amount) for uid, number in numbers])
 
     def _refund(self, number: int, amount: Decimal) -> Refund:
@@ -298,17 +298,17 @@ def _numbers(uids: Sequence[UUID]) -> Iterable[tuple[UUID, int]]:
 
 
 # Draws one number, because whatever was drawn before is below it.
-_GO_ON_BEHIND: Final = (
+_ADVANCE_NUMBERS: Final = (
     "SELECT setval(counter, GREATEST(nextval(counter), %s)) "
     "FROM (SELECT pg_get_serial_sequence('payments_payment', 'number')::regclass AS counter) AS its"
 )
 
 
-def _go_on_behind(number: int) -> None:
+def _advance_numbers_past(number: int) -> None:
     """Where the database counts in a sequence of its own, it has not seen the numbers that came from the file.
 
     Never back: a number that somebody has drawn and not committed yet would be drawn again.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(_GO_ON_BEHIND, [number])
+            cursor.execute(_ADVANCE_NUMBERS, [number])

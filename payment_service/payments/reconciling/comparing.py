@@ -52,7 +52,7 @@ class Comparison:
         self._span = span
         self._scratch = sqlite3.connect("", isolation_level=None)
         self._scratch.execute("PRAGMA journal_mode=OFF")
-        self._scratch.execute("CREATE TABLE met (transaction_id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._scratch.execute("CREATE TABLE file_lines (transaction_id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
 
     def __enter__(self) -> "Comparison":
         return self
@@ -75,7 +75,7 @@ class Comparison:
         payments = {each.transaction_id: each for each in Payment.objects.filter(transaction_id__in=ids)}
         by_order = self._of_unknown(rows, payments)
         for row in rows:
-            earlier = self._meet(row)
+            earlier = self._remember(row)
             if isinstance(row, Unreadable):
                 self.totals.unreadable += 1
                 yield difference_kinds.unreadable(row)
@@ -99,17 +99,17 @@ class Comparison:
         orders = [row.order_id for row in unknown if row.order_id]
         return {each.order_id: each for each in Payment.objects.filter(order_id__in=orders)} if orders else {}
 
-    def _meet(self, row: Settlement | Unreadable) -> int | None:
+    def _remember(self, row: Settlement | Unreadable) -> int | None:
         """Remember the row's transaction; the line on which it was met before, if it was."""
         if not row.transaction_id:
             return None
-        line = self._met_on(row.transaction_id)
+        line = self._line_of(row.transaction_id)
         if line is None:
-            self._scratch.execute("INSERT INTO met VALUES (?, ?)", [row.transaction_id, row.line])
+            self._scratch.execute("INSERT INTO file_lines VALUES (?, ?)", [row.transaction_id, row.line])
         return line
 
-    def _met_on(self, transaction_id: str | None) -> int | None:
-        query = "SELECT line FROM met WHERE transaction_id = ?"
+    def _line_of(self, transaction_id: str | None) -> int | None:
+        query = "SELECT line FROM file_lines WHERE transaction_id = ?"
         found: tuple[int] | None = self._scratch.execute(query, [transaction_id]).fetchone()
         return found[0] if found else None
 
@@ -117,7 +117,7 @@ class Comparison:
         for payment in payments:
             self.totals.add_payment(payment)
         return [
-            difference_kinds.only_in_the_ledger(each) for each in payments if self._met_on(each.transaction_id) is None
+            difference_kinds.only_in_the_ledger(each) for each in payments if self._line_of(each.transaction_id) is None
         ]
 
 

@@ -39,8 +39,8 @@ def sentence(difference: Difference) -> str:
         for name, text in (("gateway:", difference.at_the_gateway), ("ledger:", difference.in_the_ledger))
         if text
     ]
-    said = f": {', '.join(sides)}" if sides else ""
-    return f"{where}{difference.kind} {difference.transaction_id!r}{order}{said}. {difference.message}"
+    amounts = f": {', '.join(sides)}" if sides else ""
+    return f"{where}{difference.kind} {difference.transaction_id!r}{order}{amounts}. {difference.message}"
 
 
 def result(totals: Totals) -> str:
@@ -58,12 +58,12 @@ def _sides(totals: Totals) -> Table:
         table.add_column(name, justify="left" if name in ("currency", "") else "right")
     for currency in totals.currencies:
         file, ledger = totals.file[currency], totals.ledger[currency]
-        apart = Side(
+        difference = Side(
             file.transactions - ledger.transactions, file.taken - ledger.taken, file.refunded - ledger.refunded
         )
-        for name, side in (("file", file), ("ledger", ledger), ("file - ledger", apart)):
+        for name, side in (("file", file), ("ledger", ledger), ("file - ledger", difference)):
             numbers = (f"{side.transactions:,}", f"{side.taken:,}", f"{side.refunded:,}", f"{side.kept:,}")
-            table.add_row(currency if side is file else "", name, *numbers, end_section=side is apart)
+            table.add_row(currency if side is file else "", name, *numbers, end_section=side is difference)
     return table
 
 

@@ -12,14 +12,14 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from payment_service.payments.importing.batches import Booker
+from payment_service.payments.importing.batches import BatchImporter
 from payment_service.payments.importing.csv_reader import UnusableFile, open_table
-from payment_service.payments.importing.duplicates import open_seen
+from payment_service.payments.importing.duplicates import open_duplicates
 from payment_service.payments.importing.parse_row import COLUMNS, CURRENCY, DATES, Parser, WrongHeader
 from payment_service.payments.importing.progress import FirstProblems, progress, result
 from payment_service.payments.importing.report import Report
 from payment_service.payments.importing.run import BATCH, Run, Summary
-from payment_service.payments.importing.write_batch import Writer
+from payment_service.payments.importing.write_batch import BatchWriter
 from payment_service.payments.management.explained import ExplainedCommand
 from payment_service.payments.models import Payment
 
@@ -132,16 +132,18 @@ class Command(ExplainedCommand):
                 currency=settings.DEFAULT_CURRENCY,
                 dates=dates,
             )
-            tell = [first.take]
+            on_problem = [first.add]
             if report is not None:
-                tell.append(Report(opened.enter_context(_create(report, source=file)), delimiter=table.delimiter).write)
-            writer = Writer(started=timezone.now(), currency=settings.DEFAULT_CURRENCY)
-            booker = Booker(writer, opened.enter_context(open_seen()), dry_run=dry_run, stop=stop)
-            run = Run(parser, booker, stop=stop, tell=tell)
+                on_problem.append(
+                    Report(opened.enter_context(_create(report, source=file)), delimiter=table.delimiter).write
+                )
+            writer = BatchWriter(started=timezone.now(), currency=settings.DEFAULT_CURRENCY)
+            importer = BatchImporter(writer, opened.enter_context(open_duplicates()), dry_run=dry_run, stop=stop)
+            run = Run(parser, importer, stop=stop, on_problem=on_problem)
             began = time.monotonic()
             try:
                 with progress(table) as show:
-                    for summary in run.carry(table.records()):
+                    for summary in run.import_records(table.records()):
                         show(summary)
             finally:  # what is committed stays, however the rest ends
                 self.stderr.write(first.text(report=report), ending="")

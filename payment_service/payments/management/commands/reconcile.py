@@ -108,20 +108,20 @@ class Command(ExplainedCommand):
         with ExitStack() as opened:
             table = opened.enter_context(open_table(path, columns=(*REQUIRED, *OPTIONAL)))
             parser = Parser(table.header, delimiter=table.delimiter)
-            tell = [self._say]
+            writers = [self._write_sentence]
             if report is not None:
-                tell.append(report_writer.Report(opened.enter_context(_create(report, source=path))).write)
+                writers.append(report_writer.Report(opened.enter_context(_create(report, source=path))).write)
             comparison = opened.enter_context(Comparison(span))
             for difference in comparison.differences(map(parser.parse, table.records())):
-                for each in tell:
-                    each(difference)
+                for write in writers:
+                    write(difference)
                 comparison.totals.differences[difference.kind] += 1
                 if comparison.totals.differences.total() == report_writer.SHOWN and report is not None:
-                    tell.remove(self._say)
+                    writers.remove(self._write_sentence)
                     self.stderr.write(f"... the rest is only in {report}.")
         return comparison.totals
 
-    def _say(self, difference: Difference) -> None:
+    def _write_sentence(self, difference: Difference) -> None:
         self.stderr.write(report_writer.sentence(difference))
 
 
