@@ -26,7 +26,7 @@ from tests.consuming import (
     trail,
 )
 from tests.databases import at
-from tests.faults.result_log import Told
+from tests.faults.result_log import ResultLog
 from tests.stack import ROOT, Process, Stack, base_environment, wait_until
 
 
@@ -112,7 +112,7 @@ def test_orders_are_settled_and_refunded_by_what_kafka_tells(stack: Stack, topic
 
 
 def test_a_consumer_that_is_killed_loses_and_doubles_nothing(
-    stack: Stack, topics: Topics, consumer: Process, evidence: Told
+    stack: Stack, topics: Topics, consumer: Process, result_log: ResultLog
 ) -> None:
     """kill -9 with some orders settled and others not: in the end each is, by one move, and each event marked once."""
     keep_running(consumer)
@@ -126,7 +126,7 @@ def test_a_consumer_that_is_killed_loses_and_doubles_nothing(
     assert {trail(stack, order).count("order.paid") for order in orders} == {1}
     wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken")
     assert marked(stack) == ids_of(topics, "payment.successful", "payment.refunded")
-    evidence(
+    result_log(
         "a consumer of Kafka is killed",
         injected="SIGKILL to consume_payments with some of 30 payments consumed and others not",
         times=1,
@@ -136,7 +136,7 @@ def test_a_consumer_that_is_killed_loses_and_doubles_nothing(
 
 
 def test_what_comes_again_in_any_order_changes_nothing(
-    stack: Stack, topics: Topics, consumer: Process, evidence: Told
+    stack: Stack, topics: Topics, consumer: Process, result_log: ResultLog
 ) -> None:
     """Every message that there is, newest first, twice: no order moves, and no event is marked again."""
     keep_running(consumer)
@@ -146,7 +146,7 @@ def test_what_comes_again_in_any_order_changes_nothing(
     topics.publish(topics.payments, again * 2)
     wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken again")
     assert (versions(stack), marked(stack)) == (before, marked_before)
-    evidence(
+    result_log(
         "events are delivered again, late and in another order",
         injected="every message of the topic once more, newest first, twice",
         times=2 * len(again),
@@ -168,7 +168,9 @@ POISON = {
 }
 
 
-def test_poison_is_parked_and_holds_nobody_up(stack: Stack, topics: Topics, consumer: Process, evidence: Told) -> None:
+def test_poison_is_parked_and_holds_nobody_up(
+    stack: Stack, topics: Topics, consumer: Process, result_log: ResultLog
+) -> None:
     """Kept with its reason; what comes behind it is taken; replayed, it is refused again and kept."""
     headers: Any = topics.read(topics.payments)[0].headers()
     fresh = [(name, b"successful" if name == "ce_id" else value) for name, value in headers]
@@ -188,7 +190,7 @@ def test_poison_is_parked_and_holds_nobody_up(stack: Stack, topics: Topics, cons
     )
     listed = service.manage("parked").stdout
     assert all(reason in listed for reason in POISON)
-    evidence(
+    result_log(
         "poison in a topic",
         injected="messages that are no CloudEvent, no JSON, and no payment",
         times=len(POISON),
@@ -198,7 +200,7 @@ def test_poison_is_parked_and_holds_nobody_up(stack: Stack, topics: Topics, cons
 
 
 def test_each_event_is_one_mail_even_of_a_killed_process(
-    stack: Stack, topics: Topics, consumer: Process, mailer: Process, evidence: Told
+    stack: Stack, topics: Topics, consumer: Process, mailer: Process, result_log: ResultLog
 ) -> None:
     """Of payments, declined ones and refunds. Only what was being sent when the process died may come twice, under the
     same Message-ID.
@@ -228,7 +230,7 @@ def test_each_event_is_one_mail_even_of_a_killed_process(
         f"Refund for order {order}",
     }
     assert sum(sent.values()) <= expected + 1
-    evidence(
+    result_log(
         "the notify service is killed while it sends mails",
         injected="SIGKILL after some of the mails",
         times=1,

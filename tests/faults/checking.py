@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from audit import rules
 from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books
 from audit.rules import Scope
-from tests.faults.rpc import Dialog
+from tests.faults.rpc import RpcClient
 from tests.stack import Service, Stack
 
 # What is only unfinished is no violation yet: it is waited for. Everything else must hold at every moment.
@@ -42,16 +42,16 @@ class Violation(NamedTuple):
         return self.where, self.name, self.subject
 
 
-class Resident:
+class CommandServer:
     """A service's management commands, ready to run."""
 
     def __init__(self, service: Service) -> None:
-        self._dialog = Dialog("tests.faults.command_server", service)
-        self.close = self._dialog.close
+        self._rpc = RpcClient("tests.faults.command_server", service)
+        self.close = self._rpc.close
 
     def run(self, *arguments: str, given: str = "") -> tuple[int, str]:
         """Run a command; its exit status and its output. Status 2 means that nothing was proven, which is no answer."""
-        answer = self._dialog.ask({"arguments": arguments, "given": given})
+        answer = self._rpc.call({"arguments": arguments, "given": given})
         return answer["status"], answer["out"] or answer["err"]
 
 
@@ -59,11 +59,11 @@ class Checker:
     """All invariants of a stack, in each service and across them."""
 
     def __init__(self, stack: Stack) -> None:
-        self._residents = {name: Resident(stack.services[name]) for name in (ORDERS, PAYMENTS, PRODUCTS)}
+        self._command_servers = {name: CommandServer(stack.services[name]) for name in (ORDERS, PAYMENTS, PRODUCTS)}
 
     def close(self) -> None:
-        for resident in self._residents.values():
-            resident.close()
+        for command_server in self._command_servers.values():
+            command_server.close()
 
     def violations(self, *, known: Collection[Violation] = ()) -> list[Violation]:
         """Everything that is violated at this moment; across the services only when nothing is under way in them.
@@ -72,7 +72,7 @@ class Checker:
             known: Findings of earlier, that are left out whatever their message is now.
         """
         old = {each.key for each in known}
-        found = [each for name in self._residents for each in self._in_service(name) if each.key not in old]
+        found = [each for name in self._command_servers for each in self._in_service(name) if each.key not in old]
         if not any(each.number == UNFINISHED for each in found):
             found += [each for each in self._across() if each.key not in old]
         return found
@@ -96,7 +96,7 @@ class Checker:
             time.sleep(LOOK_EVERY_S)
 
     def _in_service(self, name: str) -> Iterator[Violation]:
-        status, output = self._residents[name].run("check_invariants", "--json", "--quiet-for=0")
+        status, output = self._command_servers[name].run("check_invariants", "--json", "--quiet-for=0")
         try:
             lines: list[dict[str, Any]] = [json.loads(line) for line in output.splitlines()]
         except ValueError:
@@ -108,8 +108,8 @@ class Checker:
     def _across(self) -> Iterator[Violation]:
         """One look, because nothing moves; what was moving all the same is gone at the next one."""
         with Books() as books:
-            for name, resident in self._residents.items():
-                status, output = resident.run("export_books")
+            for name, command_server in self._command_servers.items():
+                status, output = command_server.run("export_books")
                 if status:
                     raise RuntimeError(f"{name} cannot be read (status {status}): {output}")
                 books.add(name, output.splitlines())

@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests; those of the stack come from the folder above, `evidence` with them."""
+"""Fixtures of the fault tests; those of the stack come from the folder above, `result_log` with them."""
 
 from collections.abc import Callable, Iterator
 from typing import Final

@@ -36,7 +36,7 @@ SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 OURS: Final = ("order_service.", "payment_service.", "product_stub.", "servicekit.")
 
 
-class Points:
+class CrashPoints:
     """The points of this process. Nothing happens at them before it knows which process it is."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Points:
     def begin_request(self) -> None:
         self._request.repeats = Counter()
 
-    def pass_(self, kind: str, *about: str, wrote: Iterable[str] = ()) -> None:
+    def reach(self, kind: str, *about: str, wrote: Iterable[str] = ()) -> None:
         """Die here, or stand still, if this is a point at which no process has yet.
 
         Args:

@@ -88,7 +88,7 @@ class Passed:
 Rule = Callable[[Call], Treatment]
 
 
-class Link:
+class FaultyProxy:
     """One direction between two services. `target` is the peer's base URL, and may be set late."""
 
     def __init__(self, *, drip_s: float = 0.1) -> None:
@@ -195,9 +195,9 @@ def _reset(request: web.BaseRequest) -> web.Response:
 
 
 @contextmanager
-def link() -> Iterator[Link]:
+def faulty_proxy() -> Iterator[FaultyProxy]:
     """A link that is up, and ends whatever happens."""
-    made, is_up = Link(), threading.Event()
+    made, is_up = FaultyProxy(), threading.Event()
     thread = threading.Thread(target=made.run, args=[is_up])
     thread.start()
     try:

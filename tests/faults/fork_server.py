@@ -2,7 +2,7 @@
 
 `python -m tests.faults.fork_server <service>` loads the service, then forks what it is told to on its standard input:
 the same server and the same worker, with the same command line, as processes of their own. A start takes hundredths
-of a second instead of most of one, which is what lets a test kill a process at each of its points.
+of a second instead of most of one, which is what lets a test kill a process at each of its crash points.
 """
 
 import importlib
@@ -15,9 +15,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
-from tests.faults.crash_points import Points
+from tests.faults.crash_points import CrashPoints
 
-POINTS: Final = Points()
+POINTS: Final = CrashPoints()
 # Module and constant -> the variable that sets it: waits of production that a test has no time for.
 SHORTER: Final = {("servicekit.idempotency.keys", "LOCK_S"): "FAULTS_KEY_LOCK_S"}
 

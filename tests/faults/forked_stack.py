@@ -1,26 +1,26 @@
-"""Starts the processes of a stack from nurseries, and arms them to die at their points."""
+"""Starts the processes of a stack from fork servers, and arms them to die at their points."""
 
 import json
 import threading
 from pathlib import Path
 from typing import Any
 
-from tests.faults.rpc import Dialog
+from tests.faults.rpc import RpcClient
 from tests.forks import Forked
 from tests.stack import Process, Service, Stack
 
 
-class Nursery:
+class ServiceForkServer:
     """A service, loaded and ready to be started any number of times."""
 
     def __init__(self, service: Service, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         with service.log.open("ab") as log:
-            self._dialog = Dialog("tests.faults.fork_server", service, errors=log)
+            self._rpc = RpcClient("tests.faults.fork_server", service, errors=log)
         self._is_ready = False
         # Ends with it whatever of its children still runs.
-        self.close = self._dialog.close
+        self.close = self._rpc.close
 
     def begin(self, process: Process) -> "Forked":
         """Start a process of this service: its server or a worker, whatever its command line says."""
@@ -30,11 +30,11 @@ class Nursery:
     def ask(self, command: dict[str, Any]) -> Any:
         with self._lock:
             if not self._is_ready:
-                self._is_ready = self._dialog.hear() == "ready"
-        return self._dialog.ask(command)
+                self._is_ready = self._rpc.receive() == "ready"
+        return self._rpc.call(command)
 
 
-class Nurseries:
+class ForkServers:
     """One for each service of a stack; give `prepare` to `running_stack`.
 
     A process goes by its name with hyphens: `order_service`, `order_service-worker`.
@@ -42,17 +42,17 @@ class Nurseries:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._nurseries: list[Nursery] = []
+        self._fork_servers: list[ServiceForkServer] = []
 
     def prepare(self, stack: Stack) -> None:
         for service in stack.services.values():
-            nursery = Nursery(service, self.folder)
-            self._nurseries.append(nursery)
-            service.begin = nursery.begin
+            fork_server = ServiceForkServer(service, self.folder)
+            self._fork_servers.append(fork_server)
+            service.begin = fork_server.begin
 
     def close(self) -> None:
-        for nursery in self._nurseries:
-            nursery.close()
+        for fork_server in self._fork_servers:
+            fork_server.close()
 
     def arm(self, process: str, scenario: str = "", *, do: str = "kill") -> None:
         """From now on the process dies (or stands still: "stop") at each point at which none like it has yet."""
@@ -61,7 +61,7 @@ class Nurseries:
     def disarm(self, process: str) -> None:
         (self.folder / f"{process}.armed").unlink(missing_ok=True)
 
-    def met(self, process: str, *, do: str = "kill") -> list[dict[str, Any]]:
+    def reached(self, process: str, *, do: str = "kill") -> list[dict[str, Any]]:
         """Where it has died so far, or stood still: `kind`, `chain`, `wrote`, `repeat`, `scenario`, and its `group`."""
         file = self.folder / f"{process}.{do}"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -19,7 +19,7 @@ from servicekit.db.sqlite.base import Statements
 from servicekit.http.transport import OnePeer
 from servicekit.runtime import workers
 from servicekit.web.middleware import RequestMiddleware
-from tests.faults.crash_points import OURS, Points, chain_of_ours
+from tests.faults.crash_points import OURS, CrashPoints, chain_of_ours
 
 # Not a client's: they come whenever somebody looks whether the process is up.
 QUIET: Final = ("/health", "/metrics")
@@ -28,18 +28,18 @@ _WROTE: Final = "_faults_wrote"
 WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
-def install(points: Points) -> None:
+def install(crash_points: CrashPoints) -> None:
     """Let `points` be passed from now on."""
-    _watch_transactions(points)
-    _watch_statements(points)
-    _watch_requests(points)
-    _watch_calls(points)
-    _before(workers, "_run_job", points, "job")
+    _watch_transactions(crash_points)
+    _watch_statements(crash_points)
+    _watch_requests(crash_points)
+    _watch_calls(crash_points)
+    _before(workers, "_run_job", crash_points, "job")
     for gateway in _classes_with("has_outside_effect", inside="payment_service.payments.gateways."):
         for name in ("charge", "capture", "void", "refund", "find"):
-            _before(gateway, name, points, "gateway")
+            _before(gateway, name, crash_points, "gateway")
     for publisher in _classes_with("publish_in_order"):
-        _before(publisher, "publish_in_order", points, "publish")
+        _before(publisher, "publish_in_order", crash_points, "publish")
 
 
 def _classes_with(attribute: str, *, inside: str = "") -> list[type]:
@@ -49,25 +49,25 @@ def _classes_with(attribute: str, *, inside: str = "") -> list[type]:
     return [each for each in dict.fromkeys(found) if attribute in vars(each) and not getattr(each, "_is_protocol", 0)]
 
 
-def _before(owner: Any, name: str, points: Points, kind: str) -> None:
+def _before(owner: Any, name: str, crash_points: CrashPoints, kind: str) -> None:
     original = getattr(owner, name)
 
     @wraps(original)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        points.pass_(kind)
+        crash_points.reach(kind)
         return original(*args, **kwargs)
 
     setattr(owner, name, wrapped)
 
 
-def _watch_calls(points: Points) -> None:
+def _watch_calls(crash_points: CrashPoints) -> None:
     """Each call to a peer: before anything of it is sent, and when all of it is, before anything is read."""
     send, sendall = OnePeer.send, socket.sendall
     calling = threading.local()
 
     @wraps(send)
     def wrapped_send(*args: Any, **kwargs: Any) -> Any:
-        points.pass_("call")
+        crash_points.reach("call")
         calling.now = True
         try:
             return send(*args, **kwargs)
@@ -77,20 +77,20 @@ def _watch_calls(points: Points) -> None:
     def wrapped_sendall(*args: Any) -> None:
         sendall(*args)
         if getattr(calling, "now", False):
-            points.pass_("sent")
+            crash_points.reach("sent")
 
     OnePeer.send = wrapped_send
     socket.sendall = wrapped_sendall
 
 
-def _watch_transactions(points: Points) -> None:
+def _watch_transactions(crash_points: CrashPoints) -> None:
     """The beginning of each transaction, and the COMMIT of each that wrote something."""
     enter = Atomic.__enter__
 
     @wraps(enter)
     def wrapped_enter(atomic: Any) -> Any:
         if not connections[atomic.using or DEFAULT_DB_ALIAS].in_atomic_block:
-            points.pass_("begin")
+            crash_points.reach("begin")
         return enter(atomic)
 
     Atomic.__enter__ = wrapped_enter
@@ -101,13 +101,13 @@ def _watch_transactions(points: Points) -> None:
     def wrapped(connection: Any) -> Any:
         wrote = connection.__dict__.pop(_WROTE, None)
         if wrote:
-            points.pass_("commit", wrote=wrote)
+            crash_points.reach("commit", wrote=wrote)
         return original(connection)
 
     wrapper._commit = wrapped
 
 
-def _watch_statements(points: Points) -> None:
+def _watch_statements(crash_points: CrashPoints) -> None:
     """Each write that is no part of a transaction; and who writes in one."""
 
     def watched(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,8 +118,8 @@ def _watch_statements(points: Points) -> None:
                 if cursor.db.in_atomic_block:
                     cursor.db.__dict__.setdefault(_WROTE, set()).update(wrote)
                 else:  # it commits by itself, and nothing is held before it
-                    points.pass_("begin")
-                    points.pass_("commit", wrote=wrote)
+                    crash_points.reach("begin")
+                    crash_points.reach("commit", wrote=wrote)
             return original(cursor, sql, *args, **kwargs)
 
         return wrapped
@@ -129,16 +129,16 @@ def _watch_statements(points: Points) -> None:
     kind.executemany = watched(kind.executemany)
 
 
-def _watch_requests(points: Points) -> None:
+def _watch_requests(crash_points: CrashPoints) -> None:
     """Each answer, when it is complete and nothing of it has left."""
     original = RequestMiddleware.__call__
 
     @wraps(original)
     def wrapped(middleware: Any, request: Any) -> Any:
-        points.begin_request()
+        crash_points.begin_request()
         response = original(middleware, request)
         if not request.path.startswith(QUIET):
-            points.pass_(
+            crash_points.reach(
                 "answer", f"{request.method} {request.resolver_match.route if request.resolver_match else '?'}"
             )
         return response

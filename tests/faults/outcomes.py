@@ -1,4 +1,4 @@
-"""What must be true when everything is quiet again: of each shopper's order, and of all the books."""
+"""What must be true when everything is quiet again: of each client's order, and of all the books."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tests import books
-from tests.faults.scenario_clients import Shopper
+from tests.faults.scenario_clients import ScenarioClient
 from tests.stack import Stack, wait_until
 
 # Nothing waits longer than a lease, a worker's longest wait after a failure, and a machine with other things to do.
@@ -40,27 +40,27 @@ def notices_in_vain(stack: Stack) -> int:
     return int(times)
 
 
-def problems_in(stack: Stack, shoppers: Iterable[Shopper]) -> list[str]:
+def problems_in(stack: Stack, clients: Iterable[ScenarioClient]) -> list[str]:
     """Whatever is not as promised: each order's end, its money at the bank, the answers given, and how they fit."""
-    return [*_ends(stack, shoppers), *books.problems_in(stack)]
+    return [*_ends(stack, clients), *books.problems_in(stack)]
 
 
-def _ends(stack: Stack, shoppers: Iterable[Shopper]) -> Iterator[str]:
+def _ends(stack: Stack, clients: Iterable[ScenarioClient]) -> Iterator[str]:
     charges, held = _charges(stack), _held(stack)
-    for shopper in shoppers:
-        shown = stack.orders.get(f"/api/orders/{shopper.order_id}/").json
+    for client in clients:
+        shown = stack.orders.get(f"/api/orders/{client.order_id}/").json
         status = shown["status"]
-        if status not in shopper.may_end:
-            yield f"{shopper} ended {status} ({shown['cancellation_reason']})"
-        if len(shopper.answers) == 1 and shopper.answers[0].json["status"] not in (status, "PENDING"):
-            yield f"{shopper} was told {shopper.answers[0].json['status']}, but it is {status}"
-        if charges[shopper.order_id] > 1:
-            yield f"{shopper} was charged {charges[shopper.order_id]} times"
-        kept = held.get(str(shopper.order_id))
+        if status not in client.may_end:
+            yield f"{client} ended {status} ({shown['cancellation_reason']})"
+        if len(client.answers) == 1 and client.answers[0].json["status"] not in (status, "PENDING"):
+            yield f"{client} was told {client.answers[0].json['status']}, but it is {status}"
+        if charges[client.order_id] > 1:
+            yield f"{client} was charged {charges[client.order_id]} times"
+        kept = held.get(str(client.order_id))
         owed = shown["total_amount"] if status == "PAID" else Decimal(0)
         if kept is not None and kept != owed:
-            yield f"{shopper} is {status}: the bank holds {kept}, not {owed}"
-        yield from shopper.ask_all_again()
+            yield f"{client} is {status}: the bank holds {kept}, not {owed}"
+        yield from client.ask_all_again()
 
 
 def _charges(stack: Stack) -> Counter[str | None]:

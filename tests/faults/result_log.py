@@ -1,7 +1,7 @@
 """What a run of the fault tests leaves behind: one JSON line for each fault, of which `docs/reliability.md` is made.
 
-A test asks for the fixture `evidence` and calls it once for every fault that it puts in. The line is written after the
-test, when its outcome is known; a test that fails before it comes to its call leaves a line that says so.
+A test asks for the fixture `result_log` and calls it once for every fault that it puts in. The line is written after
+the test, when its outcome is known; a test that fails before it comes to its call leaves a line that says so.
 """
 
 import json
@@ -32,8 +32,8 @@ class Fault:
 
 
 @dataclass
-class Told:
-    """What one test has told so far, and how it went."""
+class ResultLog:
+    """What one test has reported so far, and how it went."""
 
     faults: list[Fault] = field(default_factory=list)
     seconds: float = 0.0
@@ -63,25 +63,25 @@ class Told:
         self.faults.append(Fault(fault, injected, times, checks, places, seed))
 
 
-_TOLD: Final = pytest.StashKey[Told]()
+_RESULT_LOG: Final = pytest.StashKey[ResultLog]()
 
 
 @pytest.fixture
-def evidence(request: pytest.FixtureRequest) -> Told:
-    """A function that tells of a fault that this test put in; its arguments are those of `Told.__call__`."""
-    return request.node.stash.setdefault(_TOLD, Told())
+def result_log(request: pytest.FixtureRequest) -> ResultLog:
+    """A function that tells of a fault that this test put in; its arguments are those of `ResultLog.__call__`."""
+    return request.node.stash.setdefault(_RESULT_LOG, ResultLog())
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Add up the test's phases; after the last of them write its lines."""
     report: Any = yield
-    if os.environ.get(FILE) and "evidence" in getattr(item, "fixturenames", ()):
-        told = item.stash.setdefault(_TOLD, Told())
-        told.seconds += report.duration
-        told.failed |= report.failed
+    if os.environ.get(FILE) and "result_log" in getattr(item, "fixturenames", ()):
+        result_log = item.stash.setdefault(_RESULT_LOG, ResultLog())
+        result_log.seconds += report.duration
+        result_log.failed |= report.failed
         if report.when == "teardown":
-            _write(item, told)
+            _write(item, result_log)
     return report
 
 
@@ -90,16 +90,16 @@ def engine() -> str:
     return os.environ.get("TEST_DB_ENGINE", "sqlite")
 
 
-def _write(item: pytest.Item, told: Told) -> None:
-    faults = list(told.faults)
-    if told.failed and not faults:
+def _write(item: pytest.Item, result_log: ResultLog) -> None:
+    faults = list(result_log.faults)
+    if result_log.failed and not faults:
         sentence = (getattr(item, "function", None).__doc__ or item.name).splitlines()[0]
         faults = [Fault(sentence, "", 0, "")]
     about = {
         "test": item.nodeid,
-        "seconds": round(told.seconds, 2),
+        "seconds": round(result_log.seconds, 2),
         "engine": engine(),
-        "outcome": FAILED if told.failed else PASSED,
+        "outcome": FAILED if result_log.failed else PASSED,
     }
     # One write of whole lines: several runs may add to one file.
     lines = "".join(json.dumps(asdict(fault) | about) + "\n" for fault in faults)

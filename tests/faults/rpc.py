@@ -1,4 +1,4 @@
-"""Questions to a process of ours, and its answers: a line of JSON each."""
+"""Calls to a process of ours, and its answers: a line of JSON each."""
 
 import json
 import subprocess
@@ -9,8 +9,8 @@ from typing import IO, Any
 from tests.stack import ROOT, Service
 
 
-class Dialog:
-    """With a module of ours that runs in the environment of a service. Safe between threads.
+class RpcClient:
+    """Calls a module of ours that runs in the environment of a service. Safe between threads.
 
     Args:
         errors: Where its standard error goes; by default to where ours does.
@@ -31,15 +31,15 @@ class Dialog:
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._questions, self._answers = self._process.stdin, self._process.stdout
+        self._requests, self._answers = self._process.stdin, self._process.stdout
 
-    def ask(self, question: dict[str, Any]) -> Any:
+    def call(self, request: dict[str, Any]) -> Any:
         with self._lock:
-            self._questions.write(json.dumps(question) + "\n")
-            self._questions.flush()
-            return self.hear()
+            self._requests.write(json.dumps(request) + "\n")
+            self._requests.flush()
+            return self.receive()
 
-    def hear(self) -> Any:
+    def receive(self) -> Any:
         """What it says without being asked."""
         line = self._answers.readline()
         if not line:
@@ -47,7 +47,7 @@ class Dialog:
         return json.loads(line)
 
     def close(self) -> None:
-        """Ask no more, which ends it."""
-        self._questions.close()
+        """Call no more, which ends it."""
+        self._requests.close()
         self._process.wait()
         self._answers.close()

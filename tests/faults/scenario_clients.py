@@ -56,7 +56,7 @@ def by_card(token: str) -> dict[str, Any]:
     return {"payment_method": "CARD", "payment_method_details": {"token": token}}
 
 
-class Shopper:
+class ScenarioClient:
     """One customer of a kind, under way.
 
     Args:
@@ -264,17 +264,17 @@ KINDS: Final[Mapping[str, Kind]] = {
 NEVER_PAYS: Final = Kind(_never_pays, "CANCELLED")
 
 
-def never_pay(stack: Stack, quantities: Iterable[int]) -> list[Shopper]:
-    """Shoppers whose orders nobody will pay, placed through a server that leaves them a second for it."""
+def never_pay(stack: Stack, quantities: Iterable[int]) -> list[ScenarioClient]:
+    """Clients whose orders nobody will pay, placed through a server that leaves them a second for it."""
     ours = stack.services["order_service"]
     environment = {**ours.environment, "ORDER_EXPIRES_AFTER_S": "1"}
     impatient = Service(ours.name, free_ports(1)[0], database=ours.database, environment=environment)
     impatient.start()
     impatient.wait_until_up()
-    came = [Shopper("never pays", NEVER_PAYS, stack, quantity=quantity) for quantity in quantities]
-    for shopper in came:
-        shopper.urls[ours.name] = impatient.url
-        assert shopper.go_on()
-        shopper.urls[ours.name] = ours.url
+    clients = [ScenarioClient("never pays", NEVER_PAYS, stack, quantity=quantity) for quantity in quantities]
+    for client in clients:
+        client.urls[ours.name] = impatient.url
+        assert client.go_on()
+        client.urls[ours.name] = ours.url
     impatient.stop()
-    return came
+    return clients

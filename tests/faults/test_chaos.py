@@ -23,14 +23,14 @@ def a_plan(seed: int = SEED) -> Plan:
     return plans.make(seed, seconds=SECONDS, rate=8.0, every_s=0.8)
 
 
-def test_a_short_soak_of_a_fixed_seed_is_clean(migrated: Path, evidence: Callable[..., None]) -> None:
+def test_a_short_soak_of_a_fixed_seed_is_clean(migrated: Path, result_log: Callable[..., None]) -> None:
     """Kills, freezes and restarts under customers: then nothing is violated, and whatever was answered is so."""
     plan = a_plan()
     verdict = run(plan, migrated=migrated)
     assert (verdict.violations, verdict.problems) == ([], [])
     assert verdict.orders.total() == len(plan.customers)
     assert set(verdict.orders) >= {"PAID", "CANCELLED"}
-    evidence(
+    result_log(
         "Random soak: processes killed, frozen and restarted, and their links broken, under load",
         injected=", ".join(f"{count} x {what}" for what, count in sorted(verdict.faults.items())),
         times=verdict.faults.total(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.checking import checking
-from tests.faults.result_log import Told
+from tests.faults.result_log import ResultLog
 from tests.stack import ROOT, Stack, wait_until
 
 HOUR_S: Final = 3600
@@ -21,7 +21,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def test_clocks_that_are_an_hour_off_decide_nothing(
-    make_stack: Callable[..., Stack], tmp_path: Path, evidence: Told
+    make_stack: Callable[..., Stack], tmp_path: Path, result_log: ResultLog
 ) -> None:
     """Two of each, one an hour fast with the workers, one an hour slow: nothing expires early or is taken twice."""
 
@@ -50,7 +50,7 @@ def test_clocks_that_are_an_hour_off_decide_nothing(
         assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
     shown = [stack.orders.get(f"/api/orders/{order['id']}/").json["status"] for order in waiting]
     assert shown == ["PAID", "PAID", "CANCELLED", "CANCELLED"]
-    evidence(
+    result_log(
         "clocks an hour fast and an hour slow",
         injected="the clock of every process of ours is shifted, two servers of each service, workers on the fast one",
         times=len(waiting) + len(paid),

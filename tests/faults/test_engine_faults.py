@@ -21,7 +21,7 @@ from tests import stack as stacks
 from tests.client import Http, Reply
 from tests.faults.checking import Checker, checking
 from tests.faults.engines import Server, own_server
-from tests.faults.result_log import Told
+from tests.faults.result_log import ResultLog
 from tests.stack import SERVICES, Stack, wait_until
 
 LONG: Final = nightly.IS_NIGHT
@@ -90,7 +90,7 @@ def check_refused_in_time(replies: list[Reply]) -> None:
         assert LOCK_TIMEOUT_S * 0.9 < reply.elapsed_s < ANSWERED_WITHIN_S
 
 
-def test_a_locked_row_is_waited_for_as_long_as_is_said(sound: Stack, checker: Checker, evidence: Told) -> None:
+def test_a_locked_row_is_waited_for_as_long_as_is_said(sound: Stack, checker: Checker, result_log: ResultLog) -> None:
     """503 with Retry-After, nothing half-written; with the row free the same request succeeds."""
     order = sound.orders.post("/api/orders/", {"customer_name": "Ann", "product_ids": [2], "payment": "later"}).json
     cancel = f"/api/orders/{order['id']}/cancel/"
@@ -114,7 +114,7 @@ def test_a_locked_row_is_waited_for_as_long_as_is_said(sound: Stack, checker: Ch
     assert sound.products.request("PUT", put, json=body).status == 201
     assert sound.products.request("DELETE", put).status == 204
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    evidence(
+    result_log(
         "row lock held by another session",
         injected="SELECT ... FOR UPDATE on an order, a payment and a product, for longer than the lock time-out",
         times=3,
@@ -127,7 +127,7 @@ def _answered(reply: Reply) -> Reply | None:
     return None if reply.status in (409, 503) else reply
 
 
-def test_a_deadlock_costs_nobody_anything(sound: Stack, checker: Checker, evidence: Told) -> None:
+def test_a_deadlock_costs_nobody_anything(sound: Stack, checker: Checker, result_log: ResultLog) -> None:
     """Two products in opposite order, many at once: each request is carried out, or asks for patience."""
     orders = 30
 
@@ -143,7 +143,7 @@ def test_a_deadlock_costs_nobody_anything(sound: Stack, checker: Checker, eviden
     assert set(statuses) <= {201, 503}
     assert statuses[201] >= orders - 2
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    evidence(
+    result_log(
         "deadlocks provoked",
         injected="two products reserved in opposite order by eight clients",
         times=orders,
@@ -152,7 +152,9 @@ def test_a_deadlock_costs_nobody_anything(sound: Stack, checker: Checker, eviden
     )
 
 
-def test_a_server_that_dies_under_load_keeps_what_it_was_told(sound: Stack, server: Server, evidence: Told) -> None:
+def test_a_server_that_dies_under_load_keeps_what_it_was_told(
+    sound: Stack, server: Server, result_log: ResultLog
+) -> None:
     """Killed without warning and started again, more than once: every answer stands, and no process of ours ends."""
     answered: dict[str, str] = {}
     enough = threading.Event()
@@ -182,7 +184,7 @@ def test_a_server_that_dies_under_load_keeps_what_it_was_told(sound: Stack, serv
     assert kept == answered
     assert len(told) == len({name for name, _ in told})
     assert all(worker.is_running for worker in sound.workers)
-    evidence(
+    result_log(
         "database server killed under load",
         injected="immediate stop of the server of all three services, and a start on the same data",
         times=CRASHES,

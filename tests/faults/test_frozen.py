@@ -20,10 +20,10 @@ from tests import stack as stacks
 from tests.faults import outcomes
 from tests.faults.checking import checking
 from tests.faults.crash_points import KINDS
-from tests.faults.forked_stack import Nurseries
-from tests.faults.result_log import Told
+from tests.faults.forked_stack import ForkServers
+from tests.faults.result_log import ResultLog
 from tests.faults.scenario_clients import KINDS as CUSTOMERS
-from tests.faults.scenario_clients import Shopper
+from tests.faults.scenario_clients import ScenarioClient
 from tests.faults.test_kills import COMMON
 from tests.stack import Process, Service, Stack, free_ports, wait_until
 
@@ -77,7 +77,7 @@ class Frozen:
 
     servers: list[Process] = field(default_factory=list)
     workers: list[Process] = field(default_factory=list)
-    waiting: list[tuple[Shopper, "Future[bool]"]] = field(default_factory=list)
+    waiting: list[tuple[ScenarioClient, "Future[bool]"]] = field(default_factory=list)
 
     def wake(self) -> None:
         for process in (*self.servers, *self.workers):
@@ -90,20 +90,22 @@ def stands_still(process: Process) -> bool:
     return status.rpartition(")")[2].split()[0] == "T"
 
 
-def freeze_servers(stack: Stack, nurseries: Nurseries, name: str, pool: ThreadPoolExecutor, frozen: Frozen) -> None:
+def freeze_servers(
+    stack: Stack, fork_servers: ForkServers, name: str, pool: ThreadPoolExecutor, frozen: Frozen
+) -> None:
     """Let customers come, each to a server of their own, until one is served by one that has not stood still."""
     for customer in FROZEN_AT[name]:
         while len(frozen.servers) < MOST_AT_A_TIME:
             server = _another_server(stack, name)
             frozen.servers.append(server)
-            nurseries.arm(f"{name}-server", do="stop")
+            fork_servers.arm(f"{name}-server", do="stop")
             # Who meets a server that stands still may find that the order has ended otherwise meanwhile.
-            shopper = Shopper(customer, CUSTOMERS[customer], stack, is_exact=False)
-            shopper.urls[name] = server.url
-            going = pool.submit(shopper.go_on)
-            frozen.waiting.append((shopper, going))
+            client = ScenarioClient(customer, CUSTOMERS[customer], stack, is_exact=False)
+            client.urls[name] = server.url
+            going = pool.submit(client.go_on)
+            frozen.waiting.append((client, going))
             wait_until(lambda: going.done() or stands_still(server), what="an answer, or none")  # noqa: B023
-            nurseries.disarm(f"{name}-server")
+            fork_servers.disarm(f"{name}-server")
             if going.done():
                 break
 
@@ -117,9 +119,9 @@ def _another_server(stack: Stack, name: str) -> Service:
     return server
 
 
-def freeze_workers(stack: Stack, nurseries: Nurseries, name: str, frozen: Frozen) -> None:
+def freeze_workers(stack: Stack, fork_servers: ForkServers, name: str, frozen: Frozen) -> None:
     """Start workers, one after another, until one does not stand still; that one goes on for all of them."""
-    nurseries.arm(f"{name}-worker", do="stop")
+    fork_servers.arm(f"{name}-worker", do="stop")
     while len(frozen.workers) < MOST_AT_A_TIME:
         worker = stack.start_worker(name)
         try:
@@ -127,7 +129,7 @@ def freeze_workers(stack: Stack, nurseries: Nurseries, name: str, frozen: Frozen
         except TimeoutError:
             break
         frozen.workers.append(worker)
-    nurseries.disarm(f"{name}-worker")
+    fork_servers.disarm(f"{name}-worker")
 
 
 @dataclass
@@ -143,33 +145,33 @@ class Campaign:
 @pytest.fixture(scope="module")
 def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     folder = tmp_path_factory.mktemp("frozen")
-    nurseries, frozen = Nurseries(folder), Frozen()
+    fork_servers, frozen = ForkServers(folder), Frozen()
     with ExitStack() as opened:
-        opened.callback(nurseries.close)
+        opened.callback(fork_servers.close)
         stack = opened.enter_context(
-            stacks.running_stack(migrated, folder, settings=SETTINGS, prepare=nurseries.prepare)
+            stacks.running_stack(migrated, folder, settings=SETTINGS, prepare=fork_servers.prepare)
         )
         pool = opened.enter_context(ThreadPoolExecutor(MOST_AT_A_TIME))
-        opened.callback(_end, nurseries, frozen)
-        yield run(stack, nurseries, pool, frozen)
+        opened.callback(_end, fork_servers, frozen)
+        yield run(stack, fork_servers, pool, frozen)
 
 
-def _end(nurseries: Nurseries, frozen: Frozen) -> None:
+def _end(fork_servers: ForkServers, frozen: Frozen) -> None:
     """Kill them all, however they stand: whoever waits for one gets no answer."""
     for process in PROCESSES:
-        nurseries.disarm(process)
+        fork_servers.disarm(process)
     for process in (*frozen.servers, *frozen.workers):
         process.kill()
 
 
-def run(stack: Stack, nurseries: Nurseries, pool: ThreadPoolExecutor, frozen: Frozen) -> Campaign:
+def run(stack: Stack, fork_servers: ForkServers, pool: ThreadPoolExecutor, frozen: Frozen) -> Campaign:
     for name in FROZEN_AT:
-        freeze_servers(stack, nurseries, name, pool, frozen)
+        freeze_servers(stack, fork_servers, name, pool, frozen)
     for name in FROZEN_AT:
-        freeze_workers(stack, nurseries, name, frozen)
+        freeze_workers(stack, fork_servers, name, frozen)
     outcomes.wait_until_quiet(stack)
-    for shopper, _ in frozen.waiting:
-        shopper.is_patient = True
+    for client, _ in frozen.waiting:
+        client.is_patient = True
     before = _books(stack)
     frozen.wake()
     for _, going in frozen.waiting:
@@ -178,20 +180,20 @@ def run(stack: Stack, nurseries: Nurseries, pool: ThreadPoolExecutor, frozen: Fr
         worker.stop()
     after = _books(stack)
     # A cancellation that stood still before its first write has taken over from nobody, and begins now.
-    cancelling = {shopper.order_id for shopper, _ in frozen.waiting if "cancel" in shopper.name}
+    cancelling = {client.order_id for client, _ in frozen.waiting if "cancel" in client.name}
     changed = [
         f"{order_id}: {rows} became {after[order_id]}"
         for order_id, rows in before.items()
         if rows != after[order_id] and order_id not in cancelling
     ]
-    came = [shopper for shopper, _ in frozen.waiting]
-    for shopper in came:
-        shopper.is_patient = False
-        wait_until(shopper.go_on, what=f"{shopper} is content")
+    clients = [client for client, _ in frozen.waiting]
+    for client in clients:
+        client.is_patient = False
+        wait_until(client.go_on, what=f"{client} is content")
     outcomes.wait_until_quiet(stack)
     with checking(stack) as checker:
-        problems = [*outcomes.problems_in(stack, came), *map(str, checker.violations())]
-    return Campaign({name: nurseries.met(name, do="stop") for name in PROCESSES}, len(before), changed, problems)
+        problems = [*outcomes.problems_in(stack, clients), *map(str, checker.violations())]
+    return Campaign({name: fork_servers.reached(name, do="stop") for name in PROCESSES}, len(before), changed, problems)
 
 
 def _books(stack: Stack) -> dict[str, list[str]]:
@@ -208,7 +210,9 @@ def _books(stack: Stack) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_who_stood_still_past_the_lease_changes_nothing(campaign: Campaign, process: str, evidence: Told) -> None:
+def test_who_stood_still_past_the_lease_changes_nothing(
+    campaign: Campaign, process: str, result_log: ResultLog
+) -> None:
     """Others finished its work; woken, its late writes are refused, and what it sends again was there already."""
     points = Counter(point["kind"] for point in campaign.stood_still[process])
     assert points["begin"] > 0
@@ -217,7 +221,7 @@ def test_who_stood_still_past_the_lease_changes_nothing(campaign: Campaign, proc
     assert campaign.changed == []
     assert campaign.problems == []
     where = ", ".join(f"{points[kind]} {kind}" for kind in ("begin", *KINDS) if points[kind])
-    evidence(
+    result_log(
         f"{process.replace('-', ' ')} stands still past its lease, and wakes up",
         injected=f"SIGSTOP at each point outside a transaction, SIGCONT when others had finished its work: {where}",
         times=points.total(),

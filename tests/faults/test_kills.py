@@ -19,9 +19,9 @@ from tests import stack as stacks
 from tests.faults import outcomes, scenario_clients
 from tests.faults.checking import checking
 from tests.faults.crash_points import KINDS
-from tests.faults.forked_stack import Nurseries
-from tests.faults.result_log import Told
-from tests.faults.scenario_clients import Kind, Shopper
+from tests.faults.forked_stack import ForkServers
+from tests.faults.result_log import ResultLog
+from tests.faults.scenario_clients import Kind, ScenarioClient
 from tests.faults.writers import writing_functions
 from tests.forks import LOOK_EVERY_S
 from tests.stack import SERVICES, Stack, wait_until
@@ -85,7 +85,7 @@ NOT_ON_THE_WAY: Final = {
 class Campaign:
     """What came of it: the customers, where each process died, and everything that was not as promised."""
 
-    came: list[Shopper]
+    clients: list[ScenarioClient]
     kills: dict[str, list[dict[str, Any]]]
     problems: list[str]
 
@@ -93,99 +93,101 @@ class Campaign:
 @pytest.fixture(scope="module")
 def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     folder = tmp_path_factory.mktemp("kills")
-    nurseries = Nurseries(folder)
+    fork_servers = ForkServers(folder)
     try:
-        with stacks.running_stack(migrated, folder, prepare=nurseries.prepare, settings=SETTINGS) as stack:
-            yield run(stack, nurseries)
+        with stacks.running_stack(migrated, folder, prepare=fork_servers.prepare, settings=SETTINGS) as stack:
+            yield run(stack, fork_servers)
     finally:
-        nurseries.close()
+        fork_servers.close()
 
 
-def run(stack: Stack, nurseries: Nurseries) -> Campaign:
-    came = scenario_clients.never_pay(stack, [1] * UNPAID)
+def run(stack: Stack, fork_servers: ForkServers) -> Campaign:
+    clients = scenario_clients.never_pay(stack, [1] * UNPAID)
     for victim in SERVICES:
         for name, kind in scenario_clients.KINDS.items():
-            came += kill_at_every_point(stack, nurseries, victim, name, kind)
-    recover_with_dying_workers(stack, nurseries)
-    answer_everyone(stack, nurseries, came)
+            clients += kill_at_every_point(stack, fork_servers, victim, name, kind)
+    recover_with_dying_workers(stack, fork_servers)
+    answer_everyone(stack, fork_servers, clients)
     outcomes.wait_until_quiet(stack)
     with checking(stack) as checker:
-        problems = [*outcomes.problems_in(stack, came), *map(str, checker.violations())]
-    return Campaign(came, {process: nurseries.met(process) for process in MUST_DIE_AT}, problems)
+        problems = [*outcomes.problems_in(stack, clients), *map(str, checker.violations())]
+    return Campaign(clients, {process: fork_servers.reached(process) for process in MUST_DIE_AT}, problems)
 
 
-def kill_at_every_point(stack: Stack, nurseries: Nurseries, victim: str, name: str, kind: Kind) -> list[Shopper]:
+def kill_at_every_point(
+    stack: Stack, fork_servers: ForkServers, victim: str, name: str, kind: Kind
+) -> list[ScenarioClient]:
     """Let customers of a kind come one after another, until one meets no point at which the victim has yet to die.
 
     At that one's answer it dies once more: what was answered is there when it is back.
     """
-    came: list[Shopper] = []
-    while len(came) < ENOUGH_CUSTOMERS:
+    clients: list[ScenarioClient] = []
+    while len(clients) < ENOUGH_CUSTOMERS:
         # Where only the order service dies, the customer gets in the end what they wanted, and not a refusal.
-        shopper = Shopper(name, kind, stack, is_exact=victim == "order_service")
-        came.append(shopper)
-        if not go_on_while_it_dies(stack, nurseries, victim, shopper) and shopper.is_as_usual:
+        client = ScenarioClient(name, kind, stack, is_exact=victim == "order_service")
+        clients.append(client)
+        if not go_on_while_it_dies(stack, fork_servers, victim, client) and client.is_as_usual:
             stack.services[victim].kill()
             stack.restart(victim)
-            return came
+            return clients
     raise AssertionError(f"{victim} keeps whoever {name} from getting anywhere")
 
 
-def go_on_while_it_dies(stack: Stack, nurseries: Nurseries, victim: str, shopper: Shopper) -> bool:
+def go_on_while_it_dies(stack: Stack, fork_servers: ForkServers, victim: str, client: ScenarioClient) -> bool:
     """Let a customer go on with the victim armed, and start it again when it dies; whether it died."""
-    deaths = len(nurseries.met(victim))
-    scenario = shopper.name if LONG else ""
-    nurseries.arm(victim, scenario)
+    deaths = len(fork_servers.reached(victim))
+    scenario = client.name if LONG else ""
+    fork_servers.arm(victim, scenario)
     with ThreadPoolExecutor() as pool:
-        going = pool.submit(shopper.go_on)
+        going = pool.submit(client.go_on)
         while not wait([going], LOOK_EVERY_S).done:
-            if _revive(stack, nurseries, victim) and LONG:
-                nurseries.arm(victim, scenario)
+            if _revive(stack, fork_servers, victim) and LONG:
+                fork_servers.arm(victim, scenario)
         going.result()
-    nurseries.disarm(victim)
+    fork_servers.disarm(victim)
     # It says that it dies before it does: its last death may be seen only now.
-    wait_until(lambda: not _is_dying(stack, nurseries, victim) or _revive(stack, nurseries, victim))
-    return len(nurseries.met(victim)) > deaths
+    wait_until(lambda: not _is_dying(stack, fork_servers, victim) or _revive(stack, fork_servers, victim))
+    return len(fork_servers.reached(victim)) > deaths
 
 
-def _is_dying(stack: Stack, nurseries: Nurseries, victim: str) -> bool:
+def _is_dying(stack: Stack, fork_servers: ForkServers, victim: str) -> bool:
     """Whether the process that runs has said that it dies; two requests in it may each have said so."""
-    return stack.services[victim].group in {death["group"] for death in nurseries.met(victim)}
+    return stack.services[victim].group in {death["group"] for death in fork_servers.reached(victim)}
 
 
-def _revive(stack: Stack, nurseries: Nurseries, victim: str) -> bool:
+def _revive(stack: Stack, fork_servers: ForkServers, victim: str) -> bool:
     """Start it again if it is dead; whether it was. Unarmed: its start ends with a look at its health, which writes."""
     if stack.services[victim].is_running:
         return False
-    nurseries.disarm(victim)
+    fork_servers.disarm(victim)
     stack.restart(victim)
     return True
 
 
-def answer_everyone(stack: Stack, nurseries: Nurseries, came: Sequence[Shopper]) -> None:
+def answer_everyone(stack: Stack, fork_servers: ForkServers, clients: Sequence[ScenarioClient]) -> None:
     """Let every customer repeat what got no answer; the services may die in that, too."""
-    waiting, victims = list(came), cycle(WORKERS)
+    waiting, victims = list(clients), cycle(WORKERS)
 
     def nobody_waits() -> bool:
-        for shopper in list(waiting):
-            if not shopper.is_content:
-                victim = "order_service" if shopper.is_exact else next(victims)
-                go_on_while_it_dies(stack, nurseries, victim, shopper)
-            if shopper.is_content:
-                waiting.remove(shopper)
+        for client in list(waiting):
+            if not client.is_content:
+                victim = "order_service" if client.is_exact else next(victims)
+                go_on_while_it_dies(stack, fork_servers, victim, client)
+            if client.is_content:
+                waiting.remove(client)
         return not waiting
 
     wait_until(nobody_waits, within_s=RECOVERED_WITHIN_S, what="everybody is content")
 
 
-def recover_with_dying_workers(stack: Stack, nurseries: Nurseries) -> None:
+def recover_with_dying_workers(stack: Stack, fork_servers: ForkServers) -> None:
     """Start both workers, which die at each of their points in turn, until nothing is left to do and both survive.
 
     At first the order service is away, and cannot hear of any payment.
     """
     stack.services["order_service"].kill()
     for name in WORKERS:
-        nurseries.arm(f"{name}-worker")
+        fork_servers.arm(f"{name}-worker")
     workers = [stack.start_worker(name) for name in WORKERS]
 
     def both_live() -> bool:
@@ -202,18 +204,18 @@ def recover_with_dying_workers(stack: Stack, nurseries: Nurseries) -> None:
     stack.restart("order_service")
     wait_until(both_live_and_all_is_quiet, within_s=RECOVERED_WITHIN_S, what="everything is quiet")
     for name in WORKERS:
-        nurseries.disarm(f"{name}-worker")
+        fork_servers.disarm(f"{name}-worker")
 
 
 @pytest.mark.parametrize("process", MUST_DIE_AT)
-def test_killed_at_every_point_nothing_is_lost(campaign: Campaign, process: str, evidence: Told) -> None:
+def test_killed_at_every_point_nothing_is_lost(campaign: Campaign, process: str, result_log: ResultLog) -> None:
     """Each order ends as it must, its money at the bank once or not at all, all books agree, all answers stay true."""
     kills = Counter(kill["kind"] for kill in campaign.kills[process])
     assert set(kills) == MUST_DIE_AT[process]
     assert campaign.problems == []
-    assert [str(shopper) for shopper in campaign.came if not shopper.is_content] == []
+    assert [str(client) for client in campaign.clients if not client.is_content] == []
     where = ", ".join(f"{kills[kind]} {kind}" for kind in KINDS if kills[kind])
-    evidence(
+    result_log(
         f"kill -9 of {process.replace('-', ' ')} at every point",
         injected=f"SIGKILL before each point that a run passes, found by instrumentation: {where}",
         times=kills.total(),

@@ -18,9 +18,9 @@ import nightly
 from tests import stack as stacks
 from tests.faults import outcomes, scenario_clients
 from tests.faults.checking import checking
-from tests.faults.faulty_proxy import FAULTS, PASSES, Call, Link, Rule, Treatment, link
-from tests.faults.result_log import Told
-from tests.faults.scenario_clients import KINDS, NEVER_PAYS, Kind, Shopper
+from tests.faults.faulty_proxy import FAULTS, PASSES, Call, FaultyProxy, Rule, Treatment, faulty_proxy
+from tests.faults.result_log import ResultLog
+from tests.faults.scenario_clients import KINDS, NEVER_PAYS, Kind, ScenarioClient
 from tests.stack import Stack, wait_until
 
 ORDER_TO_PAYMENT, ORDER_TO_PRODUCT, PAYMENT_TO_ORDER = "order->payment", "order->product", "payment->order"
@@ -146,7 +146,7 @@ class Plan:
 class Campaign:
     """What came of it: every order's customer, how often its fault was met, and what is not as promised."""
 
-    came: dict[Cell, Shopper]
+    clients: dict[Cell, ScenarioClient]
     met: Counter[Cell]
     problems: list[str]
 
@@ -154,7 +154,7 @@ class Campaign:
 @pytest.fixture(scope="module")
 def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     with ExitStack() as opened:
-        links = {name: opened.enter_context(link()) for name in PEER_OF}
+        links = {name: opened.enter_context(faulty_proxy()) for name in PEER_OF}
         settings = {
             **SETTINGS,
             "order_service": {
@@ -179,42 +179,42 @@ def _give_threads(stack: Stack) -> None:
         service.environment["SERVER_THREADS"] = str(2 * AT_ONCE)
 
 
-def run(stack: Stack, links: Mapping[str, Link]) -> Campaign:
+def run(stack: Stack, links: Mapping[str, FaultyProxy]) -> Campaign:
     plan = Plan()
     for name, each in links.items():
         each.target = stack.services[PEER_OF[name]].url
         each.rule = plan.rule(name)
     unpaid = [number for number, cell in CELLS.items() if cell.kind is NEVER_PAYS]
-    came = dict(zip((CELLS[number] for number in unpaid), scenario_clients.never_pay(stack, unpaid), strict=True))
+    clients = dict(zip((CELLS[number] for number in unpaid), scenario_clients.never_pay(stack, unpaid), strict=True))
     stack.start_workers()
     for number, cell in CELLS.items():
-        if cell not in came:
-            came[cell] = Shopper(str(cell), replace(cell.kind, ends=cell.ends), stack, quantity=number)
+        if cell not in clients:
+            clients[cell] = ScenarioClient(str(cell), replace(cell.kind, ends=cell.ends), stack, quantity=number)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(_until_content, came.values()))
-    for cell, shopper in came.items():
-        shopper.is_exact = shopper.answers[0].elapsed_s < cell.times * READ_TIMEOUT_S + READ_TIMEOUT_S
+        list(pool.map(_until_content, clients.values()))
+    for cell, client in clients.items():
+        client.is_exact = client.answers[0].elapsed_s < cell.times * READ_TIMEOUT_S + READ_TIMEOUT_S
     outcomes.wait_until_quiet(stack)
     with checking(stack) as checker:
-        problems = [*outcomes.problems_in(stack, came.values()), *map(str, checker.violations())]
-    return Campaign(came, plan.met, problems)
+        problems = [*outcomes.problems_in(stack, clients.values()), *map(str, checker.violations())]
+    return Campaign(clients, plan.met, problems)
 
 
-def _until_content(shopper: Shopper) -> None:
-    wait_until(shopper.go_on, what=f"{shopper} is content")
+def _until_content(client: ScenarioClient) -> None:
+    wait_until(client.go_on, what=f"{client} is content")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_whatever_the_network_does_the_order_ends_as_it_must(
-    campaign: Campaign, operation: str, evidence: Told
+    campaign: Campaign, operation: str, result_log: ResultLog
 ) -> None:
     """Each order has met its fault and ended well, answered in time; its money is held once or not at all."""
     cells = [cell for cell in CELLS.values() if cell.operation == operation]
     assert [str(cell) for cell in cells if campaign.met[cell] == 0] == []
     assert campaign.problems == []
-    answers = [(str(cell), answer.elapsed_s) for cell in cells for answer in campaign.came[cell].answers]
+    answers = [(str(cell), answer.elapsed_s) for cell in cells for answer in campaign.clients[cell].answers]
     assert [each for each in answers if each[1] > ANSWERED_WITHIN_S] == []
-    evidence(
+    result_log(
         f"the network fails while {operation} ({OPERATIONS[operation].link})",
         injected=f"by a proxy, at first and for a while: {', '.join(FAULTS)}",
         times=sum(campaign.met[cell] for cell in cells),

@@ -232,7 +232,7 @@ def test_without_a_bug_nothing_is_violated(scenario: Callable[[Stack], list[str]
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.number}-{plant.bug}")
-def test_a_planted_bug_is_caught(plant: Plant, scene: Scene, evidence: Callable[..., None]) -> None:
+def test_a_planted_bug_is_caught(plant: Plant, scene: Scene, result_log: Callable[..., None]) -> None:
     """One rule is taken away: the checker names the invariant, and the order or row."""
     before = scene.checker.violations()
     awake = scene.awake / plant.bug
@@ -248,7 +248,7 @@ def test_a_planted_bug_is_caught(plant: Plant, scene: Scene, evidence: Callable[
     finally:
         awake.unlink()
     assert first.number == plant.number
-    evidence(
+    result_log(
         f"Planted bug: {plant.bug.replace('_', ' ')}",
         injected=plant.scenario.__name__.replace("_", " "),
         times=1,
@@ -256,7 +256,7 @@ def test_a_planted_bug_is_caught(plant: Plant, scene: Scene, evidence: Callable[
     )
 
 
-def test_an_event_marked_before_it_is_acknowledged_is_missed(scene: Scene, evidence: Callable[..., None]) -> None:
+def test_an_event_marked_before_it_is_acknowledged_is_missed(scene: Scene, result_log: Callable[..., None]) -> None:
     """A worker dies while it publishes: with the mark before the acknowledgement (I5) events are lost, else none is."""
     assert never_published(scene) == []
     awake = scene.awake / "marked_before_acknowledged"
@@ -266,7 +266,7 @@ def test_an_event_marked_before_it_is_acknowledged_is_missed(scene: Scene, evide
     finally:
         awake.unlink()
     assert lost != []
-    evidence(
+    result_log(
         "Planted bug: marked before acknowledged",
         injected="kill -9 of a worker while it publishes",
         times=2,

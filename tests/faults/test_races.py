@@ -48,7 +48,7 @@ def documents(arena: Arena) -> dict[str, Any]:
 
 @pytest.mark.parametrize("pair", races.PAIRS, ids="-".join)
 def test_two_operations_at_once(
-    pair: tuple[str, str], arena: Arena, checker: Checker, documents: dict[str, Any], evidence: Callable[..., None]
+    pair: tuple[str, str], arena: Arena, checker: Checker, documents: dict[str, Any], result_log: Callable[..., None]
 ) -> None:
     """Whoever of the two wins, the answers are documented and stay, the order ends, and no invariant is violated."""
     for number in range(ROUNDS):
@@ -61,7 +61,7 @@ def test_two_operations_at_once(
         assert changed_answers(round_) == [], told
         assert ended(round_) in {"PAID", "CANCELLED", "REFUNDED"}, told
     began = dict.fromkeys(races.state_of(pair, number).__name__.replace("_", " ") for number in range(ROUNDS))
-    evidence(
+    result_log(
         f"{' and '.join(pair)} at once on one order",
         injected=f"released by a barrier, over HTTP or in worker processes; the order was {', '.join(began)}",
         times=ROUNDS,

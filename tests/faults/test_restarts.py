@@ -13,8 +13,8 @@ from tests import stack as stacks
 from tests.client import Http
 from tests.faults import outcomes
 from tests.faults.checking import checking
-from tests.faults.forked_stack import Nurseries
-from tests.faults.result_log import Told
+from tests.faults.forked_stack import ForkServers
+from tests.faults.result_log import ResultLog
 from tests.faults.scenario_clients import by_card
 from tests.stack import SERVICES, Stack, wait_until
 
@@ -32,12 +32,12 @@ SETTINGS = {"payment_service": {"GATEWAY_DELAY_MS": "5-20", "GATEWAY_SUCCESS_RAT
 @pytest.fixture
 def stack(migrated: Path, tmp_path: Path) -> Iterator[Stack]:
     """Forked, because the port is nobody's for as long as a start takes."""
-    nurseries = Nurseries(tmp_path)
+    fork_servers = ForkServers(tmp_path)
     try:
-        with stacks.running_stack(migrated, tmp_path, settings=SETTINGS, prepare=nurseries.prepare) as running:
+        with stacks.running_stack(migrated, tmp_path, settings=SETTINGS, prepare=fork_servers.prepare) as running:
             yield running
     finally:
-        nurseries.close()
+        fork_servers.close()
 
 
 class Load:
@@ -87,7 +87,7 @@ def what_is_wrong_in_the_end(stack: Stack) -> list[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: str, evidence: Told) -> None:
+def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: str, result_log: ResultLog) -> None:
     """Whoever has no answer has no order either; every process ends by itself with status 0; all books agree."""
     with Load(stack.orders.base_url) as load:
         for _ in range(RESTARTS):
@@ -102,7 +102,7 @@ def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: st
     assert set(answers) <= {PAID, (400, "CANCELLED"), (503, "CANCELLED")}
     assert answers[PAID] >= RESTARTS * SOME
     assert what_is_wrong_in_the_end(stack) == []
-    evidence(
+    result_log(
         f"{service} is restarted under load",
         injected="SIGTERM while orders are placed, and a new start",
         times=RESTARTS,
@@ -111,7 +111,7 @@ def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: st
     )
 
 
-def test_the_migrations_of_a_later_version_run_under_load(stack: Stack, evidence: Told) -> None:
+def test_the_migrations_of_a_later_version_run_under_load(stack: Stack, result_log: ResultLog) -> None:
     """The first half of a rolling upgrade: columns and indexes that this version does not know cost no order."""
     with Load(stack.orders.base_url) as load:
         wait_until(load.goes_on(), what="some orders")
@@ -122,7 +122,7 @@ def test_the_migrations_of_a_later_version_run_under_load(stack: Stack, evidence
             wait_until(load.goes_on(), what="some orders")
     assert (set(load.answers), load.unanswered) == ({PAID}, 0)
     assert what_is_wrong_in_the_end(stack) == []
-    evidence(
+    result_log(
         "a later version's migrations run under load",
         injected="ALTER TABLE ... ADD COLUMN and CREATE INDEX in each database while orders are placed",
         times=2 * len(ADDED),

@@ -12,7 +12,7 @@ import pytest
 from tests.client import Http
 from tests.faults import storage, writes
 from tests.faults.checking import Checker
-from tests.faults.result_log import Told
+from tests.faults.result_log import ResultLog
 from tests.faults.writes import BUSY_S, UNREADY_WITHIN_S, Write, health, not_ready
 from tests.stack import SERVICES, Stack, wait_until
 
@@ -54,12 +54,12 @@ def check_that_nothing_is_lost(stack: Stack, name: str, fault: Fault, *, state: 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_locked_by_another_process_a_write_waits_its_time_and_is_refused(
-    sound: Stack, checker: Checker, evidence: Told, name: str
+    sound: Stack, checker: Checker, result_log: ResultLog, name: str
 ) -> None:
     """503 with Retry-After after the busy time-out, nothing half-written; afterwards the same request succeeds."""
     check_that_nothing_is_lost(sound, name, storage.locked, state="not writable", within_s=LOCKED_ANSWER_WITHIN_S)
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    evidence(
+    result_log(
         f"SQLite database of {name} locked",
         injected="another process holds BEGIN IMMEDIATE for longer than the busy time-out",
         times=WRITES,
@@ -69,11 +69,11 @@ def test_locked_by_another_process_a_write_waits_its_time_and_is_refused(
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_on_a_full_disk_nothing_is_promised(sound: Stack, checker: Checker, evidence: Told, name: str) -> None:
+def test_on_a_full_disk_nothing_is_promised(sound: Stack, checker: Checker, result_log: ResultLog, name: str) -> None:
     """Every write is refused at once, reads go on, and with room again the same processes go on."""
     check_that_nothing_is_lost(sound, name, storage.no_room, state="not writable", within_s=2.0)
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    evidence(
+    result_log(
         f"disk of {name} full",
         injected="no file of the running process can grow (RLIMIT_FSIZE), the log's included",
         times=WRITES,
@@ -84,12 +84,12 @@ def test_on_a_full_disk_nothing_is_promised(sound: Stack, checker: Checker, evid
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_with_the_file_moved_away_nothing_is_written_into_it(
-    sound: Stack, checker: Checker, evidence: Told, name: str
+    sound: Stack, checker: Checker, result_log: ResultLog, name: str
 ) -> None:
     """SQLite would go on with the file that it has open, and say that all is well."""
     check_that_nothing_is_lost(sound, name, storage.gone, state="unavailable", within_s=2.0)
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
-    evidence(
+    result_log(
         f"database file of {name} moved away",
         injected="the file is renamed under the running service, and put back",
         times=WRITES,
@@ -100,7 +100,7 @@ def test_with_the_file_moved_away_nothing_is_written_into_it(
 
 @pytest.mark.parametrize("fault", [storage.locked, storage.no_room])
 def test_workers_neither_die_nor_spin_nor_forget(
-    sound: Stack, checker: Checker, evidence: Told, fault: Callable[..., AbstractContextManager[None]]
+    sound: Stack, checker: Checker, result_log: ResultLog, fault: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """A job that fails is tried less and less often; when it is over, what was due is done."""
     worker = next(worker for worker in sound.workers if worker.name == "order_service worker")
@@ -116,7 +116,7 @@ def test_workers_neither_die_nor_spin_nor_forget(
     assert checker.settle(within_s=RECOVERS_WITHIN_S) == []
     expired = f"/api/orders/{placed.json['id']}/"
     wait_until(lambda: sound.orders.get(expired).json["status"] == "CANCELLED", what="what was due is done")
-    evidence(
+    result_log(
         "storage fault under a worker",
         injected="lock held" if fault is storage.locked else "disk full",
         times=failures,

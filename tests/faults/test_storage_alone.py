@@ -13,7 +13,7 @@ import nightly
 from tests.client import Http
 from tests.faults import storage
 from tests.faults.checking import checking
-from tests.faults.result_log import Told
+from tests.faults.result_log import ResultLog
 from tests.faults.writes import READS, SETTINGS, UNREADY_WITHIN_S, Write, not_ready
 from tests.stack import SERVICES, Stack, wait_until
 
@@ -25,7 +25,7 @@ WRITES: Final = 3
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_file_that_can_only_be_read_is_read(make_stack: MakeStack, evidence: Told, name: str) -> None:
+def test_a_file_that_can_only_be_read_is_read(make_stack: MakeStack, result_log: ResultLog, name: str) -> None:
     """Reads work, writes are refused, and with the permission back they work without a restart."""
 
     stack = make_stack(settings=SETTINGS, without=[name])
@@ -44,7 +44,7 @@ def test_a_file_that_can_only_be_read_is_read(make_stack: MakeStack, evidence: T
     assert [write.kept() for write in writes] == [(0, False)] * WRITES
     assert [write.send().status for write in writes] == [201] * WRITES
     assert [write.kept() for write in writes] == [(1, True)] * WRITES
-    evidence(
+    result_log(
         f"database of {name} read-only",
         injected="the file's permission bits, which root is made to mind too",
         times=WRITES,
@@ -53,7 +53,7 @@ def test_a_file_that_can_only_be_read_is_read(make_stack: MakeStack, evidence: T
     )
 
 
-def test_a_damaged_database_is_never_taken_for_a_good_one(make_stack: MakeStack, evidence: Told) -> None:
+def test_a_damaged_database_is_never_taken_for_a_good_one(make_stack: MakeStack, result_log: ResultLog) -> None:
     """No 2xx for any write, JSON all the same, and readiness says so although the check's own page may be good."""
     stack = make_stack(settings=SETTINGS)
     for name in reversed(SERVICES):
@@ -64,7 +64,7 @@ def test_a_damaged_database_is_never_taken_for_a_good_one(make_stack: MakeStack,
         seen = wait_until(lambda name=name: not_ready(stack, name), within_s=UNREADY_WITHIN_S, what="not ready")
         assert seen.json["checks"]["database"] in ("unavailable", "damaged"), name
         assert Http(stack.services[name].url).get("/health/live").status == 200
-    evidence(
+    result_log(
         "database file damaged",
         injected="all pages but the first overwritten with noise, in each of the three services",
         times=WRITES * len(SERVICES),
@@ -75,7 +75,7 @@ def test_a_damaged_database_is_never_taken_for_a_good_one(make_stack: MakeStack,
 
 @pytest.mark.parametrize(("victim", "ends"), [(SERVICES[0], "PAID"), (SERVICES[1], "CANCELLED"), (SERVICES[2], "PAID")])
 def test_a_disk_that_fills_up_while_money_is_taken_costs_nobody_anything(
-    make_stack: MakeStack, evidence: Told, victim: str, ends: str
+    make_stack: MakeStack, result_log: ResultLog, victim: str, ends: str
 ) -> None:
     """The bank has charged, and from then on one of the three can note nothing: found out later, charged once."""
     slow = {**SETTINGS["payment_service"], "GATEWAY_DELAY_MS": "700"}
@@ -98,7 +98,7 @@ def test_a_disk_that_fills_up_while_money_is_taken_costs_nobody_anything(
         (order,) = stack.orders.get("/api/orders/").json["items"]
         assert order["status"] == ends
     assert payments.rows(CHARGES) == [(1,)]
-    evidence(
+    result_log(
         f"disk of {victim} full between the bank's charge and its record",
         injected="RLIMIT_FSIZE from the moment that the bank has charged",
         times=1,
@@ -112,7 +112,7 @@ CHARGES: Final = "select count(*) from bank_entry where kind = 'charge' and decl
 
 if LONG:
 
-    def test_locked_for_thirty_seconds_as_delivered(make_stack: MakeStack, evidence: Told) -> None:
+    def test_locked_for_thirty_seconds_as_delivered(make_stack: MakeStack, result_log: ResultLog) -> None:
         """With the busy time-out that is delivered: 503 after 20 s for whoever has the place, 201 when it is over."""
         stack = make_stack()
         service = stack.services["order_service"]
@@ -127,7 +127,7 @@ if LONG:
             assert max(others) < 19 < longest < 25
             time.sleep(max(0.0, 30 - (time.monotonic() - began)))
         assert [write.send().status for write in writes] == [201] * WRITES
-        evidence(
+        result_log(
             "SQLite database locked for 30 s",
             injected="another process holds BEGIN IMMEDIATE for 30 s, busy time-out as delivered (20 s)",
             times=WRITES,

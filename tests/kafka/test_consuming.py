@@ -41,7 +41,7 @@ def consumer(stack: Stack) -> Process:
 
 
 def test_a_broker_that_is_killed_under_a_consumer_costs_nothing_but_time(
-    stack: Stack, topics: Topics, broker: Broker, consumer: Process, evidence: Any
+    stack: Stack, topics: Topics, broker: Broker, consumer: Process, result_log: Any
 ) -> None:
     """Some payments consumed, some published and not consumed, some made while it is away: all orders end PAID."""
     paid, unpaid = orders_in_between(stack)
@@ -57,7 +57,7 @@ def test_a_broker_that_is_killed_under_a_consumer_costs_nothing_but_time(
     wait_until(lambda: topics.lag(topics.payments, GROUP) == 0, what="all is taken")
     assert marked(stack) == ids_of(topics, "payment.successful")
     wait_until(lambda: books.problems_in(stack) == [], what="the books agree")
-    evidence(
+    result_log(
         "broker killed under a running consumer",
         injected="kill -9 of the broker with some of 30 payments consumed, others published, others not made yet",
         times=1,

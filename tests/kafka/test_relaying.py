@@ -86,7 +86,7 @@ def check_arrived(broker: Broker, topic: str, orders: list[str]) -> int:
 
 
 def test_a_broker_that_is_down_holds_nobody_up(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], evidence: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
 ) -> None:
     """Payments go on while it is away; what has gathered is carried out in order when it is back, each event once."""
     topic = broker.topic()
@@ -100,7 +100,7 @@ def test_a_broker_that_is_down_holds_nobody_up(
     broker.start()
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence(
+    result_log(
         "broker killed and started again",
         injected="kill -9 of the broker, 20 payments while it is away",
         times=1,
@@ -110,7 +110,7 @@ def test_a_broker_that_is_down_holds_nobody_up(
 
 
 def test_a_relay_that_is_killed_before_its_mark_publishes_again(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], evidence: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
 ) -> None:
     """The broker has the events, the table does not know: they come twice, none is lost, and the order is kept."""
     topic = broker.topic()
@@ -131,7 +131,7 @@ def test_a_relay_that_is_killed_before_its_mark_publishes_again(
     wait_until_published(ledger)
     repeated = check_arrived(broker, topic, orders)
     assert 1 <= repeated <= 20
-    evidence(
+    result_log(
         "relay killed between the broker's acknowledgement and its mark",
         injected="kill -9 between the broker's ack and the mark",
         times=1,
@@ -141,7 +141,7 @@ def test_a_relay_that_is_killed_before_its_mark_publishes_again(
 
 
 def test_a_slow_broker_is_waited_for(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], evidence: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
 ) -> None:
     """It stands still for longer than a relay's run: nothing is sent twice, and nothing gets ahead."""
     topic = broker.topic()
@@ -156,7 +156,7 @@ def test_a_slow_broker_is_waited_for(
     broker.thaw()
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence(
+    result_log(
         "broker answers late",
         injected="SIGSTOP of the broker for seconds",
         times=1,
@@ -166,7 +166,7 @@ def test_a_slow_broker_is_waited_for(
 
 
 def test_a_topic_that_is_missing_is_asked_for_loudly(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], evidence: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
 ) -> None:
     """It is no event's fault: nothing is buried, and all goes out once somebody has made it."""
     topic = broker.topic(exists=False)
@@ -178,7 +178,7 @@ def test_a_topic_that_is_missing_is_asked_for_loudly(
     broker.create(topic)
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence(
+    result_log(
         "topic is not there yet",
         injected="no topic, made later",
         times=1,
@@ -188,7 +188,7 @@ def test_a_topic_that_is_missing_is_asked_for_loudly(
 
 
 def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], evidence: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
 ) -> None:
     """Those that were refused with it are fine; the next event of its order waits; replayed, both come in order."""
     topic = broker.topic(max_message_bytes=SMALL_TOPIC_BYTES)
@@ -206,7 +206,7 @@ def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
     assert ledger.manage("dead_letters", "--replay", "all").stdout == "1 to be tried again\n"
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence(
+    result_log(
         "an event that can never be published",
         injected="an event larger than the topic takes",
         times=1,
@@ -216,7 +216,7 @@ def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
 
 
 def test_two_relays_take_turns(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], evidence: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
 ) -> None:
     """One works at a time, so that each event comes once; when one of them is killed, the other goes on."""
     topic = broker.topic()
@@ -229,7 +229,7 @@ def test_two_relays_take_turns(
     orders += take_and_give_back(ledger, 5)
     wait_until_published(ledger)
     assert check_arrived(broker, topic, orders) == 0
-    evidence(
+    result_log(
         "two relays at once, one killed",
         injected="two relays at once, one of them killed",
         times=1,

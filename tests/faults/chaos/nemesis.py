@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 from tests.faults.chaos.plan import Fault
-from tests.faults.faulty_proxy import FAULTS, PASSES, Link
+from tests.faults.faulty_proxy import FAULTS, PASSES, FaultyProxy
 from tests.stack import Process, Service
 
 # A process that stands still holds up its stop; and a start may take this long on a busy machine.
@@ -24,7 +24,7 @@ class Nemesis:
         links: Likewise.
     """
 
-    def __init__(self, processes: Mapping[str, Process], links: Mapping[str, Link]) -> None:
+    def __init__(self, processes: Mapping[str, Process], links: Mapping[str, FaultyProxy]) -> None:
         self._processes = processes
         self._links = links
         self._threads: list[threading.Thread] = []
@@ -63,7 +63,7 @@ class Nemesis:
         finally:
             lock.release()
 
-    def _disturb(self, fault: Fault, link: Link) -> None:
+    def _disturb(self, fault: Fault, link: FaultyProxy) -> None:
         """Every second request suffers it, so that some of the repeats come through."""
         turns = count()
         link.rule = lambda _: FAULTS[fault.kind] if next(turns) % 2 == 0 else PASSES

@@ -18,7 +18,7 @@ from tests.faults.chaos.customers import Memory, Shop
 from tests.faults.chaos.nemesis import Nemesis
 from tests.faults.chaos.plan import LINKS, WORKERS, Plan
 from tests.faults.checking import checking
-from tests.faults.faulty_proxy import Link, link
+from tests.faults.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.stack import ROOT, SERVICES, Process, Stack
 
 # More than the services have threads, so that some always wait.
@@ -94,7 +94,7 @@ def run(
         migrated: Empty databases to copy from, where there are some.
     """
     with ExitStack() as opened:
-        links = {name: opened.enter_context(link()) for name in LINKS}
+        links = {name: opened.enter_context(faulty_proxy()) for name in LINKS}
         place = opened.enter_context(_folder(folder))
         stack = opened.enter_context(_stack(place, migrated, bugs, links))
         processes: dict[str, Process] = dict(stack.services)
@@ -169,7 +169,9 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _stack(folder: Path, migrated: Path | None, bugs: tuple[str, ...], links: Mapping[str, Link]) -> Iterator[Stack]:
+def _stack(
+    folder: Path, migrated: Path | None, bugs: tuple[str, ...], links: Mapping[str, FaultyProxy]
+) -> Iterator[Stack]:
     empty, databases, awake = (folder / name for name in ("empty", "stack", "awake"))
     for each in (empty, databases, awake):
         each.mkdir(exist_ok=True)

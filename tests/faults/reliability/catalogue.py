@@ -1,6 +1,6 @@
 """The list of faults that the promise is held against, and which tests put each of them in.
 
-A fault test names its numbers itself, by the fixture `evidence`. Here stand the tests of the services'
+A fault test names its numbers itself, by the fixture `result_log`. Here stand the tests of the services'
 own suites that put the fault in as well, and what is deliberately not covered.
 """
 

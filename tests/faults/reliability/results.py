@@ -62,7 +62,7 @@ class Ran:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The evidence, in the order in which it was left."""
+    """The lines of the result log, in the order in which it was left."""
     if not path.exists():
         return []
     return [_line(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]

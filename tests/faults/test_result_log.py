@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
-from tests.faults.result_log import FAILED, FILE, PASSED, Told
+from tests.faults.result_log import FAILED, FILE, PASSED, ResultLog
 
 pytest_plugins = ["pytester"]
 
 SUITE = '''
-def test_one_fault(evidence):
-    evidence("disk full", injected="a small disk", times=3, checks="nothing lost", numbers=27, seed=5)
+def test_one_fault(result_log):
+    result_log("disk full", injected="a small disk", times=3, checks="nothing lost", numbers=27, seed=5)
 
-def test_two_faults(evidence):
-    evidence("a", injected="b", times=1, checks="c", numbers=(1, 2))
-    evidence("d", injected="e", times=2, checks="f")
+def test_two_faults(result_log):
+    result_log("a", injected="b", times=1, checks="c", numbers=(1, 2))
+    result_log("d", injected="e", times=2, checks="f")
 
-def test_fails_before_it_tells(evidence):
+def test_fails_before_it_tells(result_log):
     """What was to hold."""
     assert False
-    evidence("never told", injected="", times=1, checks="")
+    result_log("never told", injected="", times=1, checks="")
 
-def test_fails_after_it_told(evidence):
-    evidence("told too early", injected="x", times=1, checks="y")
+def test_fails_after_it_told(result_log):
+    result_log("told too early", injected="x", times=1, checks="y")
     assert False
 
 def test_tells_nothing():
@@ -77,7 +77,7 @@ def test_nothing_is_written_where_no_file_is_named(pytester: pytest.Pytester, mo
 
 def test_telling_changes_nothing() -> None:
     """The call keeps what it was told, and no more."""
-    told = Told()
+    told = ResultLog()
 
     told("a", injected="b", times=1, checks="c")
 
