@@ -7,10 +7,11 @@ from typing import Final, Protocol
 from django.conf import settings
 
 from product_stub.catalog.errors import OrderServiceUnavailable
-from servicekit.http import peers
+from servicekit.http import peers, services
 from servicekit.http.client import HttpClient, HttpFailure, NotSent, Reply, is_object, once
 from servicekit.load.dependency import Dependency
 
+ORDER_SERVICE: Final = "order_service"
 # Whoever lets stock go waits for us meanwhile: the order service 2 s.
 ASK_DEADLINE_S: Final = 1.0
 # An order that has ended stays ended. What is neither known here, a later version's status say, needs its stock.
@@ -77,19 +78,13 @@ def _need(reply: Reply, reservation_id: str) -> Need:
     return Need.PAID if status == _PAID else Need.WAITING
 
 
-@cache
 def dependency() -> Dependency:
     """The order service as it is seen from here."""
-    return Dependency("order_service", settings.DOWNSTREAMS.breaker, calls=settings.DOWNSTREAMS.calls)
+    return services.dependency(ORDER_SERVICE)
 
 
 @cache
 def order_service() -> Orders:
     """The order service, one pooled client per process."""
-    http = HttpClient(
-        settings.ORDER_SERVICE_URL,
-        connect_timeout_s=settings.HTTP_CONNECT_TIMEOUT_S,
-        read_timeout_s=settings.HTTP_READ_TIMEOUT_S,
-        dependency=dependency(),
-    )
+    http = services.client(ORDER_SERVICE, settings.ORDER_SERVICE_URL)
     return RestOrders(http, may_be_absent=not settings.ORDER_SERVICE_IS_NAMED)
