@@ -65,6 +65,7 @@ ADMISSION = base.admission(
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
 DOWNSTREAMS = base.downstreams(env)
+FASTPATH = base.fastpath(env)
 REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Order service",

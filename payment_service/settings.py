@@ -66,6 +66,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 ADMISSION = base.admission(env, at_once=4, wait_s=1.5, database=DATABASES["default"], reads=("/v1/payments",))
 METRICS_DIRECTORY = base.metrics_directory(env)
 DOWNSTREAMS = base.downstreams(env)
+FASTPATH = base.fastpath(env)
 REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Payment service",

@@ -54,6 +54,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 ADMISSION = base.admission(env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/products",))
 METRICS_DIRECTORY = base.metrics_directory(env)
 DOWNSTREAMS = base.downstreams(env)
+FASTPATH = base.fastpath(env)
 REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Product stub",

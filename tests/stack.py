@@ -62,8 +62,8 @@ def reserve_ports(count: int) -> list[socket.socket]:
 
 
 def base_environment() -> dict[str, str]:
-    """What every process gets: nothing of the caller's own settings, so that no stray variable changes a test."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+    """What every process gets: nothing of the caller's own but FASTPATH, so that no stray variable changes a test."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "FASTPATH")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",

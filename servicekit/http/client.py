@@ -1,6 +1,6 @@
 """The HTTP client for talking to another service: pooled, bounded in time, JSON both ways.
 
-Only this module and `transport.py` know `requests`. Two failures are told apart, because money depends on the
+Only this module and its transports know `requests`. Two failures are told apart, because money depends on the
 difference: `NotSent` (the peer never saw the request) and `NoAnswer` (it may have, and what it did is not known).
 """
 
@@ -13,19 +13,19 @@ from typing import Any, Final, TypeGuard
 
 import requests
 import structlog
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from servicekit import exactjson
 from servicekit.errors import Overloaded
+from servicekit.http import transport
 from servicekit.http.transport import (
     MAX_ANSWER_BYTES,
     MAX_ANSWER_VALUES,
     AnswerTooLarge,
     EndlessAnswer,
-    Headers,
     NotConnected,
     NotHttp,
-    OnePeer,
 )
 from servicekit.load import slot
 from servicekit.load.dependency import OPEN, Call, CallRejected, Dependency
@@ -113,7 +113,7 @@ class HttpClient:
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
         self._guard = dependency.guard if dependency else _unguarded
-        self._adapter = OnePeer(base_url, pool_size=pool_size)
+        self._adapter = transport.adapter_for(base_url, pool_size=pool_size)
         self._sleep = sleep
         self._jitter = jitter
 
@@ -183,6 +183,11 @@ def _unguarded() -> Iterator[Call]:
     yield Call()
 
 
+def headers_of(headers: Mapping[str, str]) -> CaseInsensitiveDict[str]:
+    """As `requests` has them."""
+    return CaseInsensitiveDict(headers)
+
+
 def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -> requests.PreparedRequest:
     """A request ready to send.
 
@@ -205,7 +210,7 @@ def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -
         headers["Content-Type"] = "application/json"
     if method != "GET":
         headers["Content-Length"] = str(len(prepared.body or b""))
-    prepared.headers = Headers(headers.items())
+    prepared.headers = headers_of(headers)
     return prepared
 
 

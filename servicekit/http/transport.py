@@ -1,24 +1,21 @@
-"""How a request of ours travels over plain HTTP: to one peer, on kept connections, parsed by httptools.
+"""How a request of ours travels: to one peer, on kept connections, with bounds on what comes back.
 
-A transport adapter of `requests`, which stays the client library. `HTTPAdapter` and urllib3 below it spend more time on
-choosing among pools, proxies and redirects than everything else that a call to a neighbour takes (docs/adr/0006);
-there is one peer here, and no proxy or redirect. https keeps their way: certificates are not to be handled twice.
+The transport adapter of `requests`, with what it leaves open: an answer has one limit in size and one in time, its head
+included; more than one answer is none, and so is what is not HTTP; what was idle for long is not used again.
+Plain HTTP has a shorter way with the same bounds where that is on (`servicekit.fastpath.calls`).
 """
 
+import io
 import socket
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable, ValuesView
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
-from httptools import HttpParserError, HttpResponseParser
 from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
-from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, ReadTimeoutError
-from urllib3.util import wait_for_read
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, InvalidChunkLength, ReadTimeoutError
 
 from servicekit import exactjson
 
@@ -27,14 +24,12 @@ MAX_ANSWER_BYTES: Final = 5_000_000
 # Ten times what a request may have.
 MAX_ANSWER_VALUES: Final = 10 * exactjson.MAX_VALUES
 # What one read may bring: most answers come in one.
-_READ_BYTES: Final = 65_536
+READ_BYTES: Final = 65_536
 # Below it are those that announce another answer, such as 103 Early Hints.
-_FIRST_FINAL_STATUS: Final = 200
+FIRST_FINAL_STATUS: Final = 200
 # A connection that nobody has used for so long is not used again. Our own servers close one after a second more
 # (HEAD_TIMEOUT_S in `server.py`), and of a request that meets that on its way nobody knows whether it was seen.
-_IDLE_S: Final = 4.0
-# As many as Python's own client takes.
-_MAX_HEADERS: Final = 100
+IDLE_S: Final = 4.0
 
 
 class NotConnected(requests.ConnectionError):
@@ -53,94 +48,17 @@ class EndlessAnswer(requests.ReadTimeout):
     """It came, and was not whole in time."""
 
 
-class Headers(CaseInsensitiveDict[str]):
-    """Those of one message, taken as they are instead of one by one. Of two with one name the last one counts."""
-
-    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
-        self._store = OrderedDict((pair[0].lower(), pair) for pair in headers)
-
-    def items(self) -> ValuesView[tuple[str, str]]:  # type: ignore[override]
-        return self._store.values()
-
-
-class _Response(requests.Response):
-    """One that nobody asks for cookies: a jar for them takes as long to make as all the rest."""
-
-    cookies = RequestsCookieJar()
-
-    def __init__(self) -> None:
-        vars(self).update(_NOTHING_YET)
-        self.history = []
-
-
-_NOTHING_YET: Final = {name: value for name, value in vars(requests.Response()).items() if name != "cookies"}
-
-
-class _Answer:
-    """What a parser has told so far of one answer. The methods are those that httptools calls."""
-
-    def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
-        self._parts: list[bytes] = []
-        self.reason = ""
-        self.headers: list[tuple[str, str]] = []
-        self._is_begun = self._is_framed = False
-        self.is_whole = self.keeps_connection = False
-
-    def on_message_begin(self) -> None:
-        if self.is_whole:
-            raise HttpParserError("more than one answer to one request")
-        self.reason, self.headers = "", []
-
-    def on_status(self, reason: bytes) -> None:
-        self.reason += reason.decode("latin-1")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) == _MAX_HEADERS:
-            raise AnswerTooLarge
-        self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
-        self._is_framed |= name.lower() in (b"content-length", b"transfer-encoding")
-
-    def on_headers_complete(self) -> None:
-        self._is_begun = True
-        self.keeps_connection = bool(self._parser.should_keep_alive())
-
-    def on_body(self, part: bytes) -> None:
-        self._parts.append(part)
-
-    def on_message_complete(self) -> None:
-        self.is_whole = self._parser.get_status_code() >= _FIRST_FINAL_STATUS
-
-    def feed(self, data: bytes) -> None:
-        """Take what came from the peer; nothing more, `b""`, ends an answer that has no length of its own."""
-        if data:
-            self._parser.feed_data(data)
-        elif self._is_begun and not self._is_framed:
-            self.is_whole = True
-        else:
-            raise ConnectionResetError("the peer closed the connection before the end of its answer")
-
-    def as_response(self, request: requests.PreparedRequest) -> requests.Response:
-        response = _Response()
-        response.request, response.url = request, request.url or ""
-        response.status_code, response.reason = self._parser.get_status_code(), self.reason
-        response.headers = Headers(self.headers)
-        response._content = b"".join(self._parts)
-        return response
-
-
 class OnePeer(HTTPAdapter):
     """A pool of connections to one peer. Safe to share between threads."""
 
     def __init__(self, base_url: str, *, pool_size: int) -> None:
         super().__init__(pool_connections=1, pool_maxsize=pool_size)
-        peer = urlsplit(base_url)
-        self._is_plain = peer.scheme == "http"
-        self._address = (peer.hostname or "", peer.port or 80)
-        self._host = peer.netloc.rpartition("@")[2]
-        self._pool_size = pool_size
-        # Last in, first out: the connection that was used last is the one least likely to have gone stale.
-        self._idle: deque[tuple[socket.socket, float]] = deque()
+        self.base_url = base_url
+        self.pool_size = pool_size
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
         """Send a request and read its answer whole. `timeout` is (to connect, for the answer), in seconds.
@@ -150,109 +68,178 @@ class OnePeer(HTTPAdapter):
             ConnectionError, ReadTimeout, AnswerTooLarge, NotHttp, EndlessAnswer: it was sent, or part of it.
         """
         connect_timeout_s, read_timeout_s = timeout
-        if not self._is_plain:
-            return _read_whole(super().send(request, stream=True, timeout=timeout), within_s=read_timeout_s)
-        message = self._message(request)
-        connection = self._kept() or self._new(connect_timeout_s)
-        try:
-            connection.settimeout(read_timeout_s)
-            connection.sendall(message)
-            answer = _read(connection, within_s=read_timeout_s)
-        except TimeoutError as problem:
-            connection.close()
-            raise requests.ReadTimeout(problem, request=request) from problem
-        except HttpParserError as problem:
-            connection.close()
-            raise NotHttp(problem, request=request) from problem
-        except requests.RequestException:  # which is an OSError, too
-            connection.close()
-            raise
-        except OSError as problem:
-            connection.close()
-            raise requests.ConnectionError(problem, request=request) from problem
-        except BaseException:
-            connection.close()
-            raise
-        if answer.keeps_connection and len(self._idle) < self._pool_size:
-            self._idle.append((connection, time.monotonic()))
-        else:
-            connection.close()
-        return answer.as_response(request)
+        return self.exchange(request, connect_timeout_s, read_timeout_s)
 
-    def _message(self, request: requests.PreparedRequest) -> bytes:
-        """Head and body together: apart they are two packets, and wake the peer twice."""
-        lines = [f"{request.method} {request.path_url} HTTP/1.1", f"Host: {self._host}", "Accept-Encoding: identity"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        head = "\r\n".join(lines)
-        if head.count("\n") >= len(lines) or "\0" in head:
+    def exchange(
+        self, request: requests.PreparedRequest, connect_timeout_s: float, read_timeout_s: float
+    ) -> requests.Response:
+        """What `send` does."""
+        _refuse_line_breaks(request)
+        try:
+            response = super().send(request, stream=True, timeout=(connect_timeout_s, read_timeout_s))
+            return _read_whole(response, within_s=read_timeout_s)
+        except (requests.RequestException, HTTPError) as problem:
+            raise _told_apart(problem, request) from problem
+
+
+def adapter_for(base_url: str, *, pool_size: int) -> OnePeer:
+    """What sends requests to this peer."""
+    return OnePeer(base_url, pool_size=pool_size)
+
+
+def _refuse_line_breaks(request: requests.PreparedRequest) -> None:
+    """Raises InvalidHeader: what follows a line break would be another header, or another request."""
+    for text in (request.method or "", request.path_url, *request.headers.keys(), *request.headers.values()):
+        if any(character in text for character in "\r\n\0"):
             raise requests.exceptions.InvalidHeader("a line break in the request's head", request=request)
-        body = request.body or b""
-        return f"{head}\r\n\r\n".encode("latin-1") + (body.encode() if isinstance(body, str) else body)
-
-    def _kept(self) -> socket.socket | None:
-        while True:
-            try:
-                connection, used_at = self._idle.pop()
-            except IndexError:
-                return None
-            # Nothing is due on an idle connection; what can be read is the peer's end of it.
-            if time.monotonic() - used_at < _IDLE_S and not wait_for_read(connection, timeout=0):
-                return connection
-            connection.close()
-
-    def _new(self, connect_timeout_s: float) -> socket.socket:
-        try:
-            connection = socket.create_connection(self._address, timeout=connect_timeout_s)
-        except TimeoutError as problem:
-            raise requests.ConnectTimeout(problem) from problem
-        except (OSError, UnicodeError) as problem:  # a name that cannot be looked up is one of the two
-            raise NotConnected(problem) from problem
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
-
-
-def _read(connection: socket.socket, *, within_s: float) -> _Answer:
-    """The whole answer. An answer that keeps coming and does not end is given up, too: callers have deadlines."""
-    answer = _Answer()
-    received = 0
-    deadline = time.monotonic() + within_s
-    while not answer.is_whole:
-        if received:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                raise EndlessAnswer
-            connection.settimeout(left_s)
-        try:
-            data = connection.recv(_READ_BYTES)
-        except TimeoutError as problem:
-            if not received:
-                raise
-            raise EndlessAnswer(problem) from problem
-        received += len(data)
-        if received > MAX_ANSWER_BYTES:
-            raise AnswerTooLarge
-        answer.feed(data)
-    return answer
 
 
 def _read_whole(response: requests.Response, *, within_s: float) -> requests.Response:
-    """The same bounds for an answer that came the other way, where the time-out is for each piece of it."""
+    """The body, too. Its bounds are looked at once more: it may have been packed, and be larger than what came."""
+    # There is none where something stands in for the network.
+    stream: _Stream | None = getattr(response.raw.connection, "stream", None)
     parts: list[bytes] = []
     received = 0
     deadline = time.monotonic() + within_s
     try:
-        while part := response.raw.read1(_READ_BYTES, decode_content=True):
+        while part := response.raw.read1(READ_BYTES, decode_content=True):
             parts.append(part)
             received += len(part)
             if received > MAX_ANSWER_BYTES:
                 raise AnswerTooLarge
             if time.monotonic() > deadline:
                 raise EndlessAnswer
-    except ReadTimeoutError as problem:
-        raise requests.ReadTimeout(problem, request=response.request) from problem
-    except HTTPError as problem:
-        raise requests.ConnectionError(problem, request=response.request) from problem
     finally:
         response.close()
-    response._content = b"".join(parts)
+    if stream is not None and stream.has_more:
+        raise NotHttp("more than one answer to one request")
+    response.raw = io.BytesIO(b"".join(parts))
     return response
+
+
+def _told_apart(problem: BaseException, request: requests.PreparedRequest) -> requests.RequestException:
+    """What of ours ended the reading, which urllib3 and `requests` have wrapped; else what `requests` makes of it."""
+    seen: BaseException | None = problem
+    while seen is not None:
+        if isinstance(seen, (AnswerTooLarge, EndlessAnswer, NotHttp)):
+            return seen
+        if isinstance(seen, (BadStatusLine, InvalidChunkLength)) and not isinstance(seen, RemoteDisconnected):
+            return NotHttp(seen, request=request)
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(problem, requests.RequestException):
+        return problem
+    kind = requests.ReadTimeout if isinstance(problem, ReadTimeoutError) else requests.ConnectionError
+    return kind(problem, request=request)
+
+
+class _Bounded(io.RawIOBase):
+    """What comes from a socket: no more than one answer may have, and its time-out is for all of it."""
+
+    is_over = False
+
+    def __init__(self, raw: Any, connection: socket.socket) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._timeout_s = connection.gettimeout() or 0.0
+        self._deadline = time.monotonic() + self._timeout_s
+        self._received = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.is_over:
+            return self._look(buffer)
+        if self._received:
+            left_s = self._deadline - time.monotonic()
+            if left_s <= 0:
+                raise EndlessAnswer
+            self._connection.settimeout(left_s)
+        try:
+            count: int | None = self._raw.readinto(buffer)
+        except TimeoutError as problem:
+            if not self._received:
+                raise
+            raise EndlessAnswer(problem) from problem
+        self._received += count or 0
+        if self._received > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge
+        return count
+
+    def _look(self, buffer: Any) -> int:
+        """Read what is there at this moment, without waiting."""
+        try:
+            self._connection.settimeout(0)
+            return self._raw.readinto(buffer) or 0
+        except OSError:  # among them that nothing is there, over TLS
+            return 0
+        finally:
+            self._connection.settimeout(self._timeout_s)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class _Stream(io.BufferedReader):
+    """One answer as it is read; when it is over, it says whether there was more, which is nobody's answer."""
+
+    raw: _Bounded
+    has_more = False
+    _ended_at: float | None = None
+
+    def close(self) -> None:
+        if self._ended_at is None:
+            self._ended_at = time.monotonic()
+            self.raw.is_over = True
+            self.has_more = bool(self.peek(1))
+        super().close()
+
+    def leaves_connection_usable(self) -> bool:
+        return not self.has_more and self._ended_at is not None and time.monotonic() - self._ended_at < IDLE_S
+
+
+class _Answer(HTTPResponse):
+    """Python's own, with bounds, and waited for where others announce it, such as 103 Early Hints."""
+
+    def __init__(self, connection: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(connection, *args, **options)
+        self.stream = self.fp = _Stream(_Bounded(self.fp.detach(), connection))
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status < FIRST_FINAL_STATUS:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
+class _Connection(HTTPConnection):
+    """One that is not used again when it was idle for long, or has something to say that nobody asked for."""
+
+    stream: _Stream | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.response_class = self._answer  # type: ignore[assignment]  # which makes one, as the class does
+
+    def _answer(self, *args: Any, **options: Any) -> _Answer:
+        answer = _Answer(*args, **options)
+        self.stream = answer.stream
+        return answer
+
+    @property
+    def is_connected(self) -> bool:
+        return super().is_connected and (self.stream is None or self.stream.leaves_connection_usable())
+
+
+class _TlsConnection(HTTPSConnection, _Connection):
+    """The same."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection

@@ -3,8 +3,6 @@
 import gc
 from typing import Final
 
-from django.conf import LazySettings
-
 from servicekit.db.sqlite import base as sqlite
 
 # New objects in circles, hardly any of which a request leaves: Python's own 700 is a collection or two for each.
@@ -19,12 +17,6 @@ def prepare_process() -> None:
     time, and a third of the relay's.
     """
     sqlite.never_create()
-    _read_settings_at_once()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER)
-
-
-def _read_settings_at_once() -> None:
-    """Without a method of Django's at each look, which only other lazy objects need: 160 looks an order."""
-    LazySettings.__getattribute__ = object.__getattribute__  # type: ignore[method-assign]

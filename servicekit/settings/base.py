@@ -41,6 +41,7 @@ APPS: Final = (
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "servicekit.events",
+    "servicekit.fastpath",
     "servicekit.idempotency",
     "servicekit.signin",
     "servicekit.storage",
@@ -192,6 +193,12 @@ def templates() -> list[dict[str, Any]]:
             },
         }
     ]
+
+
+def fastpath(env: Env) -> str:
+    """`FASTPATH`: on, off, or all-but:NAME,NAME (`servicekit.fastpath` knows the names)."""
+    said: str = env.str("FASTPATH", default="on")
+    return said.strip().lower()
 
 
 def rest_framework() -> dict[str, Any]:

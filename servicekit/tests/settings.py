@@ -47,6 +47,7 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = 1_000
 # Two, so that a test can have a request stand still while another comes.
 ADMISSION = base.Admission(at_once=2, in_flight=120, wait_s=1.0)
+FASTPATH = base.fastpath(Env())
 METRICS_DIRECTORY = base.metrics_directory(Env())
 REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")

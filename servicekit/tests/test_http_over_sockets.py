@@ -138,7 +138,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(peer: Peer, monke
     peer.script = [200, 200]
     client = client_of(peer.url)
     client.call("POST", peer.url, retries=once(5.0), json=1)
-    monkeypatch.setattr(transport, "_IDLE_S", 0.0)
+    monkeypatch.setattr(transport, "IDLE_S", 0.0)
     client.call("POST", peer.url, retries=once(5.0), json=2)
     assert len(peer.connections) == 2
 

@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from functools import cache, cached_property
 from typing import Any, Final
 
 from drf_spectacular.types import OpenApiTypes
@@ -105,13 +104,6 @@ class StrictIntegerField(serializers.IntegerField):
             self.fail("invalid")
         return super().to_internal_value(data)
 
-    def run_validators(self, value: Any) -> None:
-        """Its bounds in one look; what is beyond them, or has more to be held against, goes DRF's way."""
-        least, most = self.min_value, self.max_value
-        has_others = len(self.validators) > (least is not None) + (most is not None)
-        if has_others or (least is not None and value < least) or (most is not None and value > most):
-            super().run_validators(value)
-
 
 class QueryIntegerField(serializers.IntegerField):
     """A whole number in a query string, in ASCII digits: Python's `int` takes `1_0` and the digits of any script."""
@@ -203,16 +195,7 @@ class CurrencyField(StrictCharField):
 
 class BodyIn(serializers.Serializer[Any]):
     # A request's body, or an object within it. No docstring: the OpenAPI document would show it for each of them.
-
-    @cached_property
-    def _writable_fields(self) -> Any:
-        """Picked out once, as there is one instance (`parsed`)."""
-        return tuple(super()._writable_fields)
-
-    def run_validators(self, value: Any) -> None:
-        """Without getting the body ready for validators of the whole, where it has none."""
-        if self.validators:
-            super().run_validators(value)
+    pass
 
 
 class OptionalBodyIn(BodyIn):
@@ -238,13 +221,9 @@ class QueryIn(serializers.Serializer[Any]):
 
 def parsed(serializer: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
     """The validated data. Raises DRF's ValidationError, which becomes a 400 that names the field."""
-    return dict(_only_one(serializer).run_validation(data))
+    return dict(instance_of(serializer).run_validation(data))
 
 
-@cache
-def _only_one(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """One instance of each class: making one copies every field, which takes longer than the validation itself.
-
-    `run_validation` keeps nothing in the instance, so threads can share it; `is_valid` would.
-    """
+def instance_of(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """One to validate with."""
     return serializer()

@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from servicekit import cards
 from servicekit.observability import metrics, tracing
@@ -30,8 +31,10 @@ _MAX_LENGTH_DIGITS: Final = 18
 # More than a service has names; where any host is allowed, not more than that many are kept.
 _HOSTS_KEPT: Final = 64
 # Orders and payments are nobody's but who asked for them: not a cache's, and not a frame's around a page.
-_NOT_STORED: Final = "Cache-Control", "no-store"
-_NOT_FRAMED: Final = ("X-Frame-Options", "DENY"), ("Content-Security-Policy", "frame-ancestors 'none'")
+NOT_STORED: Final = "no-store"
+NOT_FRAMED: Final = {"X-Frame-Options": "DENY", "Content-Security-Policy": "frame-ancestors 'none'"}
+# What a browser takes an answer for is what we say that it is.
+NOSNIFF: Final = "nosniff"
 # Characters of a path in the log: more than the longest of ours has.
 _MAX_LOGGED: Final = 200
 # In the environment of a request whose body has not come as it should (`bridge.py`): one of those below.
@@ -56,16 +59,7 @@ class RequestMiddleware:
         tracing.take_in(request.META)
         started = time.perf_counter()
         response = self.get_response(request)
-        # Straight into the table: `response[...] =` encodes names and values first, and these are ASCII.
-        sent = response.headers._store
-        sent["x-request-id"] = REQUEST_ID_HEADER, request_id
-        sent["x-content-type-options"] = "X-Content-Type-Options", "nosniff"
-        if "cache-control" not in sent:
-            sent["cache-control"] = _NOT_STORED
-        if "content-type" in sent and sent["content-type"][1].startswith("text/html"):
-            sent["x-frame-options"], sent["content-security-policy"] = _NOT_FRAMED
-        if not response.streaming and "content-length" not in sent:
-            sent["content-length"] = "Content-Length", str(len(response.content))
+        add_headers(response, request_id)
         seconds = time.perf_counter() - started
         metrics.count_request(request, response.status_code, seconds)
         if not request.path_info.startswith(_QUIET_PREFIXES):
@@ -81,6 +75,19 @@ class RequestMiddleware:
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse:
         """Answer what a view outside DRF raised; with DEBUG on too, where Django would send a page of HTML."""
         return error_responses.to_django(error_responses.answer_to(request, problem))
+
+
+def add_headers(response: HttpResponseBase, request_id: str) -> None:
+    """What every answer has."""
+    headers = response.headers
+    headers[REQUEST_ID_HEADER] = request_id
+    headers["X-Content-Type-Options"] = NOSNIFF
+    headers.setdefault("Cache-Control", NOT_STORED)
+    if headers.get("Content-Type", "").startswith("text/html"):
+        for name, value in NOT_FRAMED.items():
+            headers[name] = value
+    if not response.streaming:
+        headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
 
 
 class LimitsMiddleware:

@@ -1,42 +1,28 @@
-"""The base of every view: DRF's, without the users, permissions, throttles and versions that nothing here has.
-
-Finding out that there are none takes longer than checking a request's body does.
-"""
+"""The base of every view: DRF's, which tells what a path allows only to whoever asks for what it does not."""
 
 from typing import Any, ClassVar, Final
 
-from django.http import HttpRequest
 from rest_framework.views import APIView
-
-from servicekit.web.messages import Request
 
 # What Django lets a view answer that has no method of that name.
 _ANSWERED_BY: Final = {"head": "get"}
+_METHOD_NOT_ALLOWED: Final = 405
 
 
 class View(APIView):
     # No docstring: the OpenAPI document would show it for each operation that has no words of its own.
 
-    format_kwarg = None  # nor are there formats in a path
-    _allow: ClassVar[str]
+    allowed: ClassVar[str]  # the methods, as the header has them
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         names = [name for name in cls.http_method_names if hasattr(cls, _ANSWERED_BY.get(name, name))]
         names.remove("options")  # which DRF has for each view, and which nobody is answered
-        cls._allow = ", ".join(names).upper()
+        cls.allowed = ", ".join(names).upper()
 
-    def initialize_request(self, request: HttpRequest, *_args: object, **_kwargs: object) -> Request:
-        return Request(request)
-
-    def initial(self, request: Any, *_args: object, **_kwargs: object) -> None:
-        """Nobody has to be let in, and there is nothing to negotiate."""
-
-    @property
-    def default_response_headers(self) -> dict[str, str]:
-        """None of DRF's: what a path allows is told to whoever asks for what it does not."""
-        return {}
-
-    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        self.headers["Allow"] = self._allow
-        return super().http_method_not_allowed(request, *args, **kwargs)
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        del answer["Allow"]
+        if answer.status_code == _METHOD_NOT_ALLOWED:
+            answer["Allow"] = self.allowed
+        return answer

@@ -15,7 +15,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import Atomic
 
-from servicekit.db.sqlite.base import Statements
+from servicekit import fastpath
+from servicekit.fastpath.sqlite import Statements
 from servicekit.http.transport import OnePeer
 from servicekit.runtime import workers
 from servicekit.web.middleware import RequestMiddleware
@@ -124,7 +125,8 @@ def _watch_statements(crash_points: CrashPoints) -> None:
 
         return wrapped
 
-    kind = Statements if connections[DEFAULT_DB_ALIAS].vendor == "sqlite" else CursorWrapper
+    is_short = connections[DEFAULT_DB_ALIAS].vendor == "sqlite" and fastpath.is_on("sqlite")
+    kind = Statements if is_short else CursorWrapper
     kind.execute = watched(kind.execute)
     kind.executemany = watched(kind.executemany)
 
