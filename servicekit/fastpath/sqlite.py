@@ -17,7 +17,7 @@ from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.db.backends.utils import CursorWrapper
 
-from servicekit.db.sqlite.base import DatabaseWrapper
+from servicekit.db.sqlite.base import DatabaseWrapper, Operations
 from servicekit.fastpath import put
 
 _UTC: Final = timezone.utc
@@ -36,7 +36,6 @@ _Plain: Any = base.DatabaseWrapper
 def install() -> None:
     put(
         DatabaseWrapper,
-        ops_class=_Operations,
         ensure_connection=_ensure_connection,
         validate_thread_sharing=_validate_thread_sharing,
         cursor=_cursor,
@@ -45,6 +44,8 @@ def install() -> None:
         commit=unwrap(_Plain.commit),  # without the look for an event loop
         _commit=_commit,
     )
+    # Of the class and not a class of its own: a connection that there is already keeps the class that it was made with.
+    put(Operations, adapt_datetimefield_value=_adapt_datetimefield_value)
 
 
 class _Cursor(base.SQLiteCursorWrapper):
@@ -105,12 +106,11 @@ class Statements(CursorWrapper):
         self.cursor.close()
 
 
-class _Operations(DatabaseOperations):
-    def adapt_datetimefield_value(self, value: Any) -> Any:
-        """What Django does with every time, in short for those that are in UTC already, as all of ours."""
-        if type(value) is datetime and value.tzinfo is _UTC is self.connection.timezone:
-            return value.isoformat(" ").removesuffix("+00:00")
-        return super().adapt_datetimefield_value(value)
+def _adapt_datetimefield_value(self: Any, value: Any) -> Any:
+    """What Django does with every time, in short for those that are in UTC already, as all of ours."""
+    if type(value) is datetime and value.tzinfo is _UTC is self.connection.timezone:
+        return value.isoformat(" ").removesuffix("+00:00")
+    return DatabaseOperations.adapt_datetimefield_value(self, value)
 
 
 def _ensure_connection(self: DatabaseWrapper) -> None:

@@ -32,7 +32,8 @@ FRAMEWORKS: Final = ("django", "rest_framework", "requests", "urllib3", "granian
 DOCUMENTED: Final = frozenset(
     {
         "_meta",  # Django: Model._meta API
-        "_base_manager",  # Django: Model._base_manager
+        "_base_manager",  # Django: managers
+        "_default_manager",
         "_fields",  # Python: named tuples
         "_make",
         "_replace",

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3 import base
+from django.db.backends.sqlite3.operations import DatabaseOperations
 
 from servicekit.db.sqlite import files
 
@@ -35,9 +36,14 @@ def never_create() -> None:
     _must_exist["everywhere"] = True
 
 
+class Operations(DatabaseOperations):
+    """Django's."""
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """One connection; it knows which file it has open."""
 
+    ops_class = Operations
     health_check_enabled: bool
     health_check_done: bool
     transaction_mode: str | None
