@@ -4,7 +4,7 @@
 so of two who act on the same order one wins, and the other is told (`OrderMoved`) and has changed nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from order_service.orders import states
+from order_service.orders import events, states
 from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order, OrderLine
 from order_service.orders.ports import LineAsked, LineFound
@@ -27,7 +27,6 @@ from servicekit.db.transactions import in_one_transaction
 from servicekit.events import store
 from servicekit.retry import Backoff
 
-AGGREGATE: Final = "order"
 # What the line's column holds; a longer name is cut, the product id is what counts.
 MAX_NAME_LENGTH: Final = 255
 
@@ -56,8 +55,8 @@ def place_order(order_id: UUID, new: NewOrder) -> Order:
 
     Raises IntegrityError when there is an order with this id.
     """
-    asked = [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines]
-    data = {"customer_name": new.customer_name, "currency": new.currency, "items": asked}
+    asked = [events.ItemAsked(product_id=line.product_id, quantity=line.quantity) for line in new.lines]
+    data = events.Created(customer_name=new.customer_name, currency=new.currency, items=asked)
     now = timezone.now()
     order = Order(
         uid=order_id,
@@ -73,7 +72,7 @@ def place_order(order_id: UUID, new: NewOrder) -> Order:
         due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
     )
     fast_sql.insert(order)
-    store.append("order.created", aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=1, data=data)
+    store.append(events.CREATED, aggregate_type=events.AGGREGATE, aggregate_id=str(order.uid), sequence=1, data=data)
     return order
 
 
@@ -97,20 +96,20 @@ def record_reservation(order: Order, lines: Sequence[LineFound]) -> Order:
     else:
         begun["attempt"] = 1
     data = _lines_data(lines, total)
-    return _move(order, "order.reserved", data, step=Step.RESERVED, due_in_s=due_in_s, found=lines, **begun)
+    return _move(order, events.RESERVED, data, step=Step.RESERVED, due_in_s=due_in_s, found=lines, **begun)
 
 
 def begin_attempt(order: Order, *, after: str) -> Order:
     """The last payment attempt ended with `after`: the next one begins."""
-    data = {"attempt": order.attempt + 1, "after": after}
-    return _move(order, "order.payment_retried", data, step=Step.RESERVED, attempt=order.attempt + 1)
+    data = events.PaymentRetried(attempt=order.attempt + 1, after=after)
+    return _move(order, events.PAYMENT_RETRIED, data, step=Step.RESERVED, attempt=order.attempt + 1)
 
 
 def settle(order: Order) -> Order:
     """The whole total is captured."""
-    data = {"amount": order.total_amount, "currency": order.currency, "attempt": order.attempt}
+    data = events.Paid(amount=order.total_amount, currency=order.currency, attempt=order.attempt)
     paid: dict[str, Any] = {"paid_at": timezone.now(), "payment_status": "COMPLETED", "payment_token": ""}
-    return _move(order, "order.paid", data, step=Step.SETTLED, status=Status.PAID, **paid)
+    return _move(order, events.PAID, data, step=Step.SETTLED, status=Status.PAID, **paid)
 
 
 def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFound] = ()) -> Order:
@@ -121,13 +120,11 @@ def cancel(order: Order, reason: str, *, cause: str = "", lines: Sequence[LineFo
         cause: What it came from, for the audit trail, where the reason does not say.
         lines: What was found of an order whose stock could not be reserved; they make its total.
     """
-    data = {"reason": reason, "attempt": order.attempt, "cause": cause}
+    data = events.Cancelled(reason=reason, attempt=order.attempt, cause=cause)
     changes: dict[str, Any] = {"cancellation_reason": reason, "payment_token": ""}
     if lines and (total := total_of(lines)) <= money.MAX_AMOUNT:
         changes["total_amount"] = total
-    return _move(
-        order, "order.cancelled", data, step=Step.COMPENSATING, status=Status.CANCELLED, found=lines, **changes
-    )
+    return _move(order, events.CANCELLED, data, step=Step.COMPENSATING, status=Status.CANCELLED, found=lines, **changes)
 
 
 def begin_refund(order: Order, *, cause: str, reason: str = "") -> Order:
@@ -138,54 +135,58 @@ def begin_refund(order: Order, *, cause: str, reason: str = "") -> Order:
     Args:
         reason: For the client, where it was not its own wish.
     """
-    data: dict[str, Any] = {"cause": cause}
+    data = events.RefundBegun(cause=cause)
     changes: dict[str, Any] = {"refund_blocked": ""}
     if reason:
         data["reason"] = changes["cancellation_reason"] = reason
-    return _move(order, "order.refund_begun", data, step=Step.REFUNDING, **changes)
+    return _move(order, events.REFUND_BEGUN, data, step=Step.REFUNDING, **changes)
 
 
 def record_refund(order: Order, *, payment_status: str) -> Order:
     """All of the money went back; the stock is next."""
-    data = {"amount": order.total_amount, "currency": order.currency}
+    data = events.Refunded(amount=order.total_amount, currency=order.currency)
     changes: dict[str, Any] = {
         "payment_status": payment_status,
         "refunded_amount": order.total_amount,
         "refund_blocked": "",
     }
-    return _move(order, "order.refunded", data, step=Step.COMPENSATING, status=Status.REFUNDED, **changes)
+    return _move(order, events.REFUNDED, data, step=Step.COMPENSATING, status=Status.REFUNDED, **changes)
 
 
 def record_partial_refund(order: Order, *, refunded: Decimal) -> Order:
     """A part of the money of an order at rest went back; the order stays paid. `refunded` is all that did so far."""
     amount = money.two_decimals(refunded - order.refunded_amount)
-    data = {"amount": amount, "refunded_amount": refunded, "currency": order.currency}
+    data = events.PartiallyRefunded(amount=amount, refunded_amount=refunded, currency=order.currency)
     changes: dict[str, Any] = {"refunded_amount": refunded, "refund_blocked": ""}
-    return _move(order, "order.partially_refunded", data, step=Step.CLOSED, due_in_s=None, **changes)
+    return _move(order, events.PARTIALLY_REFUNDED, data, step=Step.CLOSED, due_in_s=None, **changes)
 
 
 def block_refund(order: Order, *, reason: str) -> Order:
     """The gateway refuses for good to give back money that is not to be kept: nobody asks again until a person does."""
-    data = {"reason": reason}
-    return _move(order, "order.refund_blocked", data, step=Step.CLOSED, due_in_s=None, refund_blocked=reason)
+    data = events.RefundBlocked(reason=reason)
+    return _move(order, events.REFUND_BLOCKED, data, step=Step.CLOSED, due_in_s=None, refund_blocked=reason)
 
 
 def compensate_again(order: Order, *, cause: str) -> Order:
     """A closed order was found to hold money after all, or is to be rid of what it still holds."""
-    return _move(order, "order.compensation_begun", {"cause": cause}, step=Step.COMPENSATING, refund_blocked="")
+    return _move(
+        order, events.COMPENSATION_BEGUN, events.Caused(cause=cause), step=Step.COMPENSATING, refund_blocked=""
+    )
 
 
 def close(order: Order, *, outcome: str) -> Order:
     """Nothing is left to do for this order."""
-    return _move(order, "order.closed", {"outcome": outcome}, step=Step.CLOSED, due_in_s=None, refund_blocked="")
+    return _move(
+        order, events.CLOSED, events.Closed(outcome=outcome), step=Step.CLOSED, due_in_s=None, refund_blocked=""
+    )
 
 
 def postpone(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
     """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
-    data = {"step": order.step, "why": why}
+    data = events.Postponed(step=order.step, why=why)
     return _move(
         order,
-        "order.postponed",
+        events.POSTPONED,
         data,
         step=None,
         due_in_s=backoff.wait_s(order.postponed),
@@ -247,7 +248,7 @@ _LEASE: Final = -1.0
 def _move(
     order: Order,
     event: str,
-    data: dict[str, Any],
+    data: Mapping[str, Any],
     *,
     step: Step | None,
     status: Status | None = None,
@@ -286,13 +287,15 @@ def _move(
 
 @in_one_transaction
 def _write_move(
-    order: Order, event: str, data: dict[str, Any], *, sources: Any, written: dict[str, Any], frozen: list[OrderLine]
+    order: Order, event: str, data: Mapping[str, Any], *, sources: Any, written: dict[str, Any], frozen: list[OrderLine]
 ) -> None:
     seen = {"number": order.number, "version": order.version}
     if fast_sql.compare_and_set(Order, where=seen, among=sources, written=written) != 1:
         raise OrderMoved
     fast_sql.insert_many(frozen)
-    store.append(event, aggregate_type=AGGREGATE, aggregate_id=str(order.uid), sequence=written["version"], data=data)
+    store.append(
+        event, aggregate_type=events.AGGREGATE, aggregate_id=str(order.uid), sequence=written["version"], data=data
+    )
 
 
 def _unsettled_since(
@@ -326,6 +329,6 @@ def _lines(order: Order, found: Sequence[LineFound]) -> list[OrderLine]:
     ]
 
 
-def _lines_data(lines: Sequence[LineFound], total: Decimal) -> dict[str, Any]:
-    items = [{"product_id": n.product_id, "quantity": n.quantity, "unit_price": n.unit_price} for n in lines]
-    return {"items": items, "total_amount": total}
+def _lines_data(lines: Sequence[LineFound], total: Decimal) -> events.Reserved:
+    items = [events.ItemFound(product_id=n.product_id, quantity=n.quantity, unit_price=n.unit_price) for n in lines]
+    return events.Reserved(items=items, total_amount=total)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import yaml
 
+from order_service.orders import events
 from order_service.orders.ops.audit.replay import BRINGS
-from servicekit.tests.documents import assert_documented
+from servicekit.tests.documents import assert_documented, assert_payloads_documented
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncapi" / "events.yaml"
 
@@ -16,7 +17,18 @@ def test_every_event_type_is_documented() -> None:
     messages = document["components"]["messages"]
     names = [each["$ref"].rpartition("/")[2] for each in document["channels"]["orders"]["messages"].values()]
     assert_documented(
-        "order_service/orders/ops/audit/replay.py",
+        "order_service/orders/events.py",
         documented=[messages[name]["name"] for name in names],
-        told=BRINGS,
+        told=events.PAYLOADS,
     )
+
+
+def test_every_payload_is_documented() -> None:
+    """To the field, and whether it is always there."""
+    document = yaml.safe_load(DOCUMENT.read_text())
+    assert_payloads_documented("order_service/orders/events.py", events.PAYLOADS, document=document)
+
+
+def test_the_replay_knows_every_event() -> None:
+    """One that it does not know could not be understood."""
+    assert set(BRINGS) == set(events.PAYLOADS)

@@ -1,9 +1,9 @@
 """Documents that the code makes, held against the committed ones: what differs, and which command mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import unified_diff
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
@@ -38,6 +38,25 @@ def assert_documented(what: str, *, documented: Iterable[str], told: Iterable[st
             f"Published and not documented (add a message and its line in the channel): {sorted(sent - written)}\n"
             f"Documented and not published (remove them, or publish them): {sorted(written - sent)}"
         )
+
+
+def assert_payloads_documented(what: str, payloads: Mapping[str, Any], *, document: Any) -> None:
+    """Each event's payload in docs/asyncapi/events.yaml has exactly the fields of its type, required or not."""
+    schemas, problems = document["components"]["schemas"], []
+    by_name = {each["name"]: each["payload"]["$ref"] for each in document["components"]["messages"].values()}
+    for name, payload in payloads.items():
+        schema = schemas[by_name[name].rpartition("/")[2]]
+        documented = {field: field in schema["required"] for field in schema["properties"]}
+        sent = {field: field in payload.__required_keys__ for field in payload.__annotations__}
+        for field in sorted({*documented, *sent}):
+            there, here = _HOW[documented.get(field)], _HOW[sent.get(field)]
+            if there != here:
+                problems.append(f"{name}: {field} is {there} in the document, {here} in the code")
+    if problems:
+        raise AssertionError(f"docs/asyncapi/events.yaml and {what} differ.\n" + "\n".join(problems))
+
+
+_HOW: Final = {None: "absent", True: "required", False: "optional"}
 
 
 def _shown(changes: list[str]) -> str:

@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from order_service.orders import events as published
 from order_service.orders import states
 from order_service.orders.states import Status, Step
 
-CREATED: Final = "order.created"
 # Event → the status and the step that it brings; None: as before.
 BRINGS: Final[Mapping[str, tuple[Status | None, Step | None]]] = {
-    CREATED: (Status.PENDING, Step.PLACED),
-    "order.reserved": (None, Step.RESERVED),
-    "order.payment_retried": (None, Step.RESERVED),
-    "order.paid": (Status.PAID, Step.SETTLED),
-    "order.cancelled": (Status.CANCELLED, Step.COMPENSATING),
-    "order.refund_begun": (None, Step.REFUNDING),
-    "order.refunded": (Status.REFUNDED, Step.COMPENSATING),
-    "order.compensation_begun": (None, Step.COMPENSATING),
-    "order.closed": (None, Step.CLOSED),
-    "order.partially_refunded": (None, Step.CLOSED),
-    "order.refund_blocked": (None, Step.CLOSED),
-    "order.postponed": (None, None),
+    published.CREATED: (Status.PENDING, Step.PLACED),
+    published.RESERVED: (None, Step.RESERVED),
+    published.PAYMENT_RETRIED: (None, Step.RESERVED),
+    published.PAID: (Status.PAID, Step.SETTLED),
+    published.CANCELLED: (Status.CANCELLED, Step.COMPENSATING),
+    published.REFUND_BEGUN: (None, Step.REFUNDING),
+    published.REFUNDED: (Status.REFUNDED, Step.COMPENSATING),
+    published.COMPENSATION_BEGUN: (None, Step.COMPENSATING),
+    published.CLOSED: (None, Step.CLOSED),
+    published.PARTIALLY_REFUNDED: (None, Step.CLOSED),
+    published.REFUND_BLOCKED: (None, Step.CLOSED),
+    published.POSTPONED: (None, None),
 }
 
 
@@ -69,9 +69,9 @@ def fold(events: Iterable[tuple[int, str, Mapping[str, Any] | None]], *, pay_lat
 def _move(order: Folded, kind: str, where: str) -> None:
     status, step = BRINGS[kind]
     if order.status is None or order.step is None:
-        if kind != CREATED:
+        if kind != published.CREATED:
             order.backwards.append(f"{where} is the first, nothing has created the order")
-    elif kind == CREATED:
+    elif kind == published.CREATED:
         order.backwards.append(f"{where} creates an order that is {order.status} already")
     elif status is not None and status not in states.TRANSITIONS[order.status]:
         order.backwards.append(f"{where} takes it from {order.status} to {status}")
@@ -83,20 +83,20 @@ def _move(order: Folded, kind: str, where: str) -> None:
 
 def _take_over(order: Folded, kind: str, data: Mapping[str, Any], *, pay_later: bool) -> None:
     """The values that an event names."""
-    if kind == CREATED:
+    if kind == published.CREATED:
         order.attempt, order.reason = 0, ""
-    if kind == "order.reserved":
+    if kind == published.RESERVED:
         order.total, order.is_reserved = data.get("total_amount"), True
         order.attempt = 0 if pay_later else 1
-    if kind == "order.paid":
+    if kind == published.PAID:
         order.paid = data.get("amount")
-    if kind == "order.cancelled":
+    if kind == published.CANCELLED:
         order.reason = data.get("reason")
-    if kind == "order.refund_begun":
+    if kind == published.REFUND_BEGUN:
         order.reason = data.get("reason", order.reason)
-    if kind == "order.partially_refunded":
+    if kind == published.PARTIALLY_REFUNDED:
         order.refunded = data.get("refunded_amount", Decimal(0))
-    if kind != "order.postponed":
-        order.refund_blocked = data.get("reason", "") if kind == "order.refund_blocked" else ""
-    if kind in ("order.payment_retried", "order.paid", "order.cancelled"):
+    if kind != published.POSTPONED:
+        order.refund_blocked = data.get("reason", "") if kind == published.REFUND_BLOCKED else ""
+    if kind in (published.PAYMENT_RETRIED, published.PAID, published.CANCELLED):
         order.attempt = data.get("attempt")
