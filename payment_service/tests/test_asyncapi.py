@@ -4,8 +4,9 @@ from pathlib import Path
 
 import yaml
 
+from payment_service.payments import events
 from payment_service.payments.states import BLOCKED_EVENTS, EVENTS, TAKEN_UP
-from servicekit.tests.documents import assert_documented
+from servicekit.tests.documents import assert_documented, assert_payloads_documented
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncapi" / "events.yaml"
 
@@ -20,3 +21,10 @@ def test_every_event_type_is_documented() -> None:
         documented=[messages[name]["name"] for name in names],
         told={*EVENTS.values(), *BLOCKED_EVENTS.values(), TAKEN_UP},
     )
+
+
+def test_every_payload_is_documented() -> None:
+    """To the field, and whether it is always there."""
+    document = yaml.safe_load(DOCUMENT.read_text())
+    assert set(events.PAYLOADS) == {*EVENTS.values(), *BLOCKED_EVENTS.values(), TAKEN_UP}
+    assert_payloads_documented("payment_service/payments/events.py", events.PAYLOADS, document=document)

@@ -9,7 +9,7 @@ from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from payment_service.payments import states
+from payment_service.payments import events, states
 from payment_service.payments.errors import Overtaken
 from payment_service.payments.gateways.base import Declined
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment, Refund
@@ -103,24 +103,25 @@ def tell(payment: Payment, told: Mapping[str, Any] | None = None) -> None:
 
 def record(payment: Payment, event_type: str, told: Mapping[str, Any] | None = None) -> None:
     """Record an event of a payment that is as it says. Call it in the transaction that makes it so."""
-    data = {
-        "order_id": payment.order_id,
-        "number": payment.number,
-        "status": payment.status,
-        "amount": money.two_decimals(payment.amount),
-        "captured": money.two_decimals(payment.captured),
-        "refunded": money.two_decimals(payment.refunded),
-        "currency": payment.currency,
-        "method": payment.method,
-        "attempt": payment.attempt,
-    }
+    said = events.Payment(
+        order_id=payment.order_id,
+        number=payment.number,
+        status=payment.status,
+        amount=money.two_decimals(payment.amount),
+        captured=money.two_decimals(payment.captured),
+        refunded=money.two_decimals(payment.refunded),
+        currency=payment.currency,
+        method=payment.method,
+        attempt=payment.attempt,
+    )
+    data: dict[str, Any] = {**said}
     if payment.blocked:
         data["blocked"] = payment.blocked
     if payment.failure_code:
         data["failure_code"] = payment.failure_code
     data.update(told or {})
     store.append(
-        event_type, aggregate_type="payment", aggregate_id=str(payment.uid), sequence=payment.version, data=data
+        event_type, aggregate_type=events.AGGREGATE, aggregate_id=str(payment.uid), sequence=payment.version, data=data
     )
 
 
