@@ -47,6 +47,9 @@ TIME_ZONE = "UTC"
 MAX_BODY_BYTES = 1_000
 # Two, so that a test can have a request stand still while another comes.
 ADMISSION = base.Admission(at_once=2, in_flight=120, wait_s=1.0)
+DOWNSTREAMS = base.downstreams(Env())
+HTTP_CONNECT_TIMEOUT_S = 1.0
+HTTP_READ_TIMEOUT_S = 3.5
 FASTPATH = base.fastpath(Env())
 METRICS_DIRECTORY = base.metrics_directory(Env())
 REST_FRAMEWORK = base.rest_framework()
