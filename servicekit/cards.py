@@ -6,6 +6,7 @@ are not for this. Nor are dates and times, and numbers in a list, with a blank b
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote
@@ -18,9 +19,13 @@ LONGEST: Final = 19
 
 # Whatever is neither letter nor digit, also what is not seen (soft hyphen, zero width), but for what encloses a value
 # or begins the next one.
-_BETWEEN: Final = r"""(?:[^\w,;&=?@#%<>{}()\[\]"'`]|_|[,;](?!\s)){0,5}"""
+_BETWEEN: Final = r"""(?:[^\w,;&=?@#<>{}()\[\]"'`]|_|[,;](?!\s)){0,5}"""
 _CHAIN: Final = re.compile(rf"\d(?:{_BETWEEN}\d){{{SHORTEST - 1},}}")
 _GROUP: Final = re.compile(r"\d+")
+# Signs that mean a digit and are none by themselves: circled, in brackets, raised, lowered.
+_DRESSED: Final = re.compile(
+    "[" + "".join(sign for sign in map(chr, range(0x80, 0x20000)) if sign.isdigit() and not sign.isdecimal()) + "]"
+)
 # UUIDs and digests, in which so many digits may stand in a row by chance; dates and times.
 _MADE_BY_MACHINES: Final = re.compile(
     r"""
@@ -56,11 +61,12 @@ def refuse(text: str, *, field: str) -> None:
 
 def looks_like_a_card_number(text: str) -> bool:
     """Whether a card number stands in the text. Takes time in proportion to its length: bound that first."""
-    return len(text) >= SHORTEST and any(_found_in(text))
+    return len(text) >= SHORTEST and any(_found_in(_plain_digits(text)))
 
 
 def masked(text: str) -> str:
     """The text with a star for each character of the card numbers in it."""
+    text = _plain_digits(text)
     for first, last in list(_found_in(text)):
         text = text[:first] + "*" * (last - first) + text[last:]
     return text
@@ -72,6 +78,11 @@ def masked_path(path: str) -> str:
         return path
     written = unquote(path)
     return masked(written) if looks_like_a_card_number(written) else path
+
+
+def _plain_digits(text: str) -> str:
+    """The text with circled, raised and other dressed digits as plain ones, where there are any."""
+    return text if text.isascii() else _DRESSED.sub(lambda found: str(unicodedata.digit(found[0], found[0])), text)
 
 
 def _found_in(text: str) -> Iterator[tuple[int, int]]:

@@ -19,6 +19,7 @@ from servicekit.web.paging import Listed, Place
 
 # Of an order's trail. An order has a dozen, but whoever asks for its payment to be looked at can make it have more.
 MAX_EVENTS: Final = 1000
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 
 # Filter name of the list → the query that it becomes.
@@ -95,7 +96,7 @@ def trail_of(order: Order) -> list[dict[str, Any]]:
 def _lookup(reference: str | UUID) -> QuerySet[Order]:
     if isinstance(reference, UUID):
         return Order.objects.filter(uid=reference)
-    if reference.isascii() and reference.isdigit() and len(reference) <= len(str(MAX_ID)):
+    if _NUMBER.fullmatch(reference):
         return Order.objects.filter(number=min(int(reference), MAX_ID))
     # Python's own UUIDs may be written in the digits of any script.
     return Order.objects.filter(uid=UUID(reference)) if _UUID.fullmatch(reference) else Order.objects.none()

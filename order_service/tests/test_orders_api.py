@@ -263,7 +263,7 @@ def test_order_is_found_by_id_and_number_with_and_without_slash(api: Client, pat
 
 
 @pytest.mark.parametrize(
-    "reference", ["abc", "0", "-1", "1.5", "9" * 30, "7d1f6a0e-0000-4000-8000-000000000000", "%00", "é"]
+    "reference", ["abc", "0", "01", "-1", "1.5", "9" * 30, "7d1f6a0e-0000-4000-8000-000000000000", "%00", "é"]
 )
 @pytest.mark.parametrize("tail", ["", "/", "/events/"])
 def test_unknown_order_is_not_found(api: Client, reference: str, tail: str) -> None:

@@ -138,6 +138,16 @@ def test_the_report_has_every_problem(run: Importer) -> None:
     assert all(line["message"].startswith("Must be an amount") for line in lines)
 
 
+@pytest.mark.parametrize("column", ["amount", "method", "status", "created_at", "refunded"])
+def test_a_card_number_in_a_wrong_cell_is_shown_nowhere(run: Importer, column: str) -> None:
+    """Neither to whoever runs it nor in the report; what finds the row again is shown as it is."""
+    done = run([row(order_id="4242424242424242", **{column: "4242 4242 4242 4242"})], "--report", str(run.report))
+    assert done.status == 1
+    (line,) = reported(run.report)
+    assert (line["column"], line["value"]) == (column, "*" * 19)
+    assert "4242 4242" not in done.err + done.out + run.report.read_text()
+
+
 def test_a_report_without_problems_has_its_header(run: Importer) -> None:
     """So that an old one is not taken for this run's."""
     run.report.write_text("old")

@@ -101,6 +101,12 @@ def test_unknown_routes_are_one(api: Any, scrape: Any) -> None:
     assert not [labels for labels in after if "scan" in "".join(labels)]
 
 
+def test_a_made_up_method_is_not_in_the_log(api: Any, log_lines: Any) -> None:
+    """A client may write anything there, a card number too."""
+    api.request("4242424242424242", "/echo")
+    assert [line["method"] for line in log_lines()] == ["other"]
+
+
 def test_made_up_methods_are_one(api: Any, scrape: Any) -> None:
     """They have one label for all of them."""
     series = (REQUESTS, "other", "/echo/", "405")

@@ -65,7 +65,7 @@ class RequestMiddleware:
         if not request.path_info.startswith(_QUIET_PREFIXES):
             log.info(
                 "request",
-                method=request.method,
+                method=metrics.method_of(request),
                 path=_logged_path(request),
                 status=response.status_code,
                 ms=round(seconds * 1000, 1),

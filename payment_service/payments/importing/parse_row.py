@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from payment_service.payments.importing import amounts, csv_reader
 from payment_service.payments.importing.csv_reader import DELIMITERS, Record
 from payment_service.payments.states import Status
-from servicekit import money
+from servicekit import cards, money
 
 COLUMNS: Final = ("payment_id", "order_id", "amount", "method", "status", "reference", "created_at", "refunded")
 # A file may have it; all amounts are in the ledger's currency either way.
@@ -21,8 +21,10 @@ CURRENCY: Final = "currency"
 _MAY_BE_EMPTY: Final = ("payment_id", "refunded")
 # What the column of the ledger holds.
 MAX_REFERENCE_LENGTH: Final = 100
-# Characters of a wrong cell that are shown.
+# Characters of a wrong cell that are shown; more are searched for a card number, so that none is cut in two.
 SHOWN: Final = 100
+_SEARCHED: Final = 2 * SHOWN
+_IDS: Final = frozenset({"payment_id", "order_id", "reference"})
 
 # The table that the file comes from has INT here. Larger ones would leave the ledger few numbers to go on with.
 _MAX_PAYMENT_ID: Final = 2**31 - 1
@@ -83,7 +85,9 @@ class Problem(NamedTuple):
 
 
 def problem(line: int, column: str, value: str, message: str) -> Problem:
-    return Problem(line, column, csv_reader.shown(value[:SHOWN]), message)
+    shown = csv_reader.shown(value)
+    # Ids are for finding the row again, and may look like a card number by chance.
+    return Problem(line, column, (shown if column in _IDS else cards.masked(shown[:_SEARCHED]))[:SHOWN], message)
 
 
 class WrongCell(Exception):
