@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 STARTED = "servicekit.server"
 # Whose name stands for the server itself: its pins, the place that starts it, and words about it.
 MAY_NAME_IT = re.compile(
-    r"requirements.*\.(in|txt)|servicekit/(server|runtime/listening)\.py|.*\.md|tests/test_one_server\.py"
+    r"requirements.*\.(in|txt)|servicekit/(server|runtime/listening)\.py|.*\.md"
+    r"|tests/test_one_server\.py|servicekit/tests/test_fastpath\.py"
 )
 
 

@@ -200,7 +200,11 @@ def recover_with_dying_workers(stack: Stack, fork_servers: ForkServers) -> None:
         return both_live() and outcomes.is_quiet(stack)
 
     before = outcomes.notices_in_vain(stack)
-    wait_until(lambda: both_live() and outcomes.notices_in_vain(stack) > before, what="a notice that nobody hears")
+    wait_until(
+        lambda: both_live() and outcomes.notices_in_vain(stack) > before,
+        within_s=RECOVERED_WITHIN_S,
+        what="a notice that nobody hears",
+    )
     stack.restart("order_service")
     wait_until(both_live_and_all_is_quiet, within_s=RECOVERED_WITHIN_S, what="everything is quiet")
     for name in WORKERS:
