@@ -46,7 +46,7 @@ def problems_in(stack: Stack, clients: Iterable[ScenarioClient]) -> list[str]:
 
 
 def _ends(stack: Stack, clients: Iterable[ScenarioClient]) -> Iterator[str]:
-    charges, held = _charges(stack), _held(stack)
+    charges, held, refused = _charges(stack), _held(stack), books.refused_for_good(stack)
     for client in clients:
         shown = stack.orders.get(f"/api/orders/{client.order_id}/").json
         status = shown["status"]
@@ -57,7 +57,7 @@ def _ends(stack: Stack, clients: Iterable[ScenarioClient]) -> Iterator[str]:
         if charges[client.order_id] > 1:
             yield f"{client} was charged {charges[client.order_id]} times"
         kept = held.get(str(client.order_id))
-        owed = shown["total_amount"] if status == "PAID" else Decimal(0)
+        owed = shown["total_amount"] if status == "PAID" or client.order_id in refused else Decimal(0)
         if kept is not None and kept != owed:
             yield f"{client} is {status}: the bank holds {kept}, not {owed}"
         yield from client.ask_all_again()
