@@ -116,6 +116,7 @@ def _say_default_in_words(field: dict[str, Any]) -> None:
 def _say_null_is_no_body(body: dict[str, Any] | None, schemas: dict[str, Any]) -> None:
     """Where a body may be left out (`rest.OptionalBodyIn`), `null` is none as well."""
     if body is not None and not body.get("required"):
+        body["required"] = False  # some validators take what is not said for true
         schemas[body["content"][_JSON]["schema"]["$ref"].rpartition("/")[2]]["nullable"] = True
 
 
