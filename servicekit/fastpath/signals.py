@@ -1,8 +1,8 @@
 """No receivers of Django's around a request.
 
 Takes `close_old_connections`, `reset_queries`, `close_caches` and `reset_urlconf` from the signals at a request's
-beginning and end. Outside its workplace, which looks after it, a request has no connection; nobody here uses a cache,
-or routes of their own.
+beginning and end. A request has a connection in its slot alone, which looks after it; nobody here uses a cache, or
+routes of their own.
 """
 
 from django.core import signals

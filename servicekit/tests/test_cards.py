@@ -76,6 +76,17 @@ def test_a_card_number_is_found_however_it_is_written(text: str) -> None:
     assert len(hidden) == len(text)
 
 
+def test_every_sign_that_means_a_digit_counts() -> None:
+    """Whatever Unicode has of them, in the place of each of a card number's last digits."""
+    signs = [sign for sign in map(chr, range(0x80, 0x20000)) if sign.isdigit()]
+    assert len(signs) > 700
+    for sign in signs:
+        numbers = [f"424242424242424{digit}" for digit in range(10)]
+        assert any(cards.looks_like_a_card_number(f"{number[:-2]}{sign}{number[-1]}") for number in numbers), ascii(
+            sign
+        )
+
+
 @pytest.mark.parametrize("text", OTHERS)
 def test_what_is_no_card_number_is_left_alone(text: str) -> None:
     """Too short, too long, a wrong check digit; and what machines make ids of."""
