@@ -74,10 +74,8 @@ class Ids:
         return uid.int & ((1 << _LINE_BITS) - 1) if uid.int >> _LINE_BITS == self._run else None
 
 
-# In this order the values of a payment are written; all other columns that must have a value have their default.
-_VARYING: Final = (
-    "uid",
-    "order_id",
+# What a row says of a payment, in this order.
+_OF_A_ROW: Final = (
     "amount",
     "captured",
     "booked",
@@ -90,25 +88,11 @@ _VARYING: Final = (
     "captured_at",
     "failed_at",
 )
+# What is written of a new payment; all other columns that must have a value have their default.
+_VARYING: Final = ("uid", "order_id", *_OF_A_ROW)
 # What an attempt that took the money changes about a payment that an import has written: it reads like one that nothing
 # went before from then on, so that neither batches nor files show. `attempt` counts what was asked here, and stays.
-_PAID: Final = (
-    "number",
-    "amount",
-    "captured",
-    "booked",
-    "refunded",
-    "method",
-    "status",
-    "taken",
-    "reference",
-    "created_at",
-    "captured_at",
-    "failed_at",
-    "currency",
-    "version",
-    "updated_at",
-)
+_PAID: Final = ("number", *_OF_A_ROW, "currency", "version", "updated_at")
 
 
 class BatchWriter:
