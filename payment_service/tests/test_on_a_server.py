@@ -1,8 +1,5 @@
 """The service as it runs: a real server on a free port with its own database, many clients at once."""
 
-import os
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,12 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from payment_service.settings import HERE
-from payment_service.tests.servers import free_port, wait_for
+from payment_service.tests.servers import serving
 from servicekit import exactjson
-from tests import databases
 
-ROOT = HERE.parent
 # How often a request is sent again that found the server overloaded, and after how long: three minutes in all.
 TRIES = 360
 PAUSE_S = 0.5
@@ -28,26 +22,8 @@ PAUSE_S = 0.5
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server over an empty database."""
-    database = databases.at(tmp_path_factory.mktemp("server") / "payments.sqlite3")
-    database.create()
-    environment = {
-        **os.environ,
-        **database.environment,
-        "DJANGO_SETTINGS_MODULE": "payment_service.settings",
-        "LOG_LEVEL": "ERROR",
-        "GATEWAY_DELAY_MS": "1-5",
-        # All of them are answered, however long that takes here.
-        "REQUEST_WAIT_S": "60",
-    }
-    subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
-    port = free_port()
-    command = [sys.executable, "-m", "servicekit.server", "payment_service", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as server:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/health")
+    with serving(tmp_path_factory.mktemp("server"), GATEWAY_DELAY_MS="1-5") as url:
         yield url
-        server.terminate()
-    database.drop()
 
 
 def call(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, bytes]:

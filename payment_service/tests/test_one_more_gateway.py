@@ -1,47 +1,27 @@
 """A gateway that knows nothing of slots keeps nobody from working, however long it takes."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 
-from payment_service.settings import HERE
-from payment_service.tests.servers import free_port, wait_for
+from payment_service.tests.servers import serving
 from payment_service.tests.test_on_a_server import call
 from servicekit import exactjson
-from tests import databases
-
-ROOT = HERE.parent
 
 
 @pytest.fixture
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server whose cards go to the new gateway; on SQLite with one slot, as it comes."""
-    database = databases.at(tmp_path_factory.mktemp("server") / "payments.sqlite3")
-    database.create()
-    environment = {
-        **os.environ,
-        **database.environment,
+    settings = {
         "DJANGO_SETTINGS_MODULE": "payment_service.tests.one_more_gateway.settings",
-        "LOG_LEVEL": "ERROR",
         "PAYMENT_GATEWAYS": "CARD=meeting",
         # However slow this machine is.
-        "REQUEST_WAIT_S": "60",
         "PAYMENT_LEASE_S": "120",
     }
-    subprocess.run([sys.executable, HERE / "manage.py", "migrate", "-v0"], env=environment, check=True)
-    port = free_port()
-    command = [sys.executable, "-m", "servicekit.server", "payment_service", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as server:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/health")
+    with serving(tmp_path_factory.mktemp("server"), **settings) as url:
         yield url
-        server.terminate()
-    database.drop()
 
 
 def test_eight_wait_for_a_gateway_and_four_do_not(base_url: str) -> None:
