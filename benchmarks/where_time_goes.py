@@ -73,7 +73,7 @@ def measure(one_order: Any) -> float:
 
 
 def by_layer(stats: Any) -> Counter[str]:
-    """Seconds by layer. What is built in (sqlite3 aside) counts for whoever calls it."""
+    """Seconds by layer. A built-in function (but those of sqlite3) counts for its caller."""
     found: Counter[str] = Counter()
     for (file, _, name), (_, _, own, _, callers) in stats.stats.items():
         if file != "~":

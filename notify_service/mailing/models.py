@@ -13,8 +13,7 @@ class Mail(models.Model):
     subject = models.CharField(max_length=255)
     body = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
-    # When it should be sent: the lease of whoever sends it, the time of the next try. NULL when nothing is left to do.
-    # The database's clock.
+    # When it is due, by the database's clock: the end of the sender's lease, or the next try. NULL: nothing is to do.
     due_at = models.DateTimeField(null=True)
     tries = models.PositiveIntegerField(default=0)
     # Reader of the index: purge.
@@ -23,7 +22,7 @@ class Mail(models.Model):
     class Meta:
         ordering = ("number",)
         indexes = [
-            # Reader: whoever sends mails.
+            # Reader: the worker that sends mails.
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="mail_due"),
         ]
 

@@ -64,7 +64,7 @@ def purge_once() -> int:
 
 
 def _claim(mail: Mail) -> bool:
-    """Take a mail for as long as a lease lasts; the number of tries fences out whoever had it before."""
+    """Take a mail for as long as a lease lasts; the number of tries fences out an earlier lease."""
     taken = Mail.objects.filter(pk=mail.pk, tries=mail.tries, due_at__lte=Now()).update(
         tries=F("tries") + 1, due_at=clock.seconds_from_now(settings.MAIL_LEASE_S)
     )

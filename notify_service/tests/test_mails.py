@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
     ids=["successful", "failed", "refunded"],
 )
 def test_each_event_has_its_words(message: Any, subject: str, body: str) -> None:
-    """To whoever is configured, from whoever is configured."""
+    """To MAIL_TO, from MAIL_FROM."""
     assert hear(message) == "written"
     assert send_once() == 1
     [sent] = mail.outbox

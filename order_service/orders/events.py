@@ -1,6 +1,6 @@
 """What is published of orders: each event's name and what its payload holds, as data. Amounts are in major units.
 
-docs/asyncapi/events.yaml says the same to whoever reads them; a test holds the two against each other.
+docs/asyncapi/events.yaml says the same to consumers; a test compares the two.
 """
 
 from collections.abc import Mapping

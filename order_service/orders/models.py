@@ -52,8 +52,8 @@ class Order(models.Model):
     postponed = models.PositiveSmallIntegerField(default=0)
     # Rises with each move: optimistic lock, fencing token and event sequence in one.
     version = models.PositiveIntegerField(default=1)
-    # When a worker should take the order up: the lease of whoever works on it, the time of the next try, the expiry
-    # of an unpaid one. NULL when nothing is left to do. The database's clock.
+    # When the order is due for a worker, by the database's clock: the end of a lease, the next try, or the expiry of
+    # an unpaid order. NULL: nothing is left to do.
     due_at = models.DateTimeField(null=True)
     # When the payment service should be asked about this order, of whose payment there is news; NULL when there is
     # none. The database's clock.
@@ -90,7 +90,7 @@ class Order(models.Model):
             # Readers: the worker, and the list and the metrics of unfinished orders. Only those are in it, so it stays
             # small.
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="order_due"),
-            # Reader: whoever asks about payments of which there is news; mostly empty.
+            # Reader: the job that rechecks payments; mostly empty.
             models.Index(fields=["ask_at"], condition=models.Q(ask_at__isnull=False), name="order_ask"),
             # Readers: the metric and the people who look for money that does not go back. Mostly empty.
             models.Index(
@@ -127,7 +127,7 @@ class Order(models.Model):
 
     @property
     def may_hold_money(self) -> bool:
-        """Whether money may be held for it: it may be charged, or there was a payment for it, whoever made that."""
+        """Whether money may be held for it: it may be charged, or a payment for it is known."""
         return self.may_be_charged or bool(self.payment_status)
 
     def known_lines(self) -> list["OrderLine"]:

@@ -17,7 +17,7 @@ PAYMENT_SERVICE: Final = "payment_service"
 
 
 def dependencies() -> Sequence[Dependency]:
-    """Both, for whoever wants to know how they are."""
+    """Both dependencies, for the health endpoint."""
     return [services.dependency(PRODUCT_SERVICE), services.dependency(PAYMENT_SERVICE)]
 
 

@@ -41,7 +41,7 @@ _GOES_WITH: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
     "PARTIALLY_REFUNDED": lambda refunded, amount: 0 < refunded < amount,
 }
 
-# With these a charge was refused by whoever is at the address, and that is hardly the payment service.
+# Statuses of a wrong address: a server that is not the payment service has answered.
 _WRONG_ADDRESS: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
 # With these a payment service says that it knows no void.
 _NO_SUCH_ROUTE: Final = frozenset({404, 405})

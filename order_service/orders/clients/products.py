@@ -49,7 +49,7 @@ class ReservingProducts:
         return True
 
     def release(self, order_id: UUID) -> None:
-        # Whoever confirmed it: where the order was never paid, that was none of ours.
+        # A confirmed one, too: of an order that was never paid, the order service has confirmed none.
         url = f"{self._url(order_id)}?return=true"
         reply = call(self._http, "DELETE", url, retries=once(FOLLOW_UP_DEADLINE_S))
         if reply.status != 204:
