@@ -23,6 +23,15 @@ SHORT: Final[Mapping[str, Mapping[str, str]]] = {
         "HTTP_READ_TIMEOUT_S": "0.8",
     },
 }
+# Whoever waits for an answer is killed long before it stops waiting for it, however slow the machine is.
+PATIENT: Final[Mapping[str, Mapping[str, str]]] = {
+    "order_service": {
+        "ORDER_LEASE_S": "17",
+        "ORDER_DEADLINE_S": "12",
+        "PRODUCT_DEADLINE_S": "11",
+        "HTTP_READ_TIMEOUT_S": "10",
+    },
+}
 CLIENTS = 4
 # Orders that must have been answered before a service is killed, and again before the end.
 SOME = 25
@@ -46,7 +55,7 @@ def test_an_order_whose_process_died_while_paying_is_paid_by_the_worker(make_sta
         return Answer(201, body)
 
     with scripted_peer(script) as peer:
-        stack = make_stack(peers={"payment_service": peer.url}, settings=SHORT)
+        stack = make_stack(peers={"payment_service": peer.url}, settings=PATIENT)
         client = threading.Thread(target=_place_and_lose, args=[stack.orders.base_url])
         client.start()
         assert reached.wait(30)

@@ -19,8 +19,9 @@ from servicekit.load.limiter import ConcurrencyLimiter
 
 _here = threading.local()
 
-# All there are in this process.
+# All there are in this process. A `WeakSet` may not grow while it is read, so both are done with the lock.
 _pools: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+_pools_lock = threading.Lock()
 
 
 class Connections:
@@ -35,7 +36,8 @@ class Connections:
         self._keep = keep
         self._limit_s = limit_s
         self._idle: deque[BaseDatabaseWrapper] = deque()
-        _pools.add(self)
+        with _pools_lock:
+            _pools.add(self)
 
     def lend(self) -> BaseDatabaseWrapper | None:
         """Give this thread a connection; None when it has one of its own, as in tests and commands."""
@@ -78,7 +80,9 @@ def close_if_unusable(connection: BaseDatabaseWrapper | None) -> None:
         return
     connection.close_if_unusable_or_obsolete()
     if connection.connection is None and connection.vendor == "sqlite":
-        for pool in list(_pools):
+        with _pools_lock:
+            pools = list(_pools)
+        for pool in pools:
             pool.close_idle()
 
 

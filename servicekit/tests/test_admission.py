@@ -1,5 +1,6 @@
 """Who has a slot: what moves something is never kept from it by what is only looked at, or by whoever watches."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,12 +10,12 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from servicekit.load.limiter import ConcurrencyLimiter
-from servicekit.load.slot import Connections, Slot, released
+from servicekit.load.slot import Connections, Slot, close_if_unusable, released
 from servicekit.web import admission, error_responses
 from servicekit.web.admission import AdmissionMiddleware
 
@@ -271,3 +272,29 @@ def test_a_place_is_given_back_once() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(free_slots, limiter).result() == [0, 1, 1, 1, 0]
     assert limiter._free == 1
+
+
+def test_pools_come_and_go_while_idle_connections_are_closed() -> None:
+    """Whoever loads the middleware does not break a request at its side."""
+    enough = threading.Event()
+
+    def come_and_go() -> None:
+        while not enough.is_set():
+            Connections(keep=1)
+
+    fresh = connections.create_connection(DEFAULT_DB_ALIAS)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor() as pool:
+            comings = [pool.submit(come_and_go) for _ in range(4)]
+            try:
+                for _ in range(2_000):
+                    close_if_unusable(fresh)
+            finally:
+                enough.set()
+            for each in comings:
+                each.result()
+    finally:
+        sys.setswitchinterval(interval)
+        fresh.close()
