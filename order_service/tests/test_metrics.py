@@ -1,35 +1,24 @@
 """What `/metrics` says of orders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from prometheus_client.parser import text_string_to_metric_families
 
 from order_service.orders import states
 from order_service.orders.models import Order
 from order_service.orders.ops import metrics
 from order_service.tests.conftest import Shop, the_order
 from order_service.tests.fakes import HARD_DECLINE, SOFT_DECLINE, Fault, Killed
-
-Samples = Mapping[tuple[str, ...], float]
+from servicekit.tests.scraping import Samples, scrape_samples
 
 
 @pytest.fixture
 def scrape(client: Client) -> Callable[[], Samples]:
-    """Every sample of one scrape: {(name, label values in the order of their names): value}."""
-
-    def samples() -> Samples:
-        families = text_string_to_metric_families(client.get("/metrics").content.decode())
-        return {
-            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-            for family in families
-            for sample in family.samples
-        }
-
-    return samples
+    return partial(scrape_samples, client.get)
 
 
 def cancelled(found: Samples) -> dict[str, float]:

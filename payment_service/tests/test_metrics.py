@@ -1,13 +1,13 @@
 """What `/metrics` says of payments, and of the gateways."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
-from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
 from payment_service.payments.errors import AmountNotPositive
@@ -17,25 +17,15 @@ from payment_service.payments.use_cases import charging
 from payment_service.payments.use_cases.refunding import refund_payment
 from payment_service.tests.conftest import asked
 from payment_service.tests.fakes import FakeGateway
+from servicekit.tests.scraping import Samples, scrape_samples
 
 pytestmark = pytest.mark.django_db
-Samples = Mapping[tuple[str, ...], float]
 CALLS = "gateway_call_duration_seconds_count"
 
 
 @pytest.fixture
 def scrape(client: APIClient) -> Callable[[], Samples]:
-    """Every sample of one scrape: {(name, label values in the order of their names): value}."""
-
-    def samples() -> Samples:
-        families = text_string_to_metric_families(client.get("/metrics").content.decode())
-        return {
-            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-            for family in families
-            for sample in family.samples
-        }
-
-    return samples
+    return partial(scrape_samples, client.get)
 
 
 def charge(number: int = 1, amount: str = "50.00", *, method: str = "CARD") -> Payment:

@@ -1,19 +1,20 @@
 """What `/metrics` says of requests, of events, and of itself when the database is away."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
-from prometheus_client.parser import text_string_to_metric_families
 
 from servicekit.db.clock import seconds_from_now
 from servicekit.events import metrics, relay, store
 from servicekit.events.models import Event, Tally
 from servicekit.events.publishers.base import LogPublisher
+from servicekit.tests.scraping import Samples, scrape_samples
 
 pytestmark = pytest.mark.django_db
 REQUESTS = "http_request_duration_seconds_count"
@@ -35,20 +36,8 @@ def make_old(*, seconds: float = metrics.SETTLED_AFTER_S + 1) -> None:
 
 
 @pytest.fixture
-def scrape(api: Any) -> Any:
-    """Every sample of one scrape: {(name, label values in the order of their names): value}."""
-
-    def samples() -> Mapping[tuple[str, ...], float]:
-        answer = api.get("/metrics")
-        assert answer.status_code == 200
-        families = text_string_to_metric_families(answer.content.decode())
-        return {
-            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-            for family in families
-            for sample in family.samples
-        }
-
-    return samples
+def scrape(api: Any) -> Callable[[], Samples]:
+    return partial(scrape_samples, api.get)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
@@ -70,7 +59,7 @@ def test_it_is_no_part_of_the_api(api: Any) -> None:
     assert not [path for path in api.get("/openapi.json").json()["paths"] if "metrics" in path]
 
 
-def test_a_request_is_counted_by_its_pattern(api: Any, scrape: Any) -> None:
+def test_a_request_is_counted_by_its_pattern(api: Any, scrape: Callable[[], Samples]) -> None:
     """With method and status; never by its path, of which there are any number."""
     series = (REQUESTS, "GET", "/raise/<str:name>", "409")
     before = scrape().get(series, 0)
@@ -81,7 +70,7 @@ def test_a_request_is_counted_by_its_pattern(api: Any, scrape: Any) -> None:
     assert not [labels for labels in after if "conflict" in "".join(labels)]
 
 
-def test_both_forms_of_a_path_are_one_route(api: Any, scrape: Any) -> None:
+def test_both_forms_of_a_path_are_one_route(api: Any, scrape: Callable[[], Samples]) -> None:
     """The optional slash is part of the pattern."""
     series = (REQUESTS, "POST", "/echo/", "201")
     before = scrape().get(series, 0)
@@ -90,7 +79,7 @@ def test_both_forms_of_a_path_are_one_route(api: Any, scrape: Any) -> None:
     assert scrape()[series] - before == 2
 
 
-def test_unknown_routes_are_one(api: Any, scrape: Any) -> None:
+def test_unknown_routes_are_one(api: Any, scrape: Callable[[], Samples]) -> None:
     """Whoever tries a million paths makes one series."""
     series = (REQUESTS, "GET", "unknown", "404")
     before = scrape().get(series, 0)
@@ -107,7 +96,7 @@ def test_a_made_up_method_is_not_in_the_log(api: Any, log_lines: Any) -> None:
     assert [line["method"] for line in log_lines()] == ["other"]
 
 
-def test_made_up_methods_are_one(api: Any, scrape: Any) -> None:
+def test_made_up_methods_are_one(api: Any, scrape: Callable[[], Samples]) -> None:
     """They have one label for all of them."""
     series = (REQUESTS, "other", "/echo/", "405")
     before = scrape().get(series, 0)
@@ -116,7 +105,7 @@ def test_made_up_methods_are_one(api: Any, scrape: Any) -> None:
     assert scrape()[series] - before == 2
 
 
-def test_refused_and_crashed_requests_are_counted(api: Any, scrape: Any) -> None:
+def test_refused_and_crashed_requests_are_counted(api: Any, scrape: Callable[[], Samples]) -> None:
     """A limit is hit before there is a route; a crash still has its own."""
     refused, crashed = (REQUESTS, "POST", "unknown", "413"), (REQUESTS, "GET", "/plain-crash", "500")
     before = scrape()
@@ -126,7 +115,7 @@ def test_refused_and_crashed_requests_are_counted(api: Any, scrape: Any) -> None
     assert [after[series] - before.get(series, 0) for series in (refused, crashed)] == [1, 1]
 
 
-def test_latency_is_in_the_buckets(api: Any, scrape: Any) -> None:
+def test_latency_is_in_the_buckets(api: Any, scrape: Callable[[], Samples]) -> None:
     """Each request is in the sum, and in every bucket that is large enough."""
     series = ("http_request_duration_seconds_bucket", "+Inf", "GET", "/raise/<str:name>", "503")
     before = scrape().get(series, 0)
@@ -136,7 +125,7 @@ def test_latency_is_in_the_buckets(api: Any, scrape: Any) -> None:
     assert after["http_request_duration_seconds_sum", "GET", "/raise/<str:name>", "503"] > 0
 
 
-def test_without_the_database_the_rest_is_still_told(api: Any, scrape: Any) -> None:
+def test_without_the_database_the_rest_is_still_told(api: Any, scrape: Callable[[], Samples]) -> None:
     """200 with what the process knows; a gauge says what is missing, and nothing that is read is shown as 0."""
 
     def refuse(*_: Any) -> Any:
@@ -152,7 +141,7 @@ def test_without_the_database_the_rest_is_still_told(api: Any, scrape: Any) -> N
     assert scrape()[("metrics_database_up",)] == 1
 
 
-def test_the_outbox_says_how_far_it_is_behind(scrape: Any) -> None:
+def test_the_outbox_says_how_far_it_is_behind(scrape: Callable[[], Samples]) -> None:
     """How many events wait, and for how long the first of them; nothing when all are sent."""
     append()
     append()
@@ -165,13 +154,13 @@ def test_the_outbox_says_how_far_it_is_behind(scrape: Any) -> None:
     assert (found[("events_unsent",)], found[("events_oldest_unsent_age_seconds",)]) == (0, 0)
 
 
-def test_known_counters_begin_at_zero(scrape: Any) -> None:
+def test_known_counters_begin_at_zero(scrape: Callable[[], Samples]) -> None:
     """So that the first event is an increase that can be seen."""
     found = scrape()
     assert (found[("things_made_total",)], found["things_broken_total", "red"]) == (0, 0)
 
 
-def test_events_are_counted_by_what_their_data_say(scrape: Any) -> None:
+def test_events_are_counted_by_what_their_data_say(scrape: Callable[[], Samples]) -> None:
     """At once, sent or not, and each in every counter that it belongs to."""
     for colour in ("red", "blue", "red"):
         append(colour=colour)
@@ -184,7 +173,7 @@ def test_events_are_counted_by_what_their_data_say(scrape: Any) -> None:
     assert found[("things_total",)] == 4
 
 
-def test_what_is_settled_is_not_counted_again(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_settled_is_not_counted_again(scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch) -> None:
     """The counts are kept up to a position; a scrape reads what comes after it, whatever lies below."""
     monkeypatch.setattr(metrics, "KEPT_FROM", 3)
     for _ in range(3):
@@ -199,7 +188,7 @@ def test_what_is_settled_is_not_counted_again(scrape: Any, monkeypatch: pytest.M
     assert not [query["sql"] for query in queries if query["sql"].startswith(("UPDATE", "INSERT"))]
 
 
-def test_few_and_young_events_are_not_kept_yet(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_and_young_events_are_not_kept_yet(scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch) -> None:
     """A scrape writes rarely, and never past an event below which another may still come in."""
     append()
     append()
@@ -213,7 +202,7 @@ def test_few_and_young_events_are_not_kept_yet(scrape: Any, monkeypatch: pytest.
     assert not Tally.objects.exists()
 
 
-def test_an_event_that_commits_late_is_counted(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_commits_late_is_counted(scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes in below others that were counted before."""
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
     append()
@@ -228,7 +217,7 @@ def test_an_event_that_commits_late_is_counted(scrape: Any, monkeypatch: pytest.
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_who_count_at_once_agree(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_who_count_at_once_agree(scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch) -> None:
     """While events come in, each scraper sees the counter rise only, and in the end all see the same."""
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
     # SQLite has one writer at a time: nothing can commit late, so all but the newest may be kept at once.
@@ -254,7 +243,9 @@ def test_many_who_count_at_once_agree(scrape: Any, monkeypatch: pytest.MonkeyPat
     assert Tally.objects.get().position > 0
 
 
-def test_an_old_table_is_caught_up_with_in_parts(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_table_is_caught_up_with_in_parts(
+    scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One scrape never counts more than so many, gaps in the positions or not."""
     monkeypatch.setattr(metrics, "MOST_AT_ONCE", 4)
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
@@ -269,7 +260,9 @@ def test_an_old_table_is_caught_up_with_in_parts(scrape: Any, monkeypatch: pytes
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counts_that_cannot_be_kept_are_right_all_the_same(scrape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_that_cannot_be_kept_are_right_all_the_same(
+    scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A database that only reads, or is too busy to write, costs the scrape nothing but time."""
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
 
