@@ -10,10 +10,11 @@ import importlib
 import json
 import os
 import runpy
-import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
+
+from tests.children import Children
 
 # The libraries that take the longest. Not the Prometheus client: it reads the environment when it is loaded.
 LIBRARIES: Final = (
@@ -59,25 +60,21 @@ def main() -> None:
 
 def _serve() -> dict[str, Any] | None:
     """Do what is asked; in a process that is forked, return what it is to become. None: the end of the input."""
-    children: dict[int, int | None] = {}
+    children = Children()
     try:
         for line in sys.stdin:
             command = json.loads(line)
             if command["do"] == "start":
                 child = os.fork()
                 if not child:
-                    children.clear()
+                    children.disown()
                     return command
-                children[child] = None
+                children.add(child)
                 print(json.dumps(child), flush=True)
-                continue
-            if command["do"] == "terminate":  # here, where the number cannot mean another process meanwhile
-                os.kill(command["pid"], signal.SIGTERM)
-            print(json.dumps(_status(children, command["pid"])), flush=True)
+            else:
+                print(json.dumps(children.answer(command)), flush=True)
     finally:
-        for child in children:
-            if _status(children, child) is None:
-                os.killpg(child, signal.SIGKILL)
+        children.kill()
     return None
 
 
@@ -105,14 +102,6 @@ def _run(argv: list[str]) -> None:
         sys.argv = argv
         sys.path[0] = str(Path(argv[0]).parent)
         runpy.run_path(argv[0], run_name="__main__")
-
-
-def _status(children: dict[int, int | None], child: int) -> int | None:
-    """A child's exit status, minus the signal that ended it; None while it runs."""
-    if children[child] is None:
-        done, status = os.waitpid(child, os.WNOHANG)
-        children[child] = os.waitstatus_to_exitcode(status) if done else None
-    return children[child]
 
 
 if __name__ == "__main__":

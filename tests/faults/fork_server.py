@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
+from tests.children import Children
 from tests.faults.crash_points import CrashPoints
 
 POINTS: Final = CrashPoints()
@@ -26,26 +27,22 @@ def main() -> None:
     """Answer each line of standard input, a command as JSON, with one line. The end of the input ends all."""
     with redirect_stdout(sys.stderr):  # for good, where a logger has taken it: our own output is the answers
         _load(sys.argv[1])
-    children: dict[int, int | None] = {}
+    children = Children()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(json.dumps("ready"), flush=True)
     try:
         for line in sys.stdin:
             print(json.dumps(_do(json.loads(line), children)), flush=True)
     finally:
-        for child in children:
-            if _status(children, child) is None:
-                os.killpg(child, signal.SIGKILL)
+        children.kill()
 
 
-def _do(command: dict[str, Any], children: dict[int, int | None]) -> int | None:
+def _do(command: dict[str, Any], children: Children) -> int | None:
     if command["do"] == "start":
         child = _fork(command)
-        children[child] = None
+        children.add(child)
         return child
-    if command["do"] == "terminate":  # here, where the number cannot mean another process meanwhile
-        os.kill(command["pid"], signal.SIGTERM)
-    return _status(children, command["pid"])
+    return children.answer(command)
 
 
 def _load(service: str) -> None:
@@ -103,14 +100,6 @@ def _run(argv: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
-
-
-def _status(children: dict[int, int | None], child: int) -> int | None:
-    """A child's exit status, minus the signal that ended it; None while it runs."""
-    if children[child] is None:
-        done, status = os.waitpid(child, os.WNOHANG)
-        children[child] = os.waitstatus_to_exitcode(status) if done else None
-    return children[child]
 
 
 if __name__ == "__main__":
