@@ -26,10 +26,8 @@ from order_service.orders.ports import (
     Unreachable,
 )
 from servicekit import exactjson
-from servicekit.http.client import HttpClient
+from servicekit.tests.peers import client_that_never_waits, scripted_peer
 
-# What `responses` stands in for: our own way over plain HTTP.
-SENDING = "servicekit.http.transport.OnePeer.send"
 ORDER = UUID("c1a2b3d4-e5f6-7890-abcd-ef1234567890")
 PRODUCTS = "http://products.test/api/products/"
 RESERVATION = f"http://products.test/api/reservations/{ORDER}/"
@@ -42,20 +40,16 @@ CHARGE = ChargeRequest(ORDER, Decimal("50.00"), "USD", "CARD", "tok_ok", "order-
 
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=True, target=SENDING) as mock:
+    with scripted_peer() as mock:
         yield mock
 
 
-def http(url: str) -> HttpClient:
-    return HttpClient(url, connect_timeout_s=1, read_timeout_s=1, sleep=lambda _: None, jitter=lambda: 0.0)
-
-
 def products() -> ReservingProducts:
-    return ReservingProducts(http(PRODUCTS), deadline_s=5)
+    return ReservingProducts(client_that_never_waits(PRODUCTS), deadline_s=5)
 
 
 def payments() -> RestPayments:
-    return RestPayments(http(PAYMENTS), default_currency="USD")
+    return RestPayments(client_that_never_waits(PAYMENTS), default_currency="USD")
 
 
 def payment(**more: object) -> dict[str, object]:
@@ -153,7 +147,7 @@ def checking(wire: responses.RequestsMock, *stocks: int | None) -> Reserved | No
     for product_id, stock in enumerate(stocks, start=1):
         found = {"id": product_id, "name": "Keyboard", "price": "30.00", "stock": stock}
         wire.get(f"{PRODUCTS}{product_id}/", json=found, status=404 if stock is None else 200)
-    return CheckingProducts(http(PRODUCTS), deadline_s=5).reserve(ORDER, ASKED)
+    return CheckingProducts(client_that_never_waits(PRODUCTS), deadline_s=5).reserve(ORDER, ASKED)
 
 
 def test_product_service_without_reservations_is_asked_for_each_product(wire: responses.RequestsMock) -> None:

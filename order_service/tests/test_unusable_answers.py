@@ -29,9 +29,8 @@ from order_service.orders.ports import (
 from order_service.tests.conftest import Shop, the_order, trail
 from order_service.tests.fakes import HARD_DECLINE, Fault
 from servicekit.db import clock
-from servicekit.http.client import HttpClient
+from servicekit.tests.peers import client_that_never_waits, scripted_peer
 
-SENDING = "servicekit.http.transport.OnePeer.send"
 ORDER = UUID("c1a2b3d4-e5f6-7890-abcd-ef1234567890")
 PRODUCTS = "http://products.test/api/products/"
 RESERVATION = f"http://products.test/api/reservations/{ORDER}/"
@@ -54,7 +53,7 @@ BAD_COUNTS = ["-1", "0", "3", "999", "true", "1.5", "2.0", '"2"', "null", "[]", 
 
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False, target=SENDING) as mock:
+    with scripted_peer(all_are_asked=False) as mock:
         yield mock
 
 
@@ -69,20 +68,16 @@ def errors() -> Iterator[Callable[[], list[tuple[str, str, int | None]]]]:
         ]
 
 
-def http(url: str) -> HttpClient:
-    return HttpClient(url, connect_timeout_s=1, read_timeout_s=1, sleep=lambda _: None, jitter=lambda: 0.0)
-
-
 def reserve() -> Reserved | NotReserved:
-    return ReservingProducts(http(PRODUCTS), deadline_s=5).reserve(ORDER, ASKED)
+    return ReservingProducts(client_that_never_waits(PRODUCTS), deadline_s=5).reserve(ORDER, ASKED)
 
 
 def check_one() -> Reserved | NotReserved:
-    return CheckingProducts(http(PRODUCTS), deadline_s=5).reserve(ORDER, [LineAsked(1, 2)])
+    return CheckingProducts(client_that_never_waits(PRODUCTS), deadline_s=5).reserve(ORDER, [LineAsked(1, 2)])
 
 
 def payments() -> RestPayments:
-    return RestPayments(http(PAYMENTS), default_currency="USD")
+    return RestPayments(client_that_never_waits(PAYMENTS), default_currency="USD")
 
 
 def as_json(document: object, **raw: str) -> str:
@@ -289,7 +284,7 @@ def test_a_confirmation_by_nobody_refunds_nothing(
     url = f"{RESERVATION}confirm/"
     wire.post(url, body=b"" if body is None else json.dumps(body), status=status)
     with pytest.raises(Unusable):
-        ReservingProducts(http(PRODUCTS), deadline_s=5).confirm(ORDER)
+        ReservingProducts(client_that_never_waits(PRODUCTS), deadline_s=5).confirm(ORDER)
     assert errors() == [("POST", url, status)]
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from payment_service.payments.clients.orders import OrderSeen, RestOrders
 from payment_service.payments.errors import OrderServiceUnavailable
 from payment_service.tests.conftest import ORDER
-from servicekit.http.client import HttpClient
+from servicekit.tests.peers import client_that_never_waits, scripted_peer
 
 URL = "http://orders.test/api/orders/"
 ORDER_JSON = f'{{"id": "{ORDER}", "number": 7, "status": "PENDING", "total_amount": 199.99, "currency": "EUR"}}'
@@ -20,17 +20,14 @@ ORDER_JSON = f'{{"id": "{ORDER}", "number": 7, "status": "PENDING", "total_amoun
 
 @pytest.fixture
 def peer() -> Iterator[responses.RequestsMock]:
-    """The order service, standing in for our own way over plain HTTP."""
-    with responses.RequestsMock(
-        assert_all_requests_are_fired=True, target="servicekit.http.transport.OnePeer.send"
-    ) as mock:
+    """The order service."""
+    with scripted_peer() as mock:
         yield mock
 
 
 @pytest.fixture
 def client() -> RestOrders:
-    http = HttpClient(URL, connect_timeout_s=1, read_timeout_s=1, sleep=lambda _: None)
-    return RestOrders(http, deadline_s=5)
+    return RestOrders(client_that_never_waits(URL), deadline_s=5)
 
 
 def test_an_order_is_found(peer: responses.RequestsMock, client: RestOrders) -> None:

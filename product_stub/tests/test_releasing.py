@@ -18,11 +18,10 @@ from product_stub.catalog.worker_jobs import ASKED, Expiry
 from product_stub.tests.conftest import Api, FakeOrders, counters, make_product
 from servicekit.http.client import HttpClient
 from servicekit.http.transport import NotConnected
+from servicekit.tests.peers import scripted_peer
 
 ID = "c1a2b3d4-e5f6-4890-abcd-ef1234567890"
 ORDERS = "http://orders.test/api/orders/"
-# What all adapters send through, so that the one of ours is caught as well.
-SENDING = "servicekit.http.transport.OnePeer.send"
 AFTER_S = 900.0
 FRESH, HELD, SOLD = (10, 0, 0), (7, 3, 0), (7, 0, 3)
 
@@ -291,7 +290,7 @@ def test_the_worker_runs_each_job_once(api: Api, orders: FakeOrders, settings: A
 
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=True, target=SENDING) as mock:
+    with scripted_peer() as mock:
         yield mock
 
 

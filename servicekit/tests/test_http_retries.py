@@ -14,16 +14,15 @@ from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, Unreada
 from servicekit.load.circuit_breaker import BreakerPolicy, State
 from servicekit.load.dependency import Dependency
 from servicekit.retry import RetryPolicy
+from servicekit.tests.peers import scripted_peer
 
-# What `responses` stands in for: our own way over plain HTTP.
-SENDING = "servicekit.http.transport.OnePeer.send"
 URL = "http://peer.test/api/things/"
 THREE = RetryPolicy(attempts=3, first_wait_s=0.1, max_wait_s=1.0, deadline_s=10.0)
 
 
 @pytest.fixture
 def peer() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=True, target=SENDING) as mock:
+    with scripted_peer() as mock:
         yield mock
 
 
