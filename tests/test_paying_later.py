@@ -1,5 +1,6 @@
 """An order that is paid later, through another door: who may settle it, and what a refund does to it."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -96,7 +97,7 @@ def test_other_money_than_was_asked_for_does_not_settle(stack: Stack, currency: 
     assert stack.payments.get(f"/api/payments/{order['id']}/").json["status"] == "REFUNDED"
 
 
-def test_an_order_service_that_is_away_charges_nobody(make_stack: Any) -> None:
+def test_an_order_service_that_is_away_charges_nobody(make_stack: Callable[..., Stack]) -> None:
     """503 with Retry-After; when it is back the same request pays."""
     stack = make_stack()
     order = an_unpaid_order(stack)
@@ -110,7 +111,7 @@ def test_an_order_service_that_is_away_charges_nobody(make_stack: Any) -> None:
     assert status_of(stack, order) == "PAID"
 
 
-def test_an_order_catches_up_by_itself(make_stack: Any) -> None:
+def test_an_order_catches_up_by_itself(make_stack: Callable[..., Stack]) -> None:
     """Charged while the order service was away: the money is recorded once, and the notice is repeated until heard."""
     stack = make_stack()
     order = an_unpaid_order(stack)
@@ -124,7 +125,7 @@ def test_an_order_catches_up_by_itself(make_stack: Any) -> None:
     assert stack.payments.get(f"/v1/payments?order_id={order['id']}").json["total"] == 1
 
 
-def test_a_full_refund_reaches_the_order_and_a_partial_one_shows(make_stack: Any) -> None:
+def test_a_full_refund_reaches_the_order_and_a_partial_one_shows(make_stack: Callable[..., Stack]) -> None:
     """Partial: PAID with PARTIALLY_REFUNDED. The rest: REFUNDED once the notice is heard, and the stock is back."""
     stack = make_stack()
     stack.start_worker("payment_service")

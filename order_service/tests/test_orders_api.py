@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from order_service.orders import composition, saga
 from order_service.orders.models import Order
@@ -298,7 +299,7 @@ def test_a_cursor_walks_on_while_orders_arrive(api: Client) -> None:
     assert seen == numbers
 
 
-def test_a_page_behind_a_cursor_counts_nothing(api: Client, django_assert_num_queries: Any) -> None:
+def test_a_page_behind_a_cursor_counts_nothing(api: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     """The orders and their lines, not how many there are in all; an empty cursor begins the walk."""
     for _ in range(3):
         post(api, ALICE)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from payment_service.payments import states
@@ -428,7 +429,7 @@ def test_a_cursor_walks_on_while_payments_arrive(client: APIClient, many: list[P
 
 
 def test_a_page_behind_a_cursor_is_one_query(
-    client: APIClient, many: list[Payment], django_assert_num_queries: Any
+    client: APIClient, many: list[Payment], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """It counts nothing."""
     cursor = listed(client, status="SUCCESS", per_page=9)["next_cursor"]

@@ -17,6 +17,7 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 
 import nightly
 from payment_service.payments.importing import run as running
@@ -52,7 +53,7 @@ def test_a_longer_file_brings_only_what_is_new(run: Importer) -> None:
 
 
 @pytest.mark.django_db
-def test_what_has_become_of_a_payment_since_stays(run: Importer, client: Any) -> None:
+def test_what_has_become_of_a_payment_since_stays(run: Importer, client: APIClient) -> None:
     """The file's older word does not undo a refund, and is no failure."""
     run([row()])
     client.post("/v1/payments/7/refund", {}, content_type="application/json")

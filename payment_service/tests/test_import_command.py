@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
 from django.db import IntegrityError, connection
+from rest_framework.test import APIClient
 from rich.console import Console
 
 import start
@@ -311,7 +312,7 @@ def test_the_first_start_loads_the_sample(database: databases.Database) -> None:
         assert database.rows("SELECT count(*), max(number) FROM payments_payment") == [(150, 150)]
 
 
-def test_nothing_of_this_touches_other_payments(run: Importer, client: Any) -> None:
+def test_nothing_of_this_touches_other_payments(run: Importer, client: APIClient) -> None:
     """A payment that lives here stays as it is."""
     client.post("/api/payments/", {"order_id": 342, "amount": 561}, content_type="application/json")
     before = Payment.objects.values().get()

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -123,7 +124,7 @@ def test_what_is_under_way_is_no_violation_until_it_is_late(healthy: None) -> No
     assert check().broken == {("no_payment_is_left_unfinished", f"payment {late.uid} (order 11)")}
 
 
-def test_an_import_is_healthy(healthy: None, tmp_path: Any) -> None:
+def test_an_import_is_healthy(healthy: None, tmp_path: Path) -> None:
     """Payments of another system, a refunded one too, with the one event that tells of both."""
     header = "payment_id,order_id,amount,method,status,reference,created_at,refunded\n"
     rows = [

@@ -278,7 +278,9 @@ def test_a_late_confirmation_of_what_expired_is_refused(
     assert counters(product) == FRESH
 
 
-def test_the_worker_runs_each_job_once(api: Api, orders: FakeOrders, settings: Any, capsys: Any) -> None:
+def test_the_worker_runs_each_job_once(
+    api: Api, orders: FakeOrders, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`worker --once` lets go of what is due."""
     settings.RESERVATION_EXPIRES_AFTER_S = 1e-6
     product = make_product(10)

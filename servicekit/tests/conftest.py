@@ -1,6 +1,6 @@
 import io
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import structlog
@@ -16,6 +16,8 @@ _ONLY_ON = {
     "test_on_postgresql.py": ("postgresql",),
 }
 collect_ignore = [name for name, vendors in _ONLY_ON.items() if connection.vendor not in vendors]
+
+LogLines: TypeAlias = Callable[[], list[Any]]
 
 
 class Api:
@@ -42,7 +44,7 @@ def api() -> Api:
 
 
 @pytest.fixture
-def log_lines() -> Iterator[Callable[[], list[Any]]]:
+def log_lines() -> Iterator[LogLines]:
     """A function that returns everything logged so far, as the parsed lines that would stand on standard output."""
     output = io.BytesIO()
     structlog.contextvars.clear_contextvars()

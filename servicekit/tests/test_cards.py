@@ -3,13 +3,13 @@
 import json
 import uuid
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 
 from servicekit import cards
 from servicekit.events.models import Event
 from servicekit.idempotency.models import IdempotencyKey
+from servicekit.tests.conftest import Api, LogLines
 
 CARDS = [
     "4242424242424242",
@@ -122,7 +122,7 @@ def test_the_worst_text_that_fits_a_field_takes_no_time() -> None:
 @pytest.mark.parametrize("path", ["/things", "/at-once"])
 @pytest.mark.parametrize("text", CARDS)
 def test_a_card_number_is_refused_before_anything_is_kept_or_logged(
-    api: Any, log_lines: Any, path: str, text: str
+    api: Api, log_lines: LogLines, path: str, text: str
 ) -> None:
     """400 that names the field and does not repeat it; the key is free, and no line has the digits."""
     body = json.dumps({"name": "x", "note": text})
@@ -132,7 +132,7 @@ def test_a_card_number_is_refused_before_anything_is_kept_or_logged(
     assert text not in str(log_lines())
 
 
-def test_what_an_error_repeats_has_no_card_number_in_it(api: Any) -> None:
+def test_what_an_error_repeats_has_no_card_number_in_it(api: Api) -> None:
     """Neither a wrong value nor the name of a parameter."""
     answer = api.post("/fields", '{"name": "x", "shade": "4242 4242 4242 4242"}')
     assert answer.json()["fields"] == {"shade": ['"*******************" is not a valid choice.']}
@@ -141,7 +141,7 @@ def test_what_an_error_repeats_has_no_card_number_in_it(api: Any) -> None:
     }
 
 
-def test_a_card_number_in_a_path_is_not_logged(api: Any, log_lines: Any) -> None:
+def test_a_card_number_in_a_path_is_not_logged(api: Api, log_lines: LogLines) -> None:
     """Whether there is such a path or not, nor one in a query; another id is."""
     api.get("/nothing/4242424242424242?card=4242424242424242")
     api.get("/list?name=4242424242424242")

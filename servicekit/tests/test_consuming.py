@@ -13,6 +13,7 @@ from servicekit.inbox.consumer import Consumer
 from servicekit.inbox.messages import Message
 from servicekit.inbox.models import Consumed, Parked
 from servicekit.inbox.receive import Subscription
+from servicekit.tests.conftest import LogLines
 from servicekit.tests.deliveries import TOPIC, FakeClient, FakeMessage, message
 
 pytestmark = pytest.mark.django_db
@@ -175,7 +176,7 @@ def test_closing_commits_what_was_taken() -> None:
     assert bench.client.is_closed
 
 
-def test_an_error_of_the_broker_is_said_and_a_fatal_one_ends_the_process(log_lines: Any) -> None:
+def test_an_error_of_the_broker_is_said_and_a_fatal_one_ends_the_process(log_lines: LogLines) -> None:
     """An unknown topic may be made later; a fatal error needs a new client."""
     bench = Bench()
     bench.client.waiting.append(FakeMessage(None, KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))

@@ -1,13 +1,13 @@
 """What is dead can be seen, replayed in order, and given up."""
 
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from servicekit.events import outbox
 from servicekit.events.models import DeadLetter, Event
+from servicekit.tests.conftest import Api
 from servicekit.tests.publishing import TOO_LARGE, FakeBroker, RelayAt, append
 
 pytestmark = pytest.mark.django_db
@@ -100,7 +100,7 @@ def test_only_a_position_is_taken(given: str) -> None:
         dead_letters(f"--replay={given}")
 
 
-def test_metrics_tell_them_apart(broker: FakeBroker, api: Any) -> None:
+def test_metrics_tell_them_apart(broker: FakeBroker, api: Api) -> None:
     """A dead event does not hide how far publishing is behind."""
     append("fourth.1", subject="o-4")
     lines = api.get("/metrics").content.decode().splitlines()

@@ -11,6 +11,7 @@ from django.test import override_settings
 from rest_framework import exceptions as drf
 
 from servicekit import errors
+from servicekit.tests.conftest import Api, LogLines
 from servicekit.web import error_responses
 
 
@@ -98,7 +99,7 @@ def test_a_validation_error_of_no_field_keeps_its_sentence_and_code(detail: Any)
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("path", ["/raise/crash", "/plain-crash"])
-def test_a_crash_is_a_500_without_internals(api: Any, log_lines: Any, path: str, debug: bool) -> None:
+def test_a_crash_is_a_500_without_internals(api: Api, log_lines: LogLines, path: str, debug: bool) -> None:
     """Inside DRF and outside of it, with DEBUG on too; the traceback is in the log."""
     with override_settings(DEBUG=debug):
         answer = api.get(path)
@@ -121,7 +122,7 @@ def test_a_crash_is_a_500_without_internals(api: Any, log_lines: Any, path: str,
     ],
 )
 def test_a_view_may_raise_what_it_means(
-    api: Any, name: str, status: int, retry_after: str | None, body: dict[str, Any]
+    api: Api, name: str, status: int, retry_after: str | None, body: dict[str, Any]
 ) -> None:
     """Status, body and Retry-After arrive at the client."""
     answer = api.get(f"/raise/{name}")
@@ -131,7 +132,7 @@ def test_a_view_may_raise_what_it_means(
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_an_unknown_route_is_answered_in_json(api: Any, method: str, debug: bool) -> None:
+def test_an_unknown_route_is_answered_in_json(api: Api, method: str, debug: bool) -> None:
     """404 for every method, where Django would show its own page of routes with DEBUG on."""
     with override_settings(DEBUG=debug):
         answer = api.request(method, "/nothing/here")
@@ -139,7 +140,7 @@ def test_an_unknown_route_is_answered_in_json(api: Any, method: str, debug: bool
     assert json.loads(answer.content) == {"error": "Not found", "code": "not_found"}
 
 
-def test_a_method_that_is_not_there_names_those_that_are(api: Any) -> None:
+def test_a_method_that_is_not_there_names_those_that_are(api: Api) -> None:
     """405 with `Allow`."""
     answer = api.request("DELETE", "/echo")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")

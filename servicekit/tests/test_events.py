@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from servicekit.events import outbox, store
 from servicekit.events.models import Event
+from servicekit.tests.conftest import LogLines
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def test_a_trail_is_one_aggregates_events_in_order() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_event_goes_with_its_transaction(log_lines: Any) -> None:
+def test_an_event_goes_with_its_transaction(log_lines: LogLines) -> None:
     """A change that is rolled back leaves neither an event nor a line in the log."""
     with transaction.atomic():
         append()
@@ -48,7 +49,7 @@ def test_an_event_goes_with_its_transaction(log_lines: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_event_is_logged_once_it_is_true(log_lines: Any) -> None:
+def test_an_event_is_logged_once_it_is_true(log_lines: LogLines) -> None:
     """After the commit, with the ids and nothing of what it is about."""
     with transaction.atomic():
         append(amount=Decimal("1.50"))

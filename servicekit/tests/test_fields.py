@@ -9,10 +9,11 @@ from django.test import override_settings
 from rest_framework.exceptions import ValidationError
 
 from servicekit.tests import urls
+from servicekit.tests.conftest import Api
 from servicekit.web.fields import StrictIntegerField
 
 
-def post(api: Any, field: str, value: str) -> Any:
+def post(api: Api, field: str, value: str) -> Any:
     given = f'"{field}": {value}' if field == "name" else f'"name": "x", "{field}": {value}'
     return api.post("/fields", "{" + given + "}")
 
@@ -33,7 +34,7 @@ def post(api: Any, field: str, value: str) -> Any:
         ("currency", '"eur"', '"EUR"'),
     ],
 )
-def test_what_the_contract_allows_is_taken(api: Any, field: str, value: str, accepted: str) -> None:
+def test_what_the_contract_allows_is_taken(api: Api, field: str, value: str, accepted: str) -> None:
     """Exact on the way in and out."""
     answer = post(api, field, value)
     assert answer.status_code == 200
@@ -81,7 +82,7 @@ def test_what_the_contract_allows_is_taken(api: Any, field: str, value: str, acc
         ("currency", "840"),
     ],
 )
-def test_anything_else_is_a_400_that_names_the_field(api: Any, field: str, value: str) -> None:
+def test_anything_else_is_a_400_that_names_the_field(api: Api, field: str, value: str) -> None:
     """Never a crash, and never a value that was quietly turned into another."""
     answer = post(api, field, value)
     assert answer.status_code == 400
@@ -93,7 +94,7 @@ UNSEEN = "\u200b \u200c \u200d \u2060 \ufeff \u00ad \u200e \u202e \u2028 \x01 \x
 
 
 @pytest.mark.parametrize("text", [*UNSEEN.split(" "), UNSEEN[:5], " \u200b ", "\t\u00a0\ufeff\n"])
-def test_a_text_of_which_nothing_is_to_be_seen_is_blank(api: Any, text: str) -> None:
+def test_a_text_of_which_nothing_is_to_be_seen_is_blank(api: Api, text: str) -> None:
     """Refused where there must be one, and none where there may be none."""
     answer = post(api, "name", json.dumps(text))
     assert (answer.status_code, answer.json()["fields"]) == (400, {"name": ["This field may not be blank."]})
@@ -102,20 +103,20 @@ def test_a_text_of_which_nothing_is_to_be_seen_is_blank(api: Any, text: str) -> 
 
 
 @pytest.mark.parametrize("text", ["\u200ba", "\u0645\u200c", "\u2764\ufe0f", "\u65e5", "."])
-def test_a_text_with_something_to_be_seen_is_taken_as_it_is(api: Any, text: str) -> None:
+def test_a_text_with_something_to_be_seen_is_taken_as_it_is(api: Api, text: str) -> None:
     """What joins letters, and what says how one is drawn, belong to it."""
     assert post(api, "name", json.dumps(text)).json() == {"name": text}
 
 
 @pytest.mark.parametrize("body", ["[]", "1", '"x"', "null", "true", "[{}]"])
-def test_a_body_that_is_no_object_is_refused(api: Any, body: str) -> None:
+def test_a_body_that_is_no_object_is_refused(api: Api, body: str) -> None:
     """400, whatever JSON it is."""
     answer = api.post("/fields", body)
     assert answer.status_code == 400
     assert set(answer.json()) >= {"error", "code"}
 
 
-def test_unknown_fields_are_ignored(api: Any) -> None:
+def test_unknown_fields_are_ignored(api: Api) -> None:
     """A client may send more than this version knows."""
     answer = api.post("/fields", json.dumps({"name": "x", "colour": "red"}))
     assert (answer.status_code, answer.json()) == (200, {"name": "x"})
@@ -133,7 +134,7 @@ def test_an_integer_is_held_against_more_than_its_bounds_where_there_is_more() -
             field.run_validation(wrong)
 
 
-def test_a_list_is_measured_before_its_elements_are_looked_at(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_is_measured_before_its_elements_are_looked_at(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence, and not an element was touched; the longest list is."""
     looked_at: list[Any] = []
     monkeypatch.setattr(urls.PartIn, "run_validation", lambda _self, data: looked_at.append(data) or {})
@@ -148,7 +149,7 @@ def test_a_list_is_measured_before_its_elements_are_looked_at(api: Any, monkeypa
 
 @pytest.mark.parametrize("field", ["parts", "nobodys"])
 @pytest.mark.parametrize("value", ["1e5", "{}", '"a"', '{"count": 1}'])
-def test_a_field_with_more_values_than_are_read_is_named(api: Any, field: str, value: str) -> None:
+def test_a_field_with_more_values_than_are_read_is_named(api: Api, field: str, value: str) -> None:
     """400, for a field that nobody knows too, and before anything is built of it."""
     body = f'{{"name": "x", "{field}": [{", ".join([value] * 4_000)}]}}'
     with override_settings(MAX_BODY_BYTES=100_000):
@@ -163,7 +164,7 @@ def test_a_field_with_more_values_than_are_read_is_named(api: Any, field: str, v
     )
 
 
-def test_at_most_twenty_errors_are_listed(api: Any) -> None:
+def test_at_most_twenty_errors_are_listed(api: Api) -> None:
     """The first of them."""
     answer = api.post("/fields", json.dumps({"name": "x", "parts": [{}] * 50}))
     assert list(answer.json()["fields"]) == [f"parts.{n}.count" for n in range(20)]
@@ -171,7 +172,7 @@ def test_at_most_twenty_errors_are_listed(api: Any) -> None:
     assert list(many.json()["fields"]) == [f"x{n}" for n in range(20)]
 
 
-def test_what_a_client_sent_is_not_repeated_at_length(api: Any) -> None:
+def test_what_a_client_sent_is_not_repeated_at_length(api: Api) -> None:
     """Neither a value, a parameter's name, a method nor a type of body."""
     long = "y" * 700
     answers = [
@@ -188,7 +189,7 @@ def test_what_a_client_sent_is_not_repeated_at_length(api: Any) -> None:
     "moment",
     ["\uff12\uff10\uff12\uff15-01-01T00:00:00Z", "2025-01-01T0\u0663:00:00Z", "2025-01-01T00:00:00\u2212\u0661"],
 )
-def test_a_moment_has_the_digits_of_ascii(api: Any, moment: str) -> None:
+def test_a_moment_has_the_digits_of_ascii(api: Api, moment: str) -> None:
     """400, where the same in ASCII is taken."""
     assert api.get("/list?since=2025-01-01T03:00:00Z").json() == {"since": "2025-01-01T03:00:00Z"}
     answer = api.get("/list", query={"since": moment})

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection
+from pytest_django import DjangoAssertNumQueries
 
 from servicekit.load.limiter import ConcurrencyLimiter
 from servicekit.storage import damage, readiness
 from servicekit.storage.models import Heartbeat
+from servicekit.tests.conftest import Api
 from servicekit.web import health
 from servicekit.web.admission import AdmissionMiddleware
 
@@ -40,7 +42,7 @@ def fails_to_write(execute: Any, sql: str, *rest: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/"])
-def test_a_healthy_service_says_so(api: Any, path: str) -> None:
+def test_a_healthy_service_says_so(api: Api, path: str) -> None:
     """200 with the service, its version and the database's state."""
     answer = api.get(path)
     assert answer.status_code == 200
@@ -53,7 +55,7 @@ def test_a_healthy_service_says_so(api: Any, path: str) -> None:
     }
 
 
-def test_without_its_database_it_is_unavailable_but_alive(api: Any) -> None:
+def test_without_its_database_it_is_unavailable_but_alive(api: Api) -> None:
     """503 with Retry-After; the process itself still answers."""
 
     def refuse(*_: Any) -> Any:
@@ -69,7 +71,7 @@ def test_without_its_database_it_is_unavailable_but_alive(api: Any) -> None:
 
 @pytest.mark.parametrize(("seconds", "status"), [(29.0, 200), (30.0, 503)])
 def test_full_of_requests_that_do_not_move_it_does_not_live(
-    api: Any, monkeypatch: pytest.MonkeyPatch, seconds: float, status: int
+    api: Api, monkeypatch: pytest.MonkeyPatch, seconds: float, status: int
 ) -> None:
     """503 after half a minute, longer than any request takes; whoever watches it starts it anew."""
     assert api.get("/health/live").status_code == 200
@@ -83,7 +85,7 @@ def test_full_of_requests_that_do_not_move_it_does_not_live(
     assert api.get("/health/live").json() == {"status": "ok"}
 
 
-def test_where_only_reading_works_it_is_not_ready(api: Any) -> None:
+def test_where_only_reading_works_it_is_not_ready(api: Api) -> None:
     """503, and which check it is; as soon as a write works again it says so."""
     with connection.execute_wrapper(fails_to_write):
         health = api.get("/health")
@@ -91,7 +93,9 @@ def test_where_only_reading_works_it_is_not_ready(api: Any) -> None:
     assert (api.get("/health").status_code, Heartbeat.objects.count()) == (200, 1)
 
 
-def test_asked_often_it_writes_once_a_second(api: Any, clock: Clock, django_assert_num_queries: Any) -> None:
+def test_asked_often_it_writes_once_a_second(
+    api: Api, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     """A health check must not become a load: in between it tells what it found last."""
     api.get("/health")
     with django_assert_num_queries(0):
@@ -117,7 +121,7 @@ def test_while_one_looks_the_others_are_told_what_is_known(clock: Clock) -> None
     assert set(looked) == {"ok"}
 
 
-def test_a_damaged_database_is_not_ready_until_the_process_starts_again(api: Any) -> None:
+def test_a_damaged_database_is_not_ready_until_the_process_starts_again(api: Api) -> None:
     """The page that is broken need not be one that the check comes across."""
     damage.note(DatabaseError("database disk image is malformed"))
     health = api.get("/health")
@@ -125,13 +129,13 @@ def test_a_damaged_database_is_not_ready_until_the_process_starts_again(api: Any
 
 
 @pytest.mark.parametrize("harmless", [DatabaseError("no row"), OperationalError("malformed"), ValueError("malformed")])
-def test_another_error_is_no_damage(api: Any, harmless: Exception) -> None:
+def test_another_error_is_no_damage(api: Api, harmless: Exception) -> None:
     """Only what SQLite itself says of its file."""
     damage.note(harmless)
     assert api.get("/health").status_code == 200
 
 
-def test_the_openapi_document_is_served(api: Any) -> None:
+def test_the_openapi_document_is_served(api: Api) -> None:
     """As JSON, in version 3, with the routes in it."""
     answer = api.get("/openapi.json")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
@@ -140,7 +144,7 @@ def test_the_openapi_document_is_served(api: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/", "/redoc", "/redoc/"])
-def test_the_documentation_needs_no_network(api: Any, path: str) -> None:
+def test_the_documentation_needs_no_network(api: Api, path: str) -> None:
     """Every script and style of the pages comes from the service itself, and is there."""
     page = api.get(path)
     assert page.status_code == 200

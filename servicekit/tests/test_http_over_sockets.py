@@ -15,6 +15,7 @@ from servicekit.http import transport
 from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, once
 from servicekit.http.transport import AnswerTooLarge, EndlessAnswer, OnePeer
 from servicekit.retry import RetryPolicy
+from servicekit.tests.conftest import LogLines
 
 # What a test may take at most where the client must give up after a fraction of it.
 PATIENCE_S = 5.0
@@ -212,7 +213,7 @@ def test_a_peer_that_hangs_is_given_up_after_the_read_timeout(peer: Peer) -> Non
     assert len(peer.seen) == 1
 
 
-def test_a_peer_that_answers_a_byte_at_a_time_is_given_up_as_soon(peer: Peer, log_lines: Any) -> None:
+def test_a_peer_that_answers_a_byte_at_a_time_is_given_up_as_soon(peer: Peer, log_lines: LogLines) -> None:
     """The time-out is for the whole answer: one that always comes, and never ends, does not hold its caller."""
     peer.script = ["drip"]
     started = time.monotonic()
@@ -224,7 +225,7 @@ def test_a_peer_that_answers_a_byte_at_a_time_is_given_up_as_soon(peer: Peer, lo
     assert line["reason"] == "the answer does not end"
 
 
-def test_what_is_not_http_stands_in_the_log_with_its_address(peer: Peer, log_lines: Any) -> None:
+def test_what_is_not_http_stands_in_the_log_with_its_address(peer: Peer, log_lines: LogLines) -> None:
     """Some other service lives there."""
     peer.script = [b"SSH-2.0-OpenSSH_9.6\r\n"]
     with pytest.raises(NoAnswer):

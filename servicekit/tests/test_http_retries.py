@@ -14,6 +14,7 @@ from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, Unreada
 from servicekit.load.circuit_breaker import BreakerPolicy, State
 from servicekit.load.dependency import Dependency
 from servicekit.retry import RetryPolicy
+from servicekit.tests.conftest import LogLines
 from servicekit.tests.peers import scripted_peer
 
 URL = "http://peer.test/api/things/"
@@ -153,7 +154,7 @@ def test_once_is_once(peer: responses.RequestsMock, client: HttpClient, waits: l
     ],
 )
 def test_an_answer_that_cannot_be_read_is_no_answer(
-    peer: responses.RequestsMock, client: HttpClient, answer: dict[str, Any], log_lines: Any
+    peer: responses.RequestsMock, client: HttpClient, answer: dict[str, Any], log_lines: LogLines
 ) -> None:
     """No JSON, too much, or a key twice: not known what was done. Asked once, told with the address."""
     peer.post(URL, auto_calculate_content_length=False, **answer)
@@ -205,7 +206,7 @@ def test_the_request_id_and_key_are_passed_on(peer: responses.RequestsMock, clie
         assert call.request.headers["Content-Type"] == "application/json"
 
 
-def test_each_retry_is_a_line_in_the_log(peer: responses.RequestsMock, client: HttpClient, log_lines: Any) -> None:
+def test_each_retry_is_a_line_in_the_log(peer: responses.RequestsMock, client: HttpClient, log_lines: LogLines) -> None:
     """Which attempt failed and why, without the body."""
     peer.post(URL, status=500)
     peer.post(URL, body=reset())

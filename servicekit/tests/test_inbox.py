@@ -3,7 +3,6 @@
 import io
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,6 +17,7 @@ from servicekit.inbox.messages import Message
 from servicekit.inbox.models import Consumed, Parked
 from servicekit.inbox.purge import purge_once
 from servicekit.inbox.receive import Subscription, receive, replay_once
+from servicekit.tests.conftest import LogLines
 from servicekit.tests.deliveries import message
 
 pytestmark = pytest.mark.django_db
@@ -213,7 +213,7 @@ def test_old_notes_are_forgotten(subscription: Subscription) -> None:
     assert [receive(each, subscription) for each in (young,)] == ["duplicate"]
 
 
-def test_refusals_are_logged_without_what_is_in_them(subscription: Subscription, log_lines: Any) -> None:
+def test_refusals_are_logged_without_what_is_in_them(subscription: Subscription, log_lines: LogLines) -> None:
     """Where it came from and why; the payload stays in the table."""
     receive(message(4, value=b'["secret"]'), subscription)
     line = next(line for line in log_lines() if line["event"] == "event.parked")

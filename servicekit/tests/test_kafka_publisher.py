@@ -17,6 +17,7 @@ from servicekit.events.publishers.base import LogPublisher, Outcome, publisher
 from servicekit.events.publishers.kafka import KafkaPublisher
 from servicekit.events.relay import Relay
 from servicekit.settings.kafka import KafkaSettings
+from servicekit.tests.conftest import Api
 from servicekit.tests.kafka import WITHIN_S, mock_cluster, read
 from servicekit.tests.publishing import append
 
@@ -159,7 +160,7 @@ def test_a_payload_that_cannot_be_read_is_buried(servers: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_trace_leads_on_into_kafka(servers: str, api: Any) -> None:
+def test_a_trace_leads_on_into_kafka(servers: str, api: Api) -> None:
     """Of the request that caused the event."""
     api.get("/echo", traceparent=TRACE)
     append("order.moved")

@@ -14,6 +14,7 @@ from servicekit.db.clock import seconds_from_now
 from servicekit.events import metrics, relay, store
 from servicekit.events.models import Event, Tally
 from servicekit.events.publishers.base import LogPublisher
+from servicekit.tests.conftest import Api, LogLines
 from servicekit.tests.scraping import Samples, scrape_samples
 
 pytestmark = pytest.mark.django_db
@@ -36,12 +37,12 @@ def make_old(*, seconds: float = metrics.SETTLED_AFTER_S + 1) -> None:
 
 
 @pytest.fixture
-def scrape(api: Any) -> Callable[[], Samples]:
+def scrape(api: Api) -> Callable[[], Samples]:
     return partial(scrape_samples, api.get)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
-def test_it_is_prometheus_text(api: Any, path: str) -> None:
+def test_it_is_prometheus_text(api: Api, path: str) -> None:
     """In the version of the format that every scraper reads."""
     answer = api.get(path)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
@@ -49,17 +50,17 @@ def test_it_is_prometheus_text(api: Any, path: str) -> None:
     assert b"_created" not in answer.content
 
 
-def test_it_can_only_be_read(api: Any) -> None:
+def test_it_can_only_be_read(api: Api) -> None:
     """405 in JSON like everywhere."""
     assert api.post("/metrics", b"{}").json() == {"error": 'Method "POST" not allowed.', "code": "method_not_allowed"}
 
 
-def test_it_is_no_part_of_the_api(api: Any) -> None:
+def test_it_is_no_part_of_the_api(api: Api) -> None:
     """Not in the OpenAPI document: it is for machines of another kind."""
     assert not [path for path in api.get("/openapi.json").json()["paths"] if "metrics" in path]
 
 
-def test_a_request_is_counted_by_its_pattern(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_a_request_is_counted_by_its_pattern(api: Api, scrape: Callable[[], Samples]) -> None:
     """With method and status; never by its path, of which there are any number."""
     series = (REQUESTS, "GET", "/raise/<str:name>", "409")
     before = scrape().get(series, 0)
@@ -70,7 +71,7 @@ def test_a_request_is_counted_by_its_pattern(api: Any, scrape: Callable[[], Samp
     assert not [labels for labels in after if "conflict" in "".join(labels)]
 
 
-def test_both_forms_of_a_path_are_one_route(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_both_forms_of_a_path_are_one_route(api: Api, scrape: Callable[[], Samples]) -> None:
     """The optional slash is part of the pattern."""
     series = (REQUESTS, "POST", "/echo/", "201")
     before = scrape().get(series, 0)
@@ -79,7 +80,7 @@ def test_both_forms_of_a_path_are_one_route(api: Any, scrape: Callable[[], Sampl
     assert scrape()[series] - before == 2
 
 
-def test_unknown_routes_are_one(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_unknown_routes_are_one(api: Api, scrape: Callable[[], Samples]) -> None:
     """Whoever tries a million paths makes one series."""
     series = (REQUESTS, "GET", "unknown", "404")
     before = scrape().get(series, 0)
@@ -90,13 +91,13 @@ def test_unknown_routes_are_one(api: Any, scrape: Callable[[], Samples]) -> None
     assert not [labels for labels in after if "scan" in "".join(labels)]
 
 
-def test_a_made_up_method_is_not_in_the_log(api: Any, log_lines: Any) -> None:
+def test_a_made_up_method_is_not_in_the_log(api: Api, log_lines: LogLines) -> None:
     """A client may write anything there, a card number too."""
     api.request("4242424242424242", "/echo")
     assert [line["method"] for line in log_lines()] == ["other"]
 
 
-def test_made_up_methods_are_one(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_made_up_methods_are_one(api: Api, scrape: Callable[[], Samples]) -> None:
     """They have one label for all of them."""
     series = (REQUESTS, "other", "/echo/", "405")
     before = scrape().get(series, 0)
@@ -105,7 +106,7 @@ def test_made_up_methods_are_one(api: Any, scrape: Callable[[], Samples]) -> Non
     assert scrape()[series] - before == 2
 
 
-def test_refused_and_crashed_requests_are_counted(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_refused_and_crashed_requests_are_counted(api: Api, scrape: Callable[[], Samples]) -> None:
     """A limit is hit before there is a route; a crash still has its own."""
     refused, crashed = (REQUESTS, "POST", "unknown", "413"), (REQUESTS, "GET", "/plain-crash", "500")
     before = scrape()
@@ -115,7 +116,7 @@ def test_refused_and_crashed_requests_are_counted(api: Any, scrape: Callable[[],
     assert [after[series] - before.get(series, 0) for series in (refused, crashed)] == [1, 1]
 
 
-def test_latency_is_in_the_buckets(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_latency_is_in_the_buckets(api: Api, scrape: Callable[[], Samples]) -> None:
     """Each request is in the sum, and in every bucket that is large enough."""
     series = ("http_request_duration_seconds_bucket", "+Inf", "GET", "/raise/<str:name>", "503")
     before = scrape().get(series, 0)
@@ -125,7 +126,7 @@ def test_latency_is_in_the_buckets(api: Any, scrape: Callable[[], Samples]) -> N
     assert after["http_request_duration_seconds_sum", "GET", "/raise/<str:name>", "503"] > 0
 
 
-def test_without_the_database_the_rest_is_still_told(api: Any, scrape: Callable[[], Samples]) -> None:
+def test_without_the_database_the_rest_is_still_told(api: Api, scrape: Callable[[], Samples]) -> None:
     """200 with what the process knows; a gauge says what is missing, and nothing that is read is shown as 0."""
 
     def refuse(*_: Any) -> Any:

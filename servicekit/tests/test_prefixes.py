@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import Any
 
 import pytest
 from django.urls import get_script_prefix
@@ -10,6 +9,7 @@ from django.urls import get_script_prefix
 from servicekit.events.models import Event
 from servicekit.runtime.wsgi import Handler
 from servicekit.settings import base
+from servicekit.tests.conftest import Api, LogLines
 from servicekit.tests.test_serving import Sent
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_the_admin_sends_whoever_is_not_known_to_its_login(way: dict[str, str]) 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", WAYS)
-def test_who_watches_is_neither_held_up_nor_logged(way: dict[str, str], log_lines: Any) -> None:
+def test_who_watches_is_neither_held_up_nor_logged(way: dict[str, str], log_lines: LogLines) -> None:
     """Also under a host that is none of ours."""
     for path in ("/health", "/health/live", "/metrics"):
         assert Sent(Handler(), path, HTTP_HOST="10.1.2.3:8000", **way).status == "200 OK"
@@ -71,7 +71,7 @@ def test_a_prefix_is_its_requests_alone() -> None:
         assert "/shop" not in Sent(handler, "/docs").body.decode()
 
 
-def test_a_key_is_the_same_below_each_prefix(api: Any) -> None:
+def test_a_key_is_the_same_below_each_prefix(api: Api) -> None:
     """One that was used through a proxy runs nothing again past it."""
     first, repeat = (
         api.request(
@@ -104,7 +104,7 @@ def test_a_key_is_the_same_below_each_prefix(api: Any) -> None:
         *("http://evil.example/", "/a,/b", "/a, /b", "/" + "x" * 255, "/x" * 17),
     ],
 )
-def test_a_prefix_that_is_none_is_refused(api: Any, prefix: str) -> None:
+def test_a_prefix_that_is_none_is_refused(api: Api, prefix: str) -> None:
     """400, before any link is made of it."""
     answer = api.get("/docs", **{"X-Forwarded-Prefix": prefix})
     assert answer.status_code == 400
@@ -112,7 +112,7 @@ def test_a_prefix_that_is_none_is_refused(api: Any, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/"])
-def test_no_prefix_is_none(api: Any, prefix: str) -> None:
+def test_no_prefix_is_none(api: Api, prefix: str) -> None:
     assert api.get("/echo", **{"X-Forwarded-Prefix": prefix}).status_code == 200
 
 

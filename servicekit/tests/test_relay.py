@@ -7,6 +7,7 @@ import pytest
 import structlog
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
+from pytest_django import DjangoAssertNumQueries
 
 from servicekit import exactjson
 from servicekit.db.clock import seconds_from_now
@@ -15,6 +16,7 @@ from servicekit.events.lease import LEASE_S, Lease, LeaseLost
 from servicekit.events.models import DeadLetter, Event, RelayLease
 from servicekit.events.publishers.base import LogPublisher
 from servicekit.events.relay import Relay
+from servicekit.tests.conftest import LogLines
 from servicekit.tests.publishing import NO_TOPIC, TOO_LARGE, FakeBroker, RelayAt, append
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +106,9 @@ def test_a_time_is_read_to_the_microsecond(moment: str) -> None:
     assert [event.created_at for event in outbox.read(after=outbox.BEFORE_ALL, limit=10)] == [moment]
 
 
-def test_nothing_to_publish_writes_nothing(broker: FakeBroker, django_assert_num_queries: Any) -> None:
+def test_nothing_to_publish_writes_nothing(
+    broker: FakeBroker, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     """A worker that idles asks two questions a round and takes no lock."""
     with django_assert_num_queries(2):
         assert RelayAt(broker).run_once() == 0
@@ -124,7 +128,7 @@ def test_what_was_not_acknowledged_is_sent_again(broker: FakeBroker) -> None:
     assert DeadLetter.objects.count() == 0
 
 
-def test_it_waits_longer_each_time_and_says_so(broker: FakeBroker, log_lines: Any) -> None:
+def test_it_waits_longer_each_time_and_says_so(broker: FakeBroker, log_lines: LogLines) -> None:
     """Up to a limit; what may pass is never dead, however often it was tried."""
     append("event.1")
     broker.refuses = {"event.1": NO_TOPIC}
@@ -164,7 +168,7 @@ def test_an_event_that_commits_late_is_not_skipped(broker: FakeBroker) -> None:
     assert broker.taken == ["event.2", "event.1"]
 
 
-def test_a_broker_that_does_not_answer_costs_little(broker: FakeBroker, log_lines: Any) -> None:
+def test_a_broker_that_does_not_answer_costs_little(broker: FakeBroker, log_lines: LogLines) -> None:
     """What is on its way stays there: it is neither sent again nor marked, and each round only looks."""
     appended = append_many(3)
     broker.answers = False
@@ -214,7 +218,7 @@ def test_the_lease_is_given_back_when_all_is_sent(broker: FakeBroker) -> None:
     assert RelayAt(broker).run_once() == 1
 
 
-def test_a_relay_that_lost_its_lease_marks_nothing(broker: FakeBroker, log_lines: Any) -> None:
+def test_a_relay_that_lost_its_lease_marks_nothing(broker: FakeBroker, log_lines: LogLines) -> None:
     """It was frozen between the broker's answer and its mark, and another one took over."""
     append_many(2)
 
@@ -254,7 +258,7 @@ def test_a_lease_is_taken_once_and_by_one() -> None:
     assert held.filter(held_until__lte=seconds_from_now(LEASE_S)).exists()
 
 
-def test_an_event_that_can_never_be_published_is_buried(broker: FakeBroker, log_lines: Any) -> None:
+def test_an_event_that_can_never_be_published_is_buried(broker: FakeBroker, log_lines: LogLines) -> None:
     """It alone: those that were refused along with it are sent one by one, and are fine."""
     for number in range(1, 6):
         append(f"event.{number}", subject=f"o-{number}")
@@ -296,7 +300,7 @@ def test_when_many_are_dead_the_others_are_still_found(broker: FakeBroker) -> No
     assert (broker.taken, DeadLetter.objects.count()) == (["good"], 7)
 
 
-def test_without_a_broker_events_go_to_the_log(log_lines: Any) -> None:
+def test_without_a_broker_events_go_to_the_log(log_lines: LogLines) -> None:
     """One line for what was published in a run: each event has its own from its commit."""
     append_many(2)
     assert Relay(LogPublisher()).run_once() == 2
@@ -304,7 +308,7 @@ def test_without_a_broker_events_go_to_the_log(log_lines: Any) -> None:
     assert line.items() >= {"event": "events.published", "count": 2}.items()
 
 
-def test_at_debug_each_published_event_has_its_line(log_lines: Any) -> None:
+def test_at_debug_each_published_event_has_its_line(log_lines: LogLines) -> None:
     """With its id, type, subject and sequence; its data stays in the table."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(10))
     append("order.paid", amount=50)

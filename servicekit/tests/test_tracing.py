@@ -1,7 +1,5 @@
 """A request's trace leads through: into the log, into its events, and on to the next service."""
 
-from typing import Any
-
 import pytest
 import responses
 
@@ -9,6 +7,7 @@ from servicekit.events import store
 from servicekit.events.models import Event
 from servicekit.http.client import HttpClient, once
 from servicekit.observability import tracing
+from servicekit.tests.conftest import Api, LogLines
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PEER = "https://peer.test/things/"
@@ -39,7 +38,7 @@ def what_is_passed_on() -> str | None:
 
 
 @pytest.mark.django_db
-def test_a_trace_is_kept_and_passed_on(api: Any, log_lines: Any) -> None:
+def test_a_trace_is_kept_and_passed_on(api: Api, log_lines: LogLines) -> None:
     """As it came."""
     api.get("/echo", traceparent=TRACE)
     assert append().traceparent == TRACE
@@ -49,7 +48,7 @@ def test_a_trace_is_kept_and_passed_on(api: Any, log_lines: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("given", UNSOUND)
-def test_what_is_no_trace_is_ignored(api: Any, log_lines: Any, given: str) -> None:
+def test_what_is_no_trace_is_ignored(api: Api, log_lines: LogLines, given: str) -> None:
     """Nothing that could break a header or a line is taken in."""
     assert api.get("/echo", traceparent=given).status_code == 200
     assert append().traceparent is None
@@ -58,7 +57,7 @@ def test_what_is_no_trace_is_ignored(api: Any, log_lines: Any, given: str) -> No
 
 
 @pytest.mark.django_db
-def test_one_requests_trace_does_not_leak_into_the_next(api: Any, log_lines: Any) -> None:
+def test_one_requests_trace_does_not_leak_into_the_next(api: Api, log_lines: LogLines) -> None:
     """A thread serves many."""
     api.get("/echo", traceparent=TRACE)
     api.get("/echo")

@@ -7,13 +7,13 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import OperationalError
 from prometheus_client import REGISTRY
 
 from servicekit.runtime import workers
+from servicekit.tests.conftest import LogLines
 
 # A worker's loop tidies its database connections.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,7 +58,7 @@ def test_it_rests_only_when_no_job_found_anything() -> None:
     assert stop.rests == [0.25]
 
 
-def test_a_job_that_fails_stops_neither_the_others_nor_the_next_round(log_lines: Any) -> None:
+def test_a_job_that_fails_stops_neither_the_others_nor_the_next_round(log_lines: LogLines) -> None:
     """The failure is logged with its traceback, and the loop goes on."""
     calls: list[str] = []
 
@@ -100,7 +100,7 @@ def test_a_job_that_keeps_failing_is_left_alone_for_longer_each_time() -> None:
     assert rounds == 100
 
 
-def test_a_row_that_fails_is_logged_counted_and_retried_later(log_lines: Any) -> None:
+def test_a_row_that_fails_is_logged_counted_and_retried_later(log_lines: LogLines) -> None:
     """With a reason that anybody may read; what it was about stays in the log."""
     reasons: list[str] = []
     before = REGISTRY.get_sample_value("worker_rows_failed_total", {"job": "a"}) or 0.0
@@ -116,7 +116,7 @@ def test_a_row_that_fails_is_logged_counted_and_retried_later(log_lines: Any) ->
     assert (line["event"], line["job"], line["row"]) == ("worker.row_failed", "a", "7")
 
 
-def test_a_row_that_cannot_be_retried_later_stops_no_other_unless_the_database_is_away(log_lines: Any) -> None:
+def test_a_row_that_cannot_be_retried_later_stops_no_other_unless_the_database_is_away(log_lines: LogLines) -> None:
     """Then it is not the row: the job fails, and is taken up again later."""
 
     def fails(*_: object) -> int:

@@ -41,12 +41,12 @@ def _writing(tree: ast.AST) -> Iterator[str]:
             yield function.name
 
 
-def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
+def _own(function: ast.AST) -> Iterator[ast.AST]:
     """What is in a function, but not in functions inside it."""
     for node in ast.iter_child_nodes(function):
         if not isinstance(node, ast.FunctionDef):
             yield node
-            yield from _own(node)  # type: ignore[arg-type]
+            yield from _own(node)
 
 
 def _is_write(node: ast.AST) -> bool:

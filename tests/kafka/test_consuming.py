@@ -1,7 +1,6 @@
 """Whatever happens to the broker under a running consumer, each event has its effect, and has it once."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.consuming import (
     publishing_stack,
     trail,
 )
+from tests.faults.result_log import ResultLog
 from tests.kafka.broker import Broker
 from tests.stack import Process, Stack, wait_until
 
@@ -41,7 +41,7 @@ def consumer(stack: Stack) -> Process:
 
 
 def test_a_broker_that_is_killed_under_a_consumer_costs_nothing_but_time(
-    stack: Stack, topics: Topics, broker: Broker, consumer: Process, result_log: Any
+    stack: Stack, topics: Topics, broker: Broker, consumer: Process, result_log: ResultLog
 ) -> None:
     """Some payments consumed, some published and not consumed, some made while it is away: all orders end PAID."""
     paid, unpaid = orders_in_between(stack)

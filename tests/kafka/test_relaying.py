@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from tests.client import Http
+from tests.faults.result_log import ResultLog
 from tests.kafka.broker import Broker, first_of_each
 from tests.stack import ROOT, Process, Service, Stack, wait_until
 
@@ -86,7 +86,7 @@ def check_arrived(broker: Broker, topic: str, orders: list[str]) -> int:
 
 
 def test_a_broker_that_is_down_holds_nobody_up(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: ResultLog
 ) -> None:
     """Payments go on while it is away; what has gathered is carried out in order when it is back, each event once."""
     topic = broker.topic()
@@ -110,7 +110,7 @@ def test_a_broker_that_is_down_holds_nobody_up(
 
 
 def test_a_relay_that_is_killed_before_its_mark_publishes_again(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: ResultLog
 ) -> None:
     """The broker has the events, the table does not know: they come twice, none is lost, and the order is kept."""
     topic = broker.topic()
@@ -141,7 +141,7 @@ def test_a_relay_that_is_killed_before_its_mark_publishes_again(
 
 
 def test_a_slow_broker_is_waited_for(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: ResultLog
 ) -> None:
     """It stands still for longer than a relay's run: nothing is sent twice, and nothing gets ahead."""
     topic = broker.topic()
@@ -166,7 +166,7 @@ def test_a_slow_broker_is_waited_for(
 
 
 def test_a_topic_that_is_missing_is_asked_for_loudly(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: ResultLog
 ) -> None:
     """It is no event's fault: nothing is buried, and all goes out once somebody has made it."""
     topic = broker.topic(exists=False)
@@ -188,7 +188,7 @@ def test_a_topic_that_is_missing_is_asked_for_loudly(
 
 
 def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: ResultLog
 ) -> None:
     """Those that were refused with it are fine; the next event of its order waits; replayed, both come in order."""
     topic = broker.topic(max_message_bytes=SMALL_TOPIC_BYTES)
@@ -216,7 +216,7 @@ def test_an_event_that_the_broker_refuses_is_buried_and_replayed(
 
 
 def test_two_relays_take_turns(
-    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: Any
+    ledger: Service, broker: Broker, start_relay: Callable[[str], Process], result_log: ResultLog
 ) -> None:
     """One works at a time, so that each event comes once; when one of them is killed, the other goes on."""
     topic = broker.topic()
