@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from rest_framework import request as drf
 
 from servicekit.fastpath import put
+from servicekit.web import messages
 from servicekit.web.fields import AlwaysTheFirst, ExactJSONParser, document_in
 from servicekit.web.views import View
 
@@ -31,7 +32,7 @@ def install() -> None:
     )
 
 
-class Request(drf.Request):
+class Request(messages.Request):
     """One whose body is exact JSON: read at once, without a choice among parsers."""
 
     _full_data: Any  # the body, once it is known

@@ -82,7 +82,7 @@ def idempotent(handler: View) -> View:
         claimed = _claim(_scope_of(request), key, _fingerprint(body))
         if isinstance(claimed, Response):
             return claimed
-        request.META[_CREATION_ID], request.META[_TAKEN_OVER] = claimed.id, claimed.is_taken_over
+        request.key_id, request.is_taken_over = claimed.id, claimed.is_taken_over
         try:
             response = handler(view, request, *args, **kwargs)
         except (APIException, errors.Invalid) as refusal:
@@ -124,7 +124,7 @@ def idempotent_at_once(prepare: Callable[[Request], Callable[[], Response] | Non
         @wraps(handler)
         def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
             key = _key_of(request)
-            request.META[_CREATION_ID] = uid = uuid.uuid4()
+            request.key_id = uid = uuid.uuid4()
             try:
                 write = prepare(request)
                 response = None if write is None else _at_once(write, uid, request, key)
@@ -152,29 +152,16 @@ def _at_once(write: Callable[[], Response], uid: uuid.UUID, request: Request, ke
 _UNREADABLE: Final = (ParseError, UnsupportedMediaType)
 # The long way says what is the matter: whose key it is, or what is wrong with the request.
 _TAKEN_OR_REFUSED: Final = (IntegrityError, APIException, errors.ServiceError)
-_CREATION_ID: Final = "servicekit.creation_id"
-_TAKEN_OVER: Final = "servicekit.taken_over"
 
 
 def creation_id(request: Request) -> uuid.UUID:
     """The id for what this request creates: fresh, or the one that an earlier run with the same key had."""
-    return id_of_key(request) or uuid.uuid4()
-
-
-def id_of_key(request: Request) -> uuid.UUID | None:
-    """The id that belongs to this request's key, on each run of it; None for a request without a key."""
-    given = request.META.get(_CREATION_ID)
-    return given if isinstance(given, uuid.UUID) else None
+    return request.key_id or uuid.uuid4()
 
 
 def has_key(request: Request) -> bool:
     """Whether the request came with a key, so that a repeat of it is known by that."""
     return request.META.get("HTTP_IDEMPOTENCY_KEY") is not None
-
-
-def is_taken_over(request: Request) -> bool:
-    """Whether an earlier run with the same key ended without an answer, so that all may be done already."""
-    return bool(request.META.get(_TAKEN_OVER, False))
 
 
 def purge_once() -> int:

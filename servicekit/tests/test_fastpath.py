@@ -22,6 +22,7 @@ from servicekit.fastpath import signals as fast_signals
 from servicekit.fastpath import sqlite, views
 from servicekit.fastpath.calls import PlainPeer
 from servicekit.http import transport
+from servicekit.web import messages
 from servicekit.web.views import View
 
 ROOT: Final = Path(servicekit.__file__).parent.parent
@@ -144,6 +145,7 @@ def test_what_is_off_is_not_there(settings: Any) -> None:
     assert isinstance(peer, PlainPeer) is ("calls" in wanted)
     request = View().initialize_request(RequestFactory().get("/"))
     assert isinstance(request, views.Request) is ("views" in wanted)
+    assert isinstance(request, messages.Request)
     if not wanted:
         assert fastpath.replaced == []
 

@@ -1,17 +1,28 @@
-"""A request and a response as every view here has them: DRF's request, and an answer that is exact JSON.
+"""A request and a response as every view here has them: DRF's request with its key, and an answer in exact JSON.
 
 DRF's own response finds out which renderer is to be had, and writes a body only when everything else is over. There is
 one (`servicekit.web.fields`), so a body is written at once.
 """
 
+import uuid
 from collections.abc import Mapping
 
 from django.http import HttpResponse
-from rest_framework.request import Request
+from rest_framework import request as drf
 
 from servicekit import exactjson
 
-__all__ = ["Request", "Response"]
+
+class Request(drf.Request):
+    """DRF's request, and what its `Idempotency-Key` means for it (`servicekit.idempotency.keys` writes both).
+
+    Attributes:
+        key_id: For what the request creates, the same on every run with its key; None where nobody has given it one.
+        is_taken_over: An earlier run with the same key ended without an answer, so that all may be done already.
+    """
+
+    key_id: uuid.UUID | None = None
+    is_taken_over: bool = False
 
 
 class Response(HttpResponse):

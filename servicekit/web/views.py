@@ -2,7 +2,10 @@
 
 from typing import Any, ClassVar, Final
 
+from django.http import HttpRequest
 from rest_framework.views import APIView
+
+from servicekit.web.messages import Request
 
 # What Django lets a view answer that has no method of that name.
 _ANSWERED_BY: Final = {"head": "get"}
@@ -19,6 +22,15 @@ class View(APIView):
         names = [name for name in cls.http_method_names if hasattr(cls, _ANSWERED_BY.get(name, name))]
         names.remove("options")  # which DRF has for each view, and which nobody is answered
         cls.allowed = ", ".join(names).upper()
+
+    def initialize_request(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> Request:
+        return Request(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)

@@ -3,7 +3,7 @@
 from order_service.orders import composition, reads, use_cases
 from order_service.orders.api import docs, presenters
 from order_service.orders.api.schemas import CancelIn, OrderListIn, PlaceOrderIn, ShowOrderIn
-from servicekit.idempotency.keys import creation_id, idempotent, is_taken_over
+from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
@@ -43,7 +43,7 @@ class CancelOrderView(View):
     @idempotent
     def post(self, request: Request, reference: str) -> Response:
         parsed(CancelIn, request.data)
-        order = use_cases.cancel_order(reference, composition.a_run(), again=is_taken_over(request))
+        order = use_cases.cancel_order(reference, composition.a_run(), again=request.is_taken_over)
         status, body = presenters.cancelled(order)
         return Response(body, status=status)
 

@@ -14,7 +14,7 @@ from payment_service.payments.api.charges.schemas import (
 )
 from payment_service.payments.api.fields import number_in_path
 from payment_service.payments.use_cases import charging, refunding, repair
-from servicekit.idempotency.keys import creation_id, id_of_key, idempotent
+from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
 from servicekit.web.paging import Place
@@ -39,7 +39,7 @@ class RefundView(View):
     def post(self, request: Request, number: str) -> Response:
         asked = parsed(ChargeRefundIn, request.data)
         payment = repair.look_at(reads.payment_by_number(number_in_path(number)))
-        refunded = refunding.refund_charge(payment, uid=id_of_key(request), amount=asked.get("amount"))
+        refunded = refunding.refund_charge(payment, uid=request.key_id, amount=asked.get("amount"))
         return Response(refund_body(refunded), status=REFUND_STATUSES[refunded.is_done])
 
 
