@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from payment_service.payments.errors import AmountNotPositive
 from payment_service.payments.gateways import registry
+from payment_service.payments.gateways.metered import MeteredGateway
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.use_cases import charging
 from payment_service.payments.use_cases.refunding import refund_payment
@@ -140,9 +141,9 @@ def test_the_latency_of_a_gateway_is_measured(gateway: FakeGateway, scrape: Call
     assert 0 < scrape()[series] - before < 5
 
 
-def test_every_gateway_is_metered() -> None:
+@pytest.mark.parametrize("name", sorted(registry.names()))
+def test_every_gateway_is_metered(name: str) -> None:
     """There is no way around it: the registry hands out no other."""
-    for name in ("direct", "simulated"):
-        plain = registry._MAKERS[name]()
-        assert registry.gateway(name).has_outside_effect is plain.has_outside_effect
-        assert type(registry.gateway(name)).__name__ == "MeteredGateway"
+    gateway = registry.gateway(name)
+    assert isinstance(gateway, MeteredGateway)
+    assert gateway.has_outside_effect is registry._MAKERS[name]().has_outside_effect
