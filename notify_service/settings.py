@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from servicekit.observability import logs
-from servicekit.settings import base, kafka
+from servicekit.settings import base, common, kafka
 from servicekit.settings import env as environment
+from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
 HERE = Path(__file__).resolve().parent
 env = environment.read(HERE)
@@ -14,27 +14,19 @@ SECRET_KEY = base.secret_key(env)  # signs nothing: there is no HTTP
 DEBUG = False
 
 INSTALLED_APPS = ["servicekit.inbox", "notify_service.mailing"]
-# W003 and W020 look for what protects an HTTP service, which this is not.
-SILENCED_SYSTEM_CHECKS = [*base.SILENCED_CHECKS, "security.W003", "security.W020"]
+# W020 looks for what protects an HTTP service, which this is not.
+SILENCED_SYSTEM_CHECKS = [*common.SILENCED_SYSTEM_CHECKS, "security.W020"]
 
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
 # The table without which a database of this service has nothing to lose.
 BOOKS = "mailing_mail"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-TIME_ZONE = "UTC"
 
 METRICS_DIRECTORY = base.metrics_directory(env)
-LOGGING_CONFIG = None
-logs.configure(
-    service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
-)
+base.logging(env, service=SERVICE_NAME)
 
 # ---- events
 KAFKA = kafka.settings(env, topic="payments")
-# How long it is remembered which events were consumed. A broker keeps messages for 7 days unless it is told otherwise,
-# and gives all of them again to a group that starts anew: twice that.
-CONSUMED_KEPT_DAYS = env.float("CONSUMED_KEPT_DAYS", default=14.0)
+CONSUMED_KEPT_DAYS = base.consumed_kept_days(env)
 
 # ---- mail
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")

@@ -2,41 +2,25 @@
 
 from pathlib import Path
 
-from servicekit.observability import logs
 from servicekit.settings import base, databases, kafka
 from servicekit.settings import env as environment
+from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
 HERE = Path(__file__).resolve().parent
 env = environment.read(HERE)
 
 SERVICE_NAME = "order_service"
 SECRET_KEY = base.secret_key(env)
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-# Only the admin has cookies. On wherever it is reached over https; off lets it be tried on http://localhost.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SILENCED_SYSTEM_CHECKS = list(base.SILENCED_CHECKS)
-
 INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "order_service.orders"]
-# Origins whose scripts a browser lets read the answers. Empty: no CORS at all.
-CORS_ALLOWED_ORIGINS = environment.origins(env, "CORS_ALLOWED_ORIGINS")
-CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = base.CORS_ALLOW_HEADERS, base.CORS_EXPOSE_HEADERS
-CORS_URLS_REGEX = base.CORS_URLS_REGEX
-# On only behind a proxy that sets X-Forwarded-Prefix, or takes it out, in every request.
-FORWARDED_PREFIX = env.bool("FORWARDED_PREFIX", default=False)
-MIDDLEWARE = base.middleware(cors_origins=CORS_ALLOWED_ORIGINS, forwarded_prefix=FORWARDED_PREFIX)
+# What the environment says of every service with HTTP; `servicekit/settings/base.py` has the defaults.
+_web = base.web(env)
+DEBUG, ADMIN, FASTPATH, DOWNSTREAMS = _web.debug, _web.admin, _web.fastpath, _web.downstreams
+ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS = _web.allowed_hosts, _web.csrf_trusted_origins
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
+CORS_ALLOWED_ORIGINS, MIDDLEWARE = _web.cors_allowed_origins, _web.middleware
+MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = _web.max_body_bytes
 ROOT_URLCONF = "order_service.urls"
 WSGI_APPLICATION = "order_service.wsgi.application"
-# Off where nobody uses it: then /admin/ is a path like any other that is not there.
-ADMIN = env.bool("ADMIN", default=True)
-AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
-CSRF_FAILURE_VIEW = "servicekit.web.error_responses.csrf_failed"
-APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
-TEMPLATES = base.templates()
-STATIC_URL = "/static/"
-STORAGES = base.STORAGES
-WHITENOISE_USE_FINDERS = True
 
 # Where no DB_* is set: the variables by which seed 001 reached the orders, with its values.
 _ORDER_DB = environment.OtherNames(
@@ -53,38 +37,24 @@ _ORDER_DB = environment.OtherNames(
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_ORDER_DB)}
 # The table without which a database of this service has nothing to lose.
 BOOKS = "orders_order"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-TIME_ZONE = "UTC"
-
-MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=base.DEFAULT_MAX_BODY_BYTES)
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # Most of an order's time is its calls', so more of them at once than there are processors; measured.
 ADMISSION = base.admission(
     env, at_once=8, wait_s=2.5, database=DATABASES["default"], reads=("/api/orders", "/api/orders/[^/]+/events")
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
-DOWNSTREAMS = base.downstreams(env)
-FASTPATH = base.fastpath(env)
-REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Order service",
     description="Takes an order, reserves its stock, has it paid, and ends it PAID, or CANCELLED with a reason.",
 )
 
-LOGGING_CONFIG = None
-logs.configure(
-    service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
-)
+base.logging(env, service=SERVICE_NAME)
 
 # ---- events
 # Where the relay publishes them. Without KAFKA_BOOTSTRAP_SERVERS they go to the log.
 KAFKA = kafka.settings(env, topic="orders")
 # Where the payment service publishes: what consume_payments reads.
 KAFKA_PAYMENTS_TOPIC = kafka.topic_name(env, "KAFKA_PAYMENTS_TOPIC", default="payments")
-# How long it is remembered which events were consumed. A broker keeps messages for 7 days unless it is told otherwise,
-# and gives all of them again to a group that starts anew: twice that.
-CONSUMED_KEPT_DAYS = env.float("CONSUMED_KEPT_DAYS", default=14.0)
+CONSUMED_KEPT_DAYS = base.consumed_kept_days(env)
 
 # ---- the services it talks to
 PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", default="http://localhost:8001/api/products/")

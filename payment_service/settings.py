@@ -5,41 +5,25 @@ from pathlib import Path
 from environs import validate
 
 from payment_service.payments import states
-from servicekit.observability import logs
 from servicekit.settings import base, databases, kafka
 from servicekit.settings import env as environment
+from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
 HERE = Path(__file__).resolve().parent
 env = environment.read(HERE)
 
 SERVICE_NAME = "payment_service"
 SECRET_KEY = base.secret_key(env)
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-# Only the admin has cookies. On wherever it is reached over https; off lets it be tried on http://localhost.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SILENCED_SYSTEM_CHECKS = list(base.SILENCED_CHECKS)
-
 INSTALLED_APPS = [*base.APPS, "payment_service.payments", "payment_service.bank"]
-# Origins whose scripts a browser lets read the answers. Empty: no CORS at all.
-CORS_ALLOWED_ORIGINS = environment.origins(env, "CORS_ALLOWED_ORIGINS")
-CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = base.CORS_ALLOW_HEADERS, base.CORS_EXPOSE_HEADERS
-CORS_URLS_REGEX = base.CORS_URLS_REGEX
-# On only behind a proxy that sets X-Forwarded-Prefix, or takes it out, in every request.
-FORWARDED_PREFIX = env.bool("FORWARDED_PREFIX", default=False)
-MIDDLEWARE = base.middleware(cors_origins=CORS_ALLOWED_ORIGINS, forwarded_prefix=FORWARDED_PREFIX)
+# What the environment says of every service with HTTP; `servicekit/settings/base.py` has the defaults.
+_web = base.web(env)
+DEBUG, ADMIN, FASTPATH, DOWNSTREAMS = _web.debug, _web.admin, _web.fastpath, _web.downstreams
+ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS = _web.allowed_hosts, _web.csrf_trusted_origins
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
+CORS_ALLOWED_ORIGINS, MIDDLEWARE = _web.cors_allowed_origins, _web.middleware
+MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = _web.max_body_bytes
 ROOT_URLCONF = "payment_service.urls"
 WSGI_APPLICATION = "payment_service.wsgi.application"
-# Off where nobody uses it: then /admin/ is a path like any other that is not there.
-ADMIN = env.bool("ADMIN", default=True)
-AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
-CSRF_FAILURE_VIEW = "servicekit.web.error_responses.csrf_failed"
-APPEND_SLASH = False  # a redirect would lose the body of a POST; every route takes both forms
-TEMPLATES = base.templates()
-STATIC_URL = "/static/"
-STORAGES = base.STORAGES
-WHITENOISE_USE_FINDERS = True
 
 # Where no DB_* is set: the variables of seed 003, whose clients have the door `charges`, with its values.
 _MYSQL = environment.OtherNames(
@@ -56,18 +40,9 @@ _MYSQL = environment.OtherNames(
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_MYSQL)}
 # The table without which a database of this service has nothing to lose.
 BOOKS = "payments_payment"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-TIME_ZONE = "UTC"
-
-MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=base.DEFAULT_MAX_BODY_BYTES)
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # A charge without a gateway is all work; some more than processors, for those who wait for the disk. Measured.
 ADMISSION = base.admission(env, at_once=4, wait_s=1.5, database=DATABASES["default"], reads=("/v1/payments",))
 METRICS_DIRECTORY = base.metrics_directory(env)
-DOWNSTREAMS = base.downstreams(env)
-FASTPATH = base.fastpath(env)
-REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Payment service",
     description="A payment ledger: one payment per order, whichever door it comes through.",
@@ -79,10 +54,7 @@ SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"] = {
     "ProcessRefundStatus": sorted(status.value.lower() for status in states.RefundStatus),
 }
 
-LOGGING_CONFIG = None
-logs.configure(
-    service=SERVICE_NAME, level=env.str("LOG_LEVEL", default="INFO").upper(), as_json=env.bool("LOG_JSON", default=True)
-)
+base.logging(env, service=SERVICE_NAME)
 
 # ---- events
 # Where the relay publishes them. Without KAFKA_BOOTSTRAP_SERVERS they go to the log.

@@ -1,4 +1,7 @@
-"""The Django settings that are the same in every service, as values for its `settings.py` to take."""
+"""What is built in the same way for every service, most of it from its environment: values for its `settings.py`.
+
+What is the same whatever the environment says is in `common.py`.
+"""
 
 import os
 from collections.abc import Mapping
@@ -7,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import django_stubs_ext
-from corsheaders.defaults import default_headers
 from django.core.management.utils import get_random_secret_key
 from environs import Env, validate
 
 from servicekit.load.circuit_breaker import BreakerPolicy
+from servicekit.observability import logs
 from servicekit.settings import databases
 from servicekit.settings import env as environment
 
@@ -23,12 +26,6 @@ VERSION: Final = "0.1.0"
 # The largest order is a tenth of that when it is written with blanks, and a third when each character is escaped:
 # 100 lines of some 60 bytes, and two texts of 255 characters.
 DEFAULT_MAX_BODY_BYTES: Final = 65_536
-
-# Static files below whatever prefix a request came by.
-STORAGES: Final = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "servicekit.web.prefixes.StaticStorage"},
-}
 
 APPS: Final = (
     "django.contrib.admin",
@@ -46,8 +43,6 @@ APPS: Final = (
     "servicekit.signin",
     "servicekit.storage",
 )
-AUTHENTICATION_BACKENDS: Final = ("servicekit.signin.backend.LimitedBackend",)
-
 # RequestMiddleware first, so that the request id is in every line and on every answer.
 _MIDDLEWARE: Final = (
     "servicekit.web.middleware.RequestMiddleware",
@@ -63,28 +58,6 @@ _SERVER_THREADS: Final = 128
 _SPARE_THREADS: Final = 8
 # Failures further apart than this are not one outage.
 _BREAKER_WITHIN_S: Final = 60.0
-
-# What a browser's script of another origin may send on top of the usual, and read on top of the body.
-CORS_ALLOW_HEADERS: Final = (*default_headers, "idempotency-key", "x-request-id")
-CORS_EXPOSE_HEADERS: Final = ("X-Request-ID", "Idempotent-Replayed", "Retry-After")
-# The admin has cookies and is nobody else's business.
-CORS_URLS_REGEX: Final = r"^/(?!admin(/|$))"
-
-# `check --deploy` asks for HSTS (W004) and a redirect to https (W008): both are the business of the proxy where TLS
-# ends. Behind it the services talk plain HTTP to each other, and a redirect would lose the body of a POST.
-# W001 to W003 and E408 to E410 look for middleware by name in a list where they are within one of ours.
-# W037: where MySQL cannot index a part of the rows it indexes all, which serves the same readers (docs/adr/0010).
-SILENCED_CHECKS: Final = (
-    "admin.E408",
-    "admin.E409",
-    "admin.E410",
-    "security.W001",
-    "security.W002",
-    "security.W003",
-    "security.W004",
-    "security.W008",
-    "models.W037",
-)
 
 
 def middleware(*, cors_origins: list[str], forwarded_prefix: bool = False) -> list[str]:
@@ -123,6 +96,47 @@ class Downstreams:
 
     breaker: BreakerPolicy
     calls: int
+
+
+@dataclass(frozen=True)
+class Web:
+    """What the environment says of any service that is reached by HTTP.
+
+    Attributes:
+        secure_cookies: On wherever the admin, which alone has cookies, is reached over https.
+        cors_allowed_origins: Those whose scripts a browser lets read the answers. Empty: no CORS at all.
+        admin: Off where nobody uses it: then /admin/ is a path like any other that is not there.
+    """
+
+    debug: bool
+    allowed_hosts: list[str]
+    secure_cookies: bool
+    csrf_trusted_origins: list[str]
+    cors_allowed_origins: list[str]
+    middleware: list[str]
+    admin: bool
+    max_body_bytes: int
+    downstreams: Downstreams
+    fastpath: str
+
+
+def web(env: Env) -> Web:
+    """The settings of every service with HTTP that are the environment's alone."""
+    origins = environment.origins(env, "CORS_ALLOWED_ORIGINS")
+    # On only behind a proxy that sets X-Forwarded-Prefix, or takes it out, in every request.
+    forwarded_prefix = env.bool("FORWARDED_PREFIX", default=False)
+    return Web(
+        debug=env.bool("DEBUG", default=False),
+        allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
+        secure_cookies=env.bool("SECURE_COOKIES", default=False),
+        csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
+        cors_allowed_origins=origins,
+        middleware=middleware(cors_origins=origins, forwarded_prefix=forwarded_prefix),
+        admin=env.bool("ADMIN", default=True),
+        max_body_bytes=env.int("MAX_BODY_BYTES", default=DEFAULT_MAX_BODY_BYTES),
+        downstreams=downstreams(env),
+        fastpath=fastpath(env),
+    )
 
 
 def admission(
@@ -172,51 +186,30 @@ def metrics_directory(env: Env) -> str:
     return path
 
 
+def logging(env: Env, *, service: str) -> None:
+    """Set up the logs, by `LOG_LEVEL` and `LOG_JSON`."""
+    level = env.str("LOG_LEVEL", default="INFO").upper()
+    logs.configure(service=service, level=level, as_json=env.bool("LOG_JSON", default=True))
+
+
+def consumed_kept_days(env: Env) -> float:
+    """`CONSUMED_KEPT_DAYS`: how long it is remembered which events were consumed.
+
+    A broker keeps messages for 7 days unless it is told otherwise, and gives all of them again to a group that starts
+    anew: twice that.
+    """
+    return env.float("CONSUMED_KEPT_DAYS", default=14.0)
+
+
 def secret_key(env: Env) -> str:
     """`SECRET_KEY`, or a fresh one per process: enough for the API, admin sessions then end with the process."""
     return environment.secret(env, "SECRET_KEY") or get_random_secret_key()
-
-
-def templates() -> list[dict[str, Any]]:
-    """`TEMPLATES`, for the admin and the two documentation pages."""
-    return [
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "DIRS": [Path(__file__).resolve().parent.parent / "templates"],
-            "APP_DIRS": True,
-            "OPTIONS": {
-                "context_processors": [
-                    "django.template.context_processors.request",
-                    "django.contrib.auth.context_processors.auth",
-                    "django.contrib.messages.context_processors.messages",
-                ]
-            },
-        }
-    ]
 
 
 def fastpath(env: Env) -> str:
     """`FASTPATH`: on, off, or all-but:NAME,NAME (`servicekit.fastpath` knows the names)."""
     said: str = env.str("FASTPATH", default="on")
     return said.strip().lower()
-
-
-def rest_framework() -> dict[str, Any]:
-    """`REST_FRAMEWORK`."""
-    return {
-        "DEFAULT_PARSER_CLASSES": ["servicekit.web.fields.ExactJSONParser"],
-        "DEFAULT_RENDERER_CLASSES": ["servicekit.web.fields.ExactJSONRenderer"],
-        "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.web.fields.AlwaysTheFirst",
-        "DEFAULT_AUTHENTICATION_CLASSES": [],
-        "DEFAULT_PERMISSION_CLASSES": [],
-        "DEFAULT_METADATA_CLASS": None,
-        "UNAUTHENTICATED_USER": None,
-        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-        "EXCEPTION_HANDLER": "servicekit.web.error_responses.handle_exception",
-        "COERCE_DECIMAL_TO_STRING": False,
-        "TEST_REQUEST_DEFAULT_FORMAT": "json",
-        "TEST_REQUEST_RENDERER_CLASSES": ["servicekit.web.fields.ExactJSONRenderer"],
-    }
 
 
 def spectacular(*, title: str, description: str) -> dict[str, Any]:

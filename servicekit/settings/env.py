@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from dotenv import load_dotenv
 from environs import Env, EnvError
 
 from servicekit import money
@@ -54,14 +55,13 @@ def read(directory: Path) -> Env:
 
     `ENV_FILE` names another file in its place. Empty, it means none: tests must not read what a user has set up.
     """
-    env = Env()
     named = os.environ.get("ENV_FILE")
     path = Path(directory / ".env" if named is None else named)
     if named and not path.is_file():
         raise EnvError(f'Environment variable "ENV_FILE" names a file that is not there: {named}')
     if named is None or named:
-        env.read_env(str(path), recurse=False)
-    return env
+        load_dotenv(path)
+    return Env()
 
 
 def secret(env: Env, name: str, *, default: str = "") -> str:

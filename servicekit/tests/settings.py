@@ -9,6 +9,7 @@ from environs import Env
 from servicekit.observability import logs
 from servicekit.settings import base, kafka
 from servicekit.settings import env as environment
+from servicekit.settings.common import *  # noqa: F403 - as each service does
 
 SERVICE_NAME = "servicekit"
 SECRET_KEY = base.secret_key(Env())
@@ -18,17 +19,8 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "servicekit.tests"]
 CORS_ALLOWED_ORIGINS = ["https://shop.example.org"]
 MIDDLEWARE = base.middleware(cors_origins=[], forwarded_prefix=True)
-CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = base.CORS_ALLOW_HEADERS, base.CORS_EXPOSE_HEADERS
-CORS_URLS_REGEX = base.CORS_URLS_REGEX
 ROOT_URLCONF = "servicekit.tests.urls"
 ADMIN = True
-AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
-CSRF_FAILURE_VIEW = "servicekit.web.error_responses.csrf_failed"
-APPEND_SLASH = False
-TEMPLATES = base.templates()
-STATIC_URL = "/static/"
-STORAGES = base.STORAGES
-WHITENOISE_USE_FINDERS = True
 
 # A file, as in production: SQLite in memory knows no waiting for a lock, so threads could not be tested.
 TEST_DATABASE = Path(tempfile.gettempdir()) / f"servicekit-tests-{os.getpid()}.sqlite3"
@@ -39,9 +31,6 @@ else:
     DATABASES["default"]["NAME"] = SERVICE_NAME
 HERE = Path(__file__).resolve().parent
 BOOKS = "tests_sample"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-TIME_ZONE = "UTC"
 
 # Small, so that a test of the limit need not send a megabyte.
 MAX_BODY_BYTES = 1_000
@@ -52,10 +41,8 @@ HTTP_CONNECT_TIMEOUT_S = 1.0
 HTTP_READ_TIMEOUT_S = 3.5
 FASTPATH = base.fastpath(Env())
 METRICS_DIRECTORY = base.metrics_directory(Env())
-REST_FRAMEWORK = base.rest_framework()
 SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")
 
-LOGGING_CONFIG = None
 logs.configure(service=SERVICE_NAME, level="INFO", as_json=True)
 
 KAFKA = kafka.settings(Env(), topic="events")
