@@ -120,8 +120,8 @@ def start(service: str) -> Any:
     if service == "order_service":
         fakes = import_module("order_service.tests.fakes")
         run = import_module("order_service.orders.saga").Run(fakes.FakeProducts(), fakes.FakePayments())
-        wiring: Any = import_module("order_service.orders.composition")
-        wiring.a_run = lambda: run
+        composition: Any = import_module("order_service.orders.composition")
+        composition.a_run = lambda: run
     return {"product_stub": product_stub, "payment_service": payment_service, "order_service": order_service}[service]
 
 

@@ -116,7 +116,7 @@ def test_a_payment_service_that_stands_still_starves_nobody(make_stack: MakeStac
 
 
 def test_services_that_ask_each_other_do_not_lock_up(make_stack: MakeStack) -> None:
-    """One place each: an order that waits for its payment, and payments that ask for orders, all at once."""
+    """One slot each: an order that waits for its payment, and payments that ask for orders, all at once."""
     narrow = {"REQUESTS_AT_ONCE": "1", "REQUEST_WAIT_S": "10"}
     stack = make_stack(settings=dict.fromkeys(("order_service", "payment_service"), narrow))
     orders = [stack.orders.post("/api/orders/", {**ORDER, "payment": "later"}).json for _ in range(10)]

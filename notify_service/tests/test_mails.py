@@ -97,7 +97,7 @@ def test_a_mail_server_that_is_away_delays_mails(server: type[Scripted], failure
 
 
 def test_a_mail_that_cannot_be_written_keeps_no_other_waiting(server: type[Scripted]) -> None:
-    """It is put off; the next goes out in the same round."""
+    """It is tried again later; the next goes out in the same round."""
     hear(event("payment.successful", order_id="first"))
     hear(event("payment.successful", order_id="second"))
     Mail.objects.filter(pk=Mail.objects.order_by("number")[0].pk).update(subject="two\nlines")

@@ -107,7 +107,7 @@ def test_a_row_that_no_reader_understands_is_put_behind_the_others(shop: Shop, w
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """For how many seconds an order was put off, each time; leases are none of it."""
+    """For how many seconds an order was left for later, each time; leases are none of it."""
     found: list[float] = []
     right = writes.clock.seconds_from_now
 

@@ -20,7 +20,7 @@ def test_committed_document_is_current() -> None:
     assert_openapi_is_current("order_service")
 
 
-def test_every_list_has_places_of_its_own() -> None:
+def test_every_list_has_slots_of_its_own() -> None:
     """A read never takes a slot from what moves something."""
     assert_every_list_is_a_read()
 

@@ -107,7 +107,7 @@ def test_the_admin_only_shows(admin_client: Client, model: str) -> None:
     assert admin_client.get(f"{url}add/").status_code == 403
 
 
-def test_every_list_has_places_of_its_own() -> None:
+def test_every_list_has_slots_of_its_own() -> None:
     """A read never takes a slot from what moves something."""
     assert_every_list_is_a_read()
 

@@ -11,6 +11,6 @@ def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) 
     assert_the_example_names_every_variable(settings, "product_stub", monkeypatch)
 
 
-def test_every_list_has_places_of_its_own() -> None:
+def test_every_list_has_slots_of_its_own() -> None:
     """A read never takes a slot from what moves something."""
     assert_every_list_is_a_read()

@@ -1,1 +1,1 @@
-"""Faults put into real processes, and the evidence of what became of them."""
+"""Faults put into real processes, and what became of them."""

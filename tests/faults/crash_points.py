@@ -1,7 +1,7 @@
 """Where a process can die and leave something behind, found while it runs, and the kill there.
 
-Runs inside a service or worker that `tests.faults.fork_server` has started; `watching` says what a point is. The code
-itself knows nothing of it.
+Runs inside a service or worker that `tests.faults.fork_server` has started; `instrumentation` says what a point is. The
+code itself knows nothing of it.
 
 The same for SIGSTOP, for which the points are a little different: never inside a transaction, whose locks would be held
 for as long as the process stands still, but before it ("begin").

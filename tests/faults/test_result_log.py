@@ -1,4 +1,4 @@
-"""The evidence of a run is what its tests told, with how each of them ended."""
+"""The result log of a run is what its tests wrote, with how each of them ended."""
 
 import json
 from pathlib import Path

@@ -13,7 +13,7 @@ from payment_service.tests.gateways.rigs import CORE, LEFT_OUT, RIGS, Rig
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test of a `rig` is run against every gateway that does not leave it out.
 
-    The database is there for those alone that keep their caller's place: it is out of reach of all others (ADR 0020).
+    The database is there for those alone that keep their caller's slot: it is out of reach of all others (ADR 0020).
     """
     if "rig" in metafunc.fixturenames:
         test = metafunc.function.__name__

@@ -86,7 +86,7 @@ def _narrow(plan: Plan, given: argparse.Namespace) -> None:
     print(f"\nNarrowing, for {given.narrow_for:g} minutes at most", flush=True)
 
     def fails(smaller: Plan) -> bool:
-        verdict = _run(smaller, given, given.folder / f"{plan.seed}-narrowing")
+        verdict = _run(smaller, given, given.folder / f"{plan.seed}-shrinking")
         print(f"  {len(smaller.faults)} faults: {'passes' if verdict.is_clean else 'fails'}", flush=True)
         return not verdict.is_clean
 

@@ -182,7 +182,7 @@ def _stack(
         "PLANTED_BUGS": str(awake),
         "PLANTED_KEY_LOCK_S": KEY_LOCK_S,
     }
-    wiring = {
+    peers = {
         "order_service": {
             "PAYMENT_SERVICE_URL": f"{links['order->payment'].url}/api/payments/",
             "PRODUCT_SERVICE_URL": f"{links['order->product'].url}/api/products/",
@@ -190,7 +190,7 @@ def _stack(
         "payment_service": {"ORDER_SERVICE_URL": f"{links['payment->order'].url}/api/orders/"},
         "product_stub": {},
     }
-    settings = {name: {**SETTINGS[name], **wiring[name], **own} for name in SERVICES}
+    settings = {name: {**SETTINGS[name], **peers[name], **own} for name in SERVICES}
 
     def connect(stack: Stack) -> None:
         for name, each in links.items():
