@@ -1,15 +1,11 @@
 """The services that a service talks to, each built in the same way from the settings that all of them have."""
 
 from functools import cache
-from typing import Any, Final
 
-from django.conf import settings as django_settings
+from django.conf import settings
 
 from servicekit.http.client import HttpClient
 from servicekit.load.dependency import Dependency
-
-# Each service has these settings; what servicekit is type-checked with need not.
-settings: Final[Any] = django_settings
 
 
 @cache
