@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from payment_service.payments.errors import PaymentNotFound
+from payment_service.payments.writes.attempts import Asked
 from servicekit import money
 from servicekit.web.fields import MAX_ID, BodyIn, FreeTextField, StrictCharField, ascii_upper
 
@@ -115,6 +116,22 @@ def method_in(asked: dict[str, Any], *, default: str) -> str:
     if method and same and method != same:
         raise serializers.ValidationError({"payment_method": "Is the same field as method, and they differ."})
     return method or same or (settings.CARD_PAYMENT_METHOD if token_in(asked) else default)
+
+
+def charge_in(
+    asked: dict[str, Any], *, uid: uuid.UUID, method: str, capture: bool = True, notify_order: bool = False
+) -> Asked:
+    """The charge that a validated body asks for; `uid` becomes the payment's id."""
+    return Asked(
+        uid=uid,
+        order_id=asked["order_id"],
+        amount=asked["amount"],
+        currency=asked["currency"],
+        method=method,
+        token=token_in(asked),
+        capture=capture,
+        notify_order=notify_order,
+    )
 
 
 def refuse_fractions(asked: dict[str, Any]) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from payment_service.payments.api.fields import (
     MethodDetailsIn,
     MethodField,
     OrderIdField,
+    charge_in,
     method_in,
     order_id_in_path,
     order_id_on_wire,
     refuse_fractions,
-    token_in,
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
@@ -81,15 +81,7 @@ class ChargeIn(ChargeAtOnceIn):
             ValidationError: naming the field.
         """
         asked = parsed(cls, data)
-        return Asked(
-            uid=uid,
-            order_id=asked["order_id"],
-            amount=asked["amount"],
-            currency=asked["currency"],
-            method=asked["method"],
-            token=token_in(asked),
-            notify_order=settings.ORDER_NOTICES,
-        )
+        return charge_in(asked, uid=uid, method=asked["method"], notify_order=settings.ORDER_NOTICES)
 
 
 class ChargeRefundIn(OptionalBodyIn):

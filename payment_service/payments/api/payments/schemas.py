@@ -14,10 +14,10 @@ from payment_service.payments.api.fields import (
     MethodDetailsIn,
     MethodField,
     OrderIdField,
+    charge_in,
     method_in,
     order_id_on_wire,
     refuse_fractions,
-    token_in,
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
@@ -57,14 +57,7 @@ class PaymentIn(ChargeAtOnceIn):
             ValidationError: naming the field.
         """
         asked = parsed(cls, data)
-        return Asked(
-            uid=uid,
-            order_id=asked["order_id"],
-            amount=asked["amount"],
-            currency=asked["currency"],
-            method=method_in(asked, default=settings.DEFAULT_PAYMENT_METHOD),
-            token=token_in(asked),
-        )
+        return charge_in(asked, uid=uid, method=method_in(asked, default=settings.DEFAULT_PAYMENT_METHOD))
 
 
 class VoidIn(OptionalBodyIn):

@@ -13,10 +13,10 @@ from payment_service.payments.api.fields import (
     MethodField,
     OrderIdField,
     StrictBooleanField,
+    charge_in,
     method_in,
     order_id_on_wire,
     refuse_fractions,
-    token_in,
 )
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
@@ -57,16 +57,8 @@ class ProcessIn(BodyIn):
             ValidationError: naming the field.
         """
         asked = parsed(cls, data)
-        return Asked(
-            uid=uid,
-            order_id=asked["order_id"],
-            amount=asked["amount"],
-            currency=asked["currency"],
-            method=asked["method"],
-            token=token_in(asked),
-            capture=asked["capture"],
-            notify_order=settings.ORDER_NOTICES,
-        )
+        notify = settings.ORDER_NOTICES
+        return charge_in(asked, uid=uid, method=asked["method"], capture=asked["capture"], notify_order=notify)
 
 
 class TransactionIn(BodyIn):
