@@ -1,1 +1,1 @@
-"""The check across the three services: `make audit`. Reads their books by their own commands, writes nothing."""
+"""The check across the three services: `make audit`. Reads their exports by their own commands, writes nothing."""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from audit import rules
-from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books, Commands, Unreadable
+from audit.exports import ORDERS, PAYMENTS, PRODUCTS, Commands, Exports, Unreadable
 from audit.rules import Scope, Seen
 from servicekit.invariants import checker
 from servicekit.invariants.checker import Batch, Finding, Outcome, Pass
@@ -49,11 +49,11 @@ def main() -> int:
     scope = Scope(stock=not given.without_products, no_strangers=given.no_strangers)
     report = (checker.JsonReport if given.json else checker.TextReport)("across", partial(print, flush=True))
     try:
-        with Books() as books:
+        with Exports() as exports:
             for service in services:
-                books.add(service, commands.export(service))
+                exports.add(service, commands.export(service))
             again = Again(commands, services, scope, pause_s=given.pause)
-            statuses.append(checker.check(_passes(books, again), report))
+            statuses.append(checker.check(_passes(exports, again), report))
     except Unreadable as problem:
         print(f"The books of {problem} cannot be read, so the three cannot be compared.", file=sys.stderr)
         statuses.append(Outcome.UNPROVEN)
@@ -74,8 +74,8 @@ class Again:
         self._pause_s = pause_s
         self._sleep = sleep
 
-    def doubtful(self, books: Books) -> Iterator[tuple[str, Seen]]:
-        return ((each, seen) for each, seen in books.side_by_side() if any(rules.judge(seen, self._scope)))
+    def doubtful(self, exports: Exports) -> Iterator[tuple[str, Seen]]:
+        return ((each, seen) for each, seen in exports.side_by_side() if any(rules.judge(seen, self._scope)))
 
     def confirmed(self, doubts: Mapping[str, Seen]) -> Iterator[Finding]:
         """What is wrong with those of which two looks in a row see the same."""
@@ -83,10 +83,10 @@ class Again:
             if not doubts:
                 return
             self._sleep(self._pause_s)
-            with Books() as books:
+            with Exports() as exports:
                 for service in self._services:
-                    books.add(service, self._commands.export(service, only=doubts))
-                now = dict(self.doubtful(books))
+                    exports.add(service, self._commands.export(service, only=doubts))
+                now = dict(self.doubtful(exports))
             for order_id, seen in now.items():
                 if seen == doubts[order_id]:
                     yield from self._findings(order_id, seen)
@@ -97,14 +97,14 @@ class Again:
             yield Finding(invariant, f"order {order_id}", message)
 
 
-def _passes(books: Books, again: Again) -> list[Pass]:
+def _passes(exports: Exports, again: Again) -> list[Pass]:
     def batches() -> Iterator[Batch]:
-        yield Batch(books.count(ORDERS), ())
-        doubts = again.doubtful(books)
+        yield Batch(exports.count(ORDERS), ())
+        doubts = again.doubtful(exports)
         while some := dict(islice(doubts, SUSPECTS_AT_ONCE)):
             yield Batch(0, tuple(again.confirmed(some)))
 
-    held = books.count(PAYMENTS) + books.count(PRODUCTS)
+    held = exports.count(PAYMENTS) + exports.count(PRODUCTS)
     return [
         Pass("orders", (*rules.OF_MONEY, *rules.OF_STOCK), batches, is_needed=True),
         Pass("payments and reservations", (rules.HAS_ITS_ORDER,), lambda: [Batch(held, ())]),

@@ -102,7 +102,7 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Seen:
-    """All that the books say of one order id."""
+    """All that the exports say of one order id."""
 
     order: Order | None = None
     payment: Payment | None = None

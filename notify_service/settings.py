@@ -19,7 +19,7 @@ SILENCED_SYSTEM_CHECKS = [*common.SILENCED_SYSTEM_CHECKS, "security.W020"]
 
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
 # The table without which a database of this service has nothing to lose.
-BOOKS = "mailing_mail"
+MAIN_TABLE = "mailing_mail"
 
 METRICS_DIRECTORY = base.metrics_directory(env)
 base.logging(env, service=SERVICE_NAME)

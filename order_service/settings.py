@@ -36,7 +36,7 @@ _ORDER_DB = environment.OtherNames(
 )
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_ORDER_DB)}
 # The table without which a database of this service has nothing to lose.
-BOOKS = "orders_order"
+MAIN_TABLE = "orders_order"
 # Most of an order's time is its calls', so more of them at once than there are processors; measured.
 ADMISSION = base.admission(
     env, at_once=8, wait_s=2.5, database=DATABASES["default"], reads=("/api/orders", "/api/orders/[^/]+/events")

@@ -39,7 +39,7 @@ _MYSQL = environment.OtherNames(
 )
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3", also=_MYSQL)}
 # The table without which a database of this service has nothing to lose.
-BOOKS = "payments_payment"
+MAIN_TABLE = "payments_payment"
 # A charge without a gateway is all work; some more than processors, for those who wait for the disk. Measured.
 ADMISSION = base.admission(env, at_once=4, wait_s=1.5, database=DATABASES["default"], reads=("/v1/payments",))
 METRICS_DIRECTORY = base.metrics_directory(env)

@@ -27,7 +27,7 @@ WSGI_APPLICATION = "product_stub.wsgi.application"
 # NORMAL: a power cut may cost the stub its last moments. Its callers repeat what they are not sure of.
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
 # The table without which a database of this service has nothing to lose.
-BOOKS = "catalog_reservation"
+MAIN_TABLE = "catalog_reservation"
 # All work and short: more at once only take turns. Measured.
 ADMISSION = base.admission(env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/products",))
 METRICS_DIRECTORY = base.metrics_directory(env)

@@ -1,4 +1,4 @@
-"""Taking a service's books from its SQLite file to another database, and noticing that they would stay behind."""
+"""Taking a service's data from its SQLite file to another database, and noticing that it would stay behind."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -32,12 +32,13 @@ def left_behind(file: Path) -> str:
 
     A database that has been migrated is in use, and was chosen before.
     """
-    count = _rows_of(file, settings.BOOKS)
+    table = settings.MAIN_TABLE
+    count = _rows_of(file, table)
     if not count or _is_its_own(file) or connection.introspection.table_names():
         return ""
     name = connection.settings_dict["NAME"]
     return (
-        f"{file} holds {count:,} rows of {settings.BOOKS}, and the database {name} that the variables name is empty. "
+        f"{file} holds {count:,} rows of {table}, and the database {name} that the variables name is empty. "
         f"To take them along: manage.py copy_database {file}. To begin afresh: move that file away."
     )
 

@@ -30,7 +30,7 @@ if Env().str("DB_ENGINE", default=environment.SQLITE) == environment.SQLITE:
 else:
     DATABASES["default"]["NAME"] = SERVICE_NAME
 HERE = Path(__file__).resolve().parent
-BOOKS = "tests_sample"
+MAIN_TABLE = "tests_sample"
 
 # Small, so that a test of the limit need not send a megabyte.
 MAX_BODY_BYTES = 1_000

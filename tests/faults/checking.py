@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NamedTuple
 
 from audit import rules
-from audit.books import ORDERS, PAYMENTS, PRODUCTS, Books
+from audit.exports import ORDERS, PAYMENTS, PRODUCTS, Exports
 from audit.rules import Scope
 from tests.faults.rpc import RpcClient
 from tests.stack import Service, Stack
@@ -107,13 +107,13 @@ class Checker:
 
     def _across(self) -> Iterator[Violation]:
         """One look, because nothing moves; what was moving all the same is gone at the next one."""
-        with Books() as books:
+        with Exports() as exports:
             for name, command_server in self._command_servers.items():
                 status, output = command_server.run("export_books")
                 if status:
                     raise RuntimeError(f"{name} cannot be read (status {status}): {output}")
-                books.add(name, output.splitlines())
-            for order_id, seen in books.side_by_side():
+                exports.add(name, output.splitlines())
+            for order_id, seen in exports.side_by_side():
                 for invariant, message in rules.judge(seen, Scope()):
                     yield Violation(invariant.number, invariant.name, ACROSS, f"order {order_id}", message)
 

@@ -138,7 +138,7 @@ CATALOGUE: Final[Sequence[Listed]] = (
     ),
     Listed(
         19,
-        "News of a payment comes twice, shuffled, late, or not at all",
+        "An event of a payment comes twice, shuffled, late, or not at all",
         (f"{_ORDERS}/test_payment_news.py", "servicekit/tests/test_inbox.py"),
     ),
     Listed(

@@ -12,11 +12,11 @@ from servicekit.storage import copy
 
 
 class Command(BaseCommand):
-    help = "Migrates, unless that would begin new books and leave those behind that are in the file of before."
+    help = "Migrates, unless that would begin a new database and leave the data behind that is in the file of before."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         usual = settings.HERE / "db.sqlite3"
-        parser.add_argument("--file", type=Path, default=usual, help="where the books were until now (%(default)s)")
+        parser.add_argument("--file", type=Path, default=usual, help="where the data was until now (%(default)s)")
 
     def handle(self, *_: Any, file: Path, **__: Any) -> None:
         if reason := copy.left_behind(file):

@@ -1,4 +1,4 @@
-"""The services' books side by side: asked for through each service's own command, kept in a scratch file."""
+"""The services' audit exports side by side: asked for through each service's own command, kept in a scratch file."""
 
 import shlex
 import sqlite3
@@ -18,19 +18,19 @@ ORDERS: Final = "order_service"
 PAYMENTS: Final = "payment_service"
 PRODUCTS: Final = "product_stub"
 
-Fact = TypeVar("Fact", Order, Payment, Reservation)
+Exported = TypeVar("Exported", Order, Payment, Reservation)
 
 _SIDE_BY_SIDE: Final = """
     SELECT ids.id, orders.line, payments.line, reservations.line
-    FROM (SELECT DISTINCT id FROM book) AS ids
-    LEFT JOIN book AS orders ON orders.service = 'order_service' AND orders.id = ids.id
-    LEFT JOIN book AS payments ON payments.service = 'payment_service' AND payments.id = ids.id
-    LEFT JOIN book AS reservations ON reservations.service = 'product_stub' AND reservations.id = ids.id
+    FROM (SELECT DISTINCT id FROM exported) AS ids
+    LEFT JOIN exported AS orders ON orders.service = 'order_service' AND orders.id = ids.id
+    LEFT JOIN exported AS payments ON payments.service = 'payment_service' AND payments.id = ids.id
+    LEFT JOIN exported AS reservations ON reservations.service = 'product_stub' AND reservations.id = ids.id
 """
 
 
 class Unreadable(Exception):
-    """A service's books could not be had; its own message went to standard error."""
+    """A service's export could not be had; its own message went to standard error."""
 
 
 class Commands:
@@ -51,7 +51,7 @@ class Commands:
         ).returncode
 
     def export(self, service: str, only: Iterable[str] | None = None) -> Iterator[str]:
-        """The lines of the service's books, or those of some ids.
+        """The lines of the service's export, or those of some ids.
 
         Raises:
             Unreadable.
@@ -73,15 +73,15 @@ class Commands:
         return shlex.split(self._template.format(service=service, host=service.replace("_", "-")))
 
 
-class Books:
-    """One look at the books. In a scratch file, which SQLite deletes, not in memory."""
+class Exports:
+    """The exports of one moment. In a scratch file, which SQLite deletes, not in memory."""
 
     def __init__(self) -> None:
         self._scratch = sqlite3.connect("", isolation_level=None)
         self._scratch.execute("PRAGMA journal_mode=OFF")
-        self._scratch.execute("CREATE TABLE book (id TEXT, service TEXT, line TEXT, PRIMARY KEY (id, service))")
+        self._scratch.execute("CREATE TABLE exported (id TEXT, service TEXT, line TEXT, PRIMARY KEY (id, service))")
 
-    def __enter__(self) -> "Books":
+    def __enter__(self) -> "Exports":
         return self
 
     def __exit__(
@@ -91,19 +91,19 @@ class Books:
 
     def add(self, service: str, lines: Iterable[str]) -> None:
         rows = ((exactjson.decode(line)["id"], service, line) for line in lines if line.startswith('{"id"'))
-        self._scratch.executemany("INSERT OR REPLACE INTO book VALUES (?, ?, ?)", rows)
+        self._scratch.executemany("INSERT OR REPLACE INTO exported VALUES (?, ?, ?)", rows)
 
     def count(self, service: str) -> int:
-        (count,) = self._scratch.execute("SELECT count(*) FROM book WHERE service = ?", [service]).fetchone()
+        (count,) = self._scratch.execute("SELECT count(*) FROM exported WHERE service = ?", [service]).fetchone()
         return int(count)
 
     def side_by_side(self) -> Iterator[tuple[str, Seen]]:
-        """What all books say of each id that any of them has."""
+        """What all exports say of each id that any of them has."""
         for order_id, order, payment, reservation in self._scratch.execute(_SIDE_BY_SIDE):
             yield order_id, Seen(_read(Order, order), _read(Payment, payment), _read(Reservation, reservation))
 
 
-def _read(kind: type[Fact], line: str | None) -> Fact | None:
+def _read(kind: type[Exported], line: str | None) -> Exported | None:
     if line is None:
         return None
     facts: dict[str, Any] = exactjson.decode(line)
