@@ -18,6 +18,7 @@ INSTALLED_APPS = [app for app in base.APPS if app != "servicekit.events"] + ["pr
 _web = base.web(env)
 DEBUG, ADMIN, FASTPATH, DOWNSTREAMS = _web.debug, _web.admin, _web.fastpath, _web.downstreams
 ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS = _web.allowed_hosts, _web.csrf_trusted_origins
+API_AUTH, API_AUTH_ALSO = _web.api_auth, _web.api_auth_also
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
 CORS_ALLOWED_ORIGINS, MIDDLEWARE = _web.cors_allowed_origins, _web.middleware
 MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = _web.max_body_bytes

@@ -24,6 +24,18 @@ class Invalid(ServiceError):
     """The request itself is wrong; repeating it cannot help."""
 
 
+class Unauthenticated(ServiceError):
+    """Nobody knows who asks. `challenge` says it as RFC 6750 has it."""
+
+    challenge: str = ""
+
+
+class Forbidden(ServiceError):
+    """Whoever asks is known, and may not do this. `challenge` says it as RFC 6750 has it."""
+
+    challenge: str = ""
+
+
 class NotFound(ServiceError):
     """What the request names does not exist."""
 

@@ -8,6 +8,7 @@ server on whose threads the work is done is not worth having.
 
 import argparse
 import signal
+import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,10 @@ from servicekit.settings import env as environment
 ROOT: Final = Path(__file__).resolve().parent.parent
 # Longer than an order may take (ORDER_DEADLINE_S).
 _STOP_TIMEOUT_S: Final = 25
+_NO_KEYS: Final = (
+    "{service} takes keys only (API_AUTH), and has none: python {service}/manage.py keys create NAME --scope ...\n"
+    "Or say API_AUTH=off: then whoever reaches it may do everything."
+)
 
 
 def serve(settings: Settings) -> None:
@@ -49,6 +54,8 @@ def _work(settings: Settings, worker_id: int, *_: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     application = import_module(f"{settings.service}.wsgi").application
+    if import_module("servicekit.apikeys.checks").lacks_keys():
+        sys.exit(_NO_KEYS.format(service=settings.service))
     import_module("servicekit.runtime.listening").work(settings, application, worker_id)
 
 

@@ -1,7 +1,7 @@
 """An event as a CloudEvent in Kafka's binary mode: attributes as headers, the payload as the value.
 
 https://github.com/cloudevents/spec, version 1.0: the Kafka protocol binding and the extensions `partitionkey`,
-`sequence` and `traceparent`. Written out by hand, because it is done for each event (docs/adr/0012).
+`sequence` and `traceparent`; `actor` is ours. Written out by hand, because it is done for each event (docs/adr/0012).
 """
 
 from collections.abc import Callable
@@ -57,6 +57,8 @@ def writer(*, source: str, key: str | None) -> Callable[[Waiting], Message]:
         ]
         if event.traceparent:
             headers.append(("ce_traceparent", event.traceparent))
+        if event.actor:
+            headers.append(("ce_actor", event.actor))
         return Message(key, event.payload, headers)
 
     return written

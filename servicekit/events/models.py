@@ -9,6 +9,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
+from servicekit.observability import actor
 from servicekit.observability.tracing import TRACEPARENT_LENGTH
 
 
@@ -28,6 +29,8 @@ class Event(models.Model):
     published_at = models.DateTimeField(null=True)
     # The trace of the request that caused it, where there was one.
     traceparent = models.CharField(max_length=TRACEPARENT_LENGTH, null=True)
+    # Who caused it: a key's name, a user of the admin, or a part of the service. Of before there were names: none.
+    actor = models.CharField(max_length=actor.MAX_LENGTH, null=True)
 
     class Meta:
         ordering = ("position",)

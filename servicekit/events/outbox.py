@@ -33,6 +33,7 @@ class Waiting(NamedTuple):
     payload: str
     created_at: str  # ISO 8601 in UTC, with a Z
     traceparent: str | None
+    actor: str | None
 
 
 def sendable() -> QuerySet[Event]:
@@ -53,8 +54,8 @@ def read(*, after: int, limit: int) -> list[Waiting]:
         cursor.execute(*rows.query.sql_with_params())
         found = cursor.fetchall()
     return [
-        Waiting(position, _id_text(event_id), kind, uid, sequence, type_, payload, _time_text(created_at), traceparent)
-        for position, event_id, kind, uid, sequence, type_, payload, created_at, traceparent in found
+        Waiting(position, _id_text(event_id), kind, uid, sequence, type_, payload, _time_text(created_at), *caused_by)
+        for position, event_id, kind, uid, sequence, type_, payload, created_at, *caused_by in found
     ]
 
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 from servicekit import exactjson
 from servicekit.db import fast_sql
 from servicekit.events.models import Event
-from servicekit.observability import tracing
+from servicekit.observability import actor, tracing
 
 log = structlog.get_logger()
 
 _WRITTEN: Final = ("event_id", "aggregateid", "sequence", "payload", "aggregatetype", "type", "created_at")
-_APPENDED: Final = (*_WRITTEN, "traceparent")
-_PUBLISHED: Final = (*_WRITTEN, "published_at")
+_APPENDED: Final = (*_WRITTEN, "traceparent", "actor")
+_PUBLISHED: Final = (*_WRITTEN, "published_at", "actor")
 
 
 class EventData(NamedTuple):
@@ -39,7 +39,8 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     payload = exactjson.encode(data).decode()
-    values = (uuid.uuid4().hex, aggregate_id, sequence, payload, aggregate_type, event_type, now, tracing.current())
+    caused_by = (tracing.current(), actor.current())
+    values = (uuid.uuid4().hex, aggregate_id, sequence, payload, aggregate_type, event_type, now, *caused_by)
     fast_sql.insert_prepared(Event, _APPENDED, [values])
     transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
 
@@ -49,7 +50,7 @@ def append_published(event_type: str, *, aggregate_type: str, events: Sequence[E
     logged. Many at once, in the transaction that makes them true.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    same = (aggregate_type, event_type, now, now)
+    same = (aggregate_type, event_type, now, now, actor.current())
     values = [
         (event_id.replace("-", ""), aggregate_id, sequence, exactjson.encode(data).decode(), *same)
         for event_id, aggregate_id, sequence, data in events
@@ -58,7 +59,7 @@ def append_published(event_type: str, *, aggregate_type: str, events: Sequence[E
 
 
 def of(aggregate_type: str, aggregate_id: str, *, newest: int | None = None) -> list[dict[str, Any]]:
-    """One aggregate's events, oldest first: `sequence`, `type`, `created_at`, `data`. Only the `newest` of them."""
+    """One aggregate's events, oldest first: `sequence`, `type`, `created_at`, `actor`, `data`. Only the `newest`."""
     found = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id).order_by("-sequence")
     events = reversed(list(found[:newest]))
     return [
@@ -66,6 +67,7 @@ def of(aggregate_type: str, aggregate_id: str, *, newest: int | None = None) -> 
             "sequence": event.sequence,
             "type": event.type,
             "created_at": exactjson.utc_text(event.created_at),
+            "actor": event.actor,
             "data": exactjson.decode(event.payload),
         }
         for event in events

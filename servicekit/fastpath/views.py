@@ -11,8 +11,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework import request as drf
 
+from servicekit.apikeys.guard import admit
 from servicekit.fastpath import put
 from servicekit.web import messages
+from servicekit.web.access import say_limit
 from servicekit.web.fields import AlwaysTheFirst, ExactJSONParser, document_in
 from servicekit.web.views import View
 
@@ -52,13 +54,15 @@ class Request(messages.Request):
 
 
 def _initial(self: View, request: Any, *_args: object, **_kwargs: object) -> None:
-    """Nobody has to be let in, and there is nothing to negotiate."""
+    """There is nothing to negotiate, and one guard at the door."""
+    admit(request, self.scopes)
 
 
 def _finalize_response(
-    self: View, _request: Any, response: HttpResponseBase, *_args: object, **_kwargs: object
+    self: View, request: Any, response: HttpResponseBase, *_args: object, **_kwargs: object
 ) -> HttpResponseBase:
     """No header of DRF's own is due but one."""
+    say_limit(request, response)
     if response.status_code == _METHOD_NOT_ALLOWED:
         response["Allow"] = self.allowed
     return response

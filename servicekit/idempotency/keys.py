@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any, Final, TypeVar
 
 import msgspec
+from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -21,10 +22,13 @@ from servicekit.db import clock, fast_sql, purge
 from servicekit.db.transactions import in_one_transaction
 from servicekit.idempotency.meaning import canonical
 from servicekit.idempotency.models import IdempotencyKey
+from servicekit.observability import actor
 from servicekit.web.error_responses import handle_exception
 from servicekit.web.messages import Request, Response
 
 MAX_KEY_LENGTH: Final = 255
+# Of the column.
+MAX_SCOPE_LENGTH: Final = 255
 # Longer than any request may take; after it a crashed request's key can be used again.
 LOCK_S: Final = 60
 # Stripe forgets after 24 h. A week covers a client that was down over a weekend.
@@ -188,8 +192,15 @@ def _key_of(request: Request) -> str | None:
 
 
 def _scope_of(request: Request) -> str:
-    """The same below any prefix that the service is reached under. It is kept, so no card number may be in it."""
-    return f"{request.method} {cards.masked_path(request.path_info.rstrip('/'))}"[:255]
+    """The same below any prefix that the service is reached under. It is kept, so no card number may be in it.
+
+    Another caller's key is another key. The caller stands last, since its name may have a slash and a blank.
+    """
+    asked = f"{request.method} {cards.masked_path(request.path_info.rstrip('/'))}"
+    if settings.API_AUTH:
+        caller = f" by {actor.current()}"
+        return asked[: MAX_SCOPE_LENGTH - len(caller)] + caller
+    return asked[:MAX_SCOPE_LENGTH]
 
 
 def _fingerprint(body: object) -> str:

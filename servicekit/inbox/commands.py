@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from servicekit.inbox.connect import connect
 from servicekit.inbox.purge import purge_once
 from servicekit.inbox.receive import Subscription, replay_once
+from servicekit.observability import actor
 from servicekit.runtime import workers
 from servicekit.web import metrics_endpoint
 
@@ -36,6 +37,7 @@ class ConsumeCommand(BaseCommand):
         parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
 
     def handle(self, *_: Any, idle: float, metrics_port: int | None, **__: Any) -> None:
+        actor.act_as(actor.CONSUMER)
         if not settings.KAFKA:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to consume from")
         if metrics_port is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from servicekit.observability import actor
 from servicekit.runtime import workers
 from servicekit.web import metrics_endpoint
 
@@ -23,6 +24,7 @@ class WorkerCommand(BaseCommand):
         parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
 
     def handle(self, *_: Any, once: bool, idle: float, metrics_port: int | None, **__: Any) -> None:
+        actor.act_as(actor.WORKER)
         jobs = self.jobs()
         if once:
             for name, job in jobs:

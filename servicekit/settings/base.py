@@ -3,15 +3,16 @@
 What is the same whatever the environment says is in `common.py`.
 """
 
+import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import django_stubs_ext
 from django.core.management.utils import get_random_secret_key
-from environs import Env, validate
+from environs import Env, EnvError, validate
 
 from servicekit.load.circuit_breaker import BreakerPolicy
 from servicekit.observability import logs
@@ -35,6 +36,7 @@ APPS: Final = (
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "servicekit.apikeys",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "servicekit.events",
@@ -106,6 +108,8 @@ class Web:
         secure_cookies: On wherever the admin, which alone has cookies, is reached over https.
         cors_allowed_origins: Those whose scripts a browser lets read the answers. Empty: no CORS at all.
         admin: Off where nobody uses it: then /admin/ is a path like any other that is not there.
+        api_auth: Whether every request of the API needs a key.
+        api_auth_also: What else does then: `metrics`, `docs`.
     """
 
     debug: bool
@@ -118,6 +122,8 @@ class Web:
     max_body_bytes: int
     downstreams: Downstreams
     fastpath: str
+    api_auth: bool
+    api_auth_also: list[str]
 
 
 def web(env: Env) -> Web:
@@ -125,9 +131,10 @@ def web(env: Env) -> Web:
     origins = environment.origins(env, "CORS_ALLOWED_ORIGINS")
     # On only behind a proxy that sets X-Forwarded-Prefix, or takes it out, in every request.
     forwarded_prefix = env.bool("FORWARDED_PREFIX", default=False)
+    hosts: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
     return Web(
         debug=env.bool("DEBUG", default=False),
-        allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
+        allowed_hosts=hosts,
         secure_cookies=env.bool("SECURE_COOKIES", default=False),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         cors_allowed_origins=origins,
@@ -136,6 +143,8 @@ def web(env: Env) -> Web:
         max_body_bytes=env.int("MAX_BODY_BYTES", default=DEFAULT_MAX_BODY_BYTES),
         downstreams=downstreams(env),
         fastpath=fastpath(env),
+        api_auth=api_auth(env, allowed_hosts=hosts),
+        api_auth_also=api_auth_also(env),
     )
 
 
@@ -204,6 +213,31 @@ def consumed_kept_days(env: Env) -> float:
 def secret_key(env: Env) -> str:
     """`SECRET_KEY`, or a fresh one per process: enough for the API, admin sessions then end with the process."""
     return environment.secret(env, "SECRET_KEY") or get_random_secret_key()
+
+
+def api_auth(env: Env, *, allowed_hosts: Sequence[str]) -> bool:
+    """`API_AUTH`: whether every request of the API needs a key. Not said: where others than this machine are served."""
+    said: str = env.str("API_AUTH", default="").strip().lower()
+    if said not in ("", "on", "off"):
+        raise EnvError(f'Environment variable "API_AUTH" must be on or off, not {said!r}')
+    return said == "on" or (said == "" and not all(map(_is_loopback, allowed_hosts)))
+
+
+def api_auth_also(env: Env) -> list[str]:
+    """`API_AUTH_ALSO`: what of `metrics` and `docs` needs a key where the API does."""
+    given: list[str] = env.list("API_AUTH_ALSO", default=[])
+    said = [name.strip().lower() for name in given if name.strip()]
+    if unknown := sorted(set(said) - {"metrics", "docs"}):
+        raise EnvError(f'Environment variable "API_AUTH_ALSO" may have metrics and docs, not {unknown[0]!r}')
+    return said
+
+
+def _is_loopback(host: str) -> bool:
+    """A host as Django's `ALLOWED_HOSTS` names it."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
 
 
 def fastpath(env: Env) -> str:

@@ -34,7 +34,7 @@ CSRF_FAILURE_VIEW = "servicekit.web.error_responses.csrf_failed"
 
 # What a browser's script of another origin may send on top of the usual, and read on top of the body.
 CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-request-id"]
-CORS_EXPOSE_HEADERS = ["X-Request-ID", "Idempotent-Replayed", "Retry-After"]
+CORS_EXPOSE_HEADERS = ["X-Request-ID", "Idempotent-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy"]
 # The admin has cookies and is nobody else's business.
 CORS_URLS_REGEX = r"^/(?!admin(/|$))"
 
@@ -66,7 +66,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["servicekit.web.fields.ExactJSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.web.fields.AlwaysTheFirst",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["servicekit.apikeys.guard.Guard"],
     "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -40,6 +40,8 @@ DOWNSTREAMS = base.downstreams(Env())
 HTTP_CONNECT_TIMEOUT_S = 1.0
 HTTP_READ_TIMEOUT_S = 3.5
 FASTPATH = base.fastpath(Env())
+API_AUTH = False
+API_AUTH_ALSO: list[str] = []
 METRICS_DIRECTORY = base.metrics_directory(Env())
 SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")
 

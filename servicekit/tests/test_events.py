@@ -34,7 +34,7 @@ def test_a_trail_is_one_aggregates_events_in_order() -> None:
     append("order.created", sequence=1, subject="o-2")
     events = store.of("order", "o-1")
     assert [(event["sequence"], event["type"]) for event in events] == [(1, "order.created"), (3, "order.paid")]
-    assert set(events[0]) == {"sequence", "type", "created_at", "data"}
+    assert set(events[0]) == {"sequence", "type", "created_at", "actor", "data"}
     assert events[0]["created_at"].endswith("Z")
 
 

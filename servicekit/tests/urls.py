@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -14,9 +15,11 @@ from servicekit import errors
 from servicekit.events.metrics import EventCounter, count, no_labels, outbox
 from servicekit.events.models import Event
 from servicekit.idempotency.keys import creation_id, idempotent, idempotent_at_once
+from servicekit.observability import actor
 from servicekit.web import error_responses, fields, health, metrics_endpoint
 from servicekit.web.admin import site
 from servicekit.web.messages import Request, Response
+from servicekit.web.routes import route
 from servicekit.web.views import View
 
 
@@ -88,7 +91,7 @@ def create_at_once(request: Request) -> Callable[[], Response] | None:
     asked, uid = fields.parsed(ThingIn, request.data), creation_id(request)
 
     def write() -> Response:
-        Event.objects.create(event_id=uid, aggregateid=str(uid), sequence=1)
+        Event.objects.create(event_id=uid, **_row(uid))
         if asked["name"] == "clash":
             raise PROBLEMS["conflict"]
         return Response({"id": uid, **asked}, status=201)
@@ -115,6 +118,10 @@ class ListView(View):
         return Response(fields.parsed(ListIn, request.query_params))
 
 
+def _row(uid: UUID) -> dict[str, Any]:
+    return {"aggregateid": str(uid), "sequence": 1, "actor": actor.current()}
+
+
 class CreateView(View):
     """Creates a "thing" (an event row, which servicekit has anyway), unless its name says what to do instead."""
 
@@ -126,7 +133,9 @@ class CreateView(View):
         if asked["name"] == "late":
             return late(asked)
         uid = creation_id(request)
-        _, created = Event.objects.get_or_create(event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1})
+        _, created = Event.objects.get_or_create(
+            event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1, "actor": actor.current()}
+        )
         if asked["name"] == "crash" and created:
             raise PROBLEMS["crash"]
         if asked["name"] == "kept":
@@ -141,7 +150,9 @@ class CreateAtOnceView(View):
         if asked["name"] == "clash":
             raise PROBLEMS["conflict"]
         uid = creation_id(request)
-        Event.objects.get_or_create(event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1})
+        Event.objects.get_or_create(
+            event_id=uid, defaults={"aggregateid": str(uid), "sequence": 1, "actor": actor.current()}
+        )
         return Response({"id": uid, "way": "long", **asked}, status=201)
 
 
@@ -162,8 +173,8 @@ urlpatterns = [
     path("raise/<str:name>", RaiseView.as_view()),
     path("plain-crash", plain_crash),
     path("fields", FieldsView.as_view()),
-    path("list", ListView.as_view()),
-    re_path(r"^things/?$", CreateView.as_view()),
+    route(r"^list$", ListView, get="things:read"),
+    route(r"^things/?$", CreateView, post="things:write"),
     path("other-things", CreateView.as_view()),
     path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),

@@ -46,6 +46,8 @@ MAX_TEXT: Final = 200
 
 _STATUS_OF_FAMILY: Final[Mapping[type[errors.ServiceError], int]] = {
     errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unprocessable: 422,
@@ -60,6 +62,9 @@ _CODE_OF_STATUS: Final[Mapping[int, str]] = {
     415: "unsupported_media_type",
     429: "too_many_requests",
 }
+
+
+_CHALLENGE: Final = 'Bearer realm="api"'
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,11 @@ def server_error(_request: HttpRequest) -> HttpResponse:
 
 def _answer_service_error(problem: errors.ServiceError) -> Answer:
     status = next(status for family, status in _STATUS_OF_FAMILY.items() if isinstance(problem, family))
-    headers = {"Retry-After": str(problem.retry_after_s)} if isinstance(problem, errors.Unavailable) else {}
+    headers = {}
+    if isinstance(problem, errors.Unavailable):
+        headers["Retry-After"] = str(problem.retry_after_s)
+    elif isinstance(problem, (errors.Unauthenticated, errors.Forbidden)):
+        headers["WWW-Authenticate"] = ", ".join(filter(None, (_CHALLENGE, problem.challenge)))
     return Answer(status, {"error": problem.message, "code": problem.code, **problem.fields}, headers)
 
 

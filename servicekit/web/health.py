@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final
 
+from django.conf import settings
 from django.urls import URLPattern, get_script_prefix, re_path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -12,8 +13,10 @@ from rest_framework import serializers
 
 from servicekit.load.dependency import Dependency
 from servicekit.storage import readiness
+from servicekit.web.access import ANY_KEY, PUBLIC
 from servicekit.web.admission import AdmissionMiddleware
 from servicekit.web.messages import Request, Response
+from servicekit.web.routes import route
 from servicekit.web.views import View
 
 # Longer than any request may take, an order with all its attempts included (ORDER_DEADLINE_S).
@@ -86,13 +89,23 @@ class OpenAPIView(View):
 
 def routes(*, service: str, version: str, dependencies: Callable[[], Iterable[Dependency]] = tuple) -> list[URLPattern]:
     """`/health`, `/health/live`, `/openapi.json`, `/docs` and `/redoc`, each with and without a trailing slash."""
+    told = {"service": service, "version": version, "dependencies": dependencies}
     dependencies()  # so that each has its metrics before it is asked for the first time
     return [
-        re_path(r"^health/?$", HealthView.as_view(service=service, version=version, dependencies=dependencies)),
-        re_path(r"^health/live/?$", LiveView.as_view()),
-        re_path(r"^openapi\.json$", OpenAPIView.as_view(), name="openapi"),
+        route(r"^health/?$", HealthView, options=told, get=PUBLIC),
+        route(r"^health/live/?$", LiveView, get=PUBLIC),
+        *_documents(),
+    ]
+
+
+def _documents() -> list[URLPattern]:
+    """Only the document itself needs a key, if anything does: the two pages have nothing but what they ask for."""
+    scope = ANY_KEY if "docs" in settings.API_AUTH_ALSO else PUBLIC
+    redoc = SpectacularRedocView.as_view(url_name="openapi", template_name="servicekit/redoc.html")
+    return [
+        route(r"^openapi\.json$", OpenAPIView, name="openapi", get=scope),
         re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi")),
-        re_path(r"^redoc/?$", SpectacularRedocView.as_view(url_name="openapi", template_name="servicekit/redoc.html")),
+        re_path(r"^redoc/?$", redoc),
     ]
 
 

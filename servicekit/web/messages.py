@@ -6,11 +6,20 @@ one (`servicekit.web.fields`), so a body is written at once.
 
 import uuid
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from django.http import HttpResponse
 from rest_framework import request as drf
 
 from servicekit import exactjson
+
+
+class RateLimit(NamedTuple):
+    """How many requests a caller may make in a second, how many are left, and after how many seconds there are more."""
+
+    per_s: float
+    remaining: int
+    reset_s: float
 
 
 class Request(drf.Request):
@@ -19,10 +28,12 @@ class Request(drf.Request):
     Attributes:
         key_id: For what the request creates, the same on every run with its key; None where nobody has given it one.
         is_taken_over: An earlier run with the same key ended without an answer, so that all may be done already.
+        rate_limit: What is left for its caller, whose API key has a limit (`servicekit.apikeys.guard` writes it).
     """
 
     key_id: uuid.UUID | None = None
     is_taken_over: bool = False
+    rate_limit: RateLimit | None = None
 
 
 class Response(HttpResponse):

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpResponse
-from django.urls import URLPattern, re_path
+from django.urls import URLPattern
 from drf_spectacular.utils import extend_schema
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -30,7 +30,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from servicekit.observability.metrics import gauge
+from servicekit.web.access import PUBLIC
 from servicekit.web.messages import Request
+from servicekit.web.routes import route
 from servicekit.web.views import View
 
 log = structlog.get_logger()
@@ -160,7 +162,8 @@ def routes(*readers: Reader) -> list[URLPattern]:
         registry.register(collector)
         return generate_latest(registry)
 
-    return [re_path(r"^metrics/?$", MetricsView.as_view(text=Text(collect)))]
+    scope = "audit:read" if "metrics" in settings.API_AUTH_ALSO else PUBLIC
+    return [route(r"^metrics/?$", MetricsView, options={"text": Text(collect)}, get=scope)]
 
 
 def serve(port: int) -> None:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from servicekit import cards
-from servicekit.observability import metrics, tracing
+from servicekit.observability import actor, metrics, tracing
 from servicekit.web import error_responses, headers
 from servicekit.web.admin.middleware import ADMIN_PATH
 from servicekit.web.admission import ALWAYS_ADMITTED
@@ -56,6 +56,7 @@ class RequestMiddleware:
         request_id = _request_id(request)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        actor.act_as(actor.ANONYMOUS)
         tracing.take_in(request.META)
         started = time.perf_counter()
         response = self.get_response(request)

@@ -1,5 +1,6 @@
 """Pieces of OpenAPI that every service's operations share."""
 
+from copy import deepcopy
 from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
@@ -7,6 +8,7 @@ from rest_framework import serializers
 
 from servicekit import exactjson
 from servicekit.web import headers
+from servicekit.web.access import PUBLIC
 
 # Not a class, because a serializer's own `fields` are something else.
 PROBLEM: Final = inline_serializer(
@@ -29,11 +31,13 @@ def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenAp
     return OpenApiResponse(PROBLEM, description=description, examples=[example])
 
 
-def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Postprocessing hook of drf-spectacular: say of each operation what any of its kind may answer, too.
+def complete(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
+    """Postprocessing hook of drf-spectacular: say of each operation what any of its kind may answer, and which scope
+    it asks for.
 
     And say "or null" as validators of every kind read it: OpenAPI 3.0 knows `nullable` only beside a `type`.
     """
+    _say_scopes(result, generator)
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             answers = _OF_WATCHERS if path.startswith("/health") else _answers_of_any(method)
@@ -47,15 +51,33 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+def _say_scopes(result: dict[str, Any], generator: Any) -> None:
+    """OpenAPI 3.0 has scopes for OAuth 2 alone, so they stand beside `security`, and in words for people."""
+    for path, _, method, view in generator.endpoints:
+        scope = view.initkwargs.get("scopes", {}).get(method, PUBLIC)
+        operation = result["paths"].get(path, {}).get(method.lower())
+        if operation is None or scope == PUBLIC:
+            continue
+        operation["security"] = [{_KEY_SCHEME: []}, {}]
+        operation["x-scope"] = scope
+        words = f"Where keys are needed: one with the scope `{scope}`."
+        operation["description"] = f"{operation.get('description', '')}\n\n{words}".strip()
+        for status, answer in _WITH_KEYS.items():
+            _add_answer(operation["responses"], status, answer)
+    schemes = result["components"].setdefault("securitySchemes", {})
+    schemes[_KEY_SCHEME] = {"type": "http", "scheme": "bearer", "description": "`manage.py keys create` makes one."}
+
+
 def _answers_of_any(method: str) -> dict[str, dict[str, Any]]:
     return _ANY if method == "get" else {**_ANY, **_UNSAFE}
 
 
 def _add_answer(responses: dict[str, Any], status: str, answer: dict[str, Any]) -> None:
     """An operation's own answer of that status stays as it is, and may be this one as well."""
-    own = responses.setdefault(status, answer)
-    if own is answer:
+    if status not in responses:
+        responses[status] = deepcopy(answer)  # others may have something to add
         return
+    own = responses[status]
     body, other = own["content"][_JSON], answer["content"][_JSON]
     own["headers"] = {**answer.get("headers", {}), **own.get("headers", {})}
     shapes = body["schema"].get("anyOf", [body["schema"]])
@@ -75,6 +97,27 @@ def _common(description: str, *examples: tuple[str, str], **more: Any) -> dict[s
     return {"description": description, "content": {_JSON: {"schema": schema, "examples": shown}}, **more}
 
 
+_KEY_SCHEME: Final = "ApiKey"
+_CHALLENGE: Final = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "As RFC 6750 has it."}}
+# What any operation that asks for a scope may answer.
+_WITH_KEYS: Final = {
+    "401": _common(
+        "There is no key, or one that is unknown, expired or revoked.",
+        ("not_authenticated", "An API key is needed: Authorization: Bearer <key>"),
+        ("invalid_key", "This API key is unknown, expired or revoked"),
+        headers=_CHALLENGE,
+    ),
+    "403": _common(
+        "The key lacks the scope that `scope` names.",
+        ("insufficient_scope", "This API key lacks the scope orders:write"),
+        headers=_CHALLENGE,
+    ),
+    "429": _common(
+        "The key has used up its limit. Nothing was done.",
+        ("too_many_requests", "This API key has used up its limit"),
+        headers=_RETRY_AFTER,
+    ),
+}
 # What any operation may answer.
 _ANY: Final = {
     "400": _common("The request is wrong in itself.", ("bad_request", "Bad request")),

@@ -176,6 +176,7 @@ ORDER_EVENTS = extend_schema(
                                 "sequence": 3,
                                 "type": "order.paid",
                                 "created_at": "2025-11-10T12:05:00Z",
+                                "actor": "shop",
                                 "data": {"amount": 50.00, "currency": "USD", "attempt": 1},
                             }
                         ]

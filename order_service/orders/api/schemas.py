@@ -198,6 +198,11 @@ EVENT_OUT: Final = inline_serializer(
         "sequence": serializers.IntegerField(help_text="Rises with each event; may skip numbers."),
         "type": serializers.CharField(),
         "created_at": serializers.DateTimeField(),
+        "actor": serializers.CharField(
+            allow_null=True,
+            help_text="Who caused it: the name of an API key or of a user of the admin; anonymous, worker, consumer or "
+            "command. Null: from before that was kept.",
+        ),
         "data": serializers.DictField(help_text="Which attempt, why, which amounts: depends on the type."),
     },
     many=True,

@@ -17,6 +17,8 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 
+from servicekit.observability import actor
+
 ADMIN_PATH: Final = "/admin/"
 
 
@@ -39,7 +41,10 @@ class AdminMiddleware:
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> HttpResponseBase | None:
         """Django calls this of what is in `MIDDLEWARE`, and so not of the middleware in here."""
-        return self._csrf.process_view(request, view, *arguments) if _is_admins(request) else None
+        if not _is_admins(request):
+            return None
+        actor.act_as(request.user.get_username() or actor.ANONYMOUS)
+        return self._csrf.process_view(request, view, *arguments)
 
 
 def _is_admins(request: HttpRequest) -> bool:

@@ -1,0 +1,301 @@
+"""API keys: a request is let in by its key's scopes, is known by its key's name, and is held to its key's limit."""
+
+import json
+import re
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from environs import Env
+
+from servicekit.apikeys import checks, guard, issuing
+from servicekit.apikeys.limits import Bucket
+from servicekit.apikeys.models import ApiKey
+from servicekit.apikeys.ring import Ring
+from servicekit.events.models import Event
+from servicekit.observability import actor
+from servicekit.settings import base
+from servicekit.web import routes
+
+pytestmark = pytest.mark.django_db
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def ring(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The process's keys, on a clock of the test's own; nothing is known of other tests' keys."""
+    clock = Clock()
+    monkeypatch.setattr(guard, "ring", Ring(clock=clock))
+    actor.act_as(actor.COMMAND)
+    return clock
+
+
+@pytest.fixture
+def closed(settings: Any, ring: Clock) -> Clock:
+    settings.API_AUTH = True
+    return ring
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def place(api: Any, **headers: str) -> Any:
+    return api.post("/things", json.dumps({"name": "one"}), **headers)
+
+
+def manage(*arguments: str) -> list[str]:
+    output = StringIO()
+    call_command("keys", *arguments, stdout=output)
+    return output.getvalue().splitlines()
+
+
+def test_an_open_service_asks_nobody(api: Any, settings: Any) -> None:
+    """Whoever comes is anonymous."""
+    settings.API_AUTH = False
+    assert place(api).status_code == 201
+    assert Event.objects.get().actor == "anonymous"
+
+
+def test_without_a_key_nobody_gets_in(api: Any, closed: Clock) -> None:
+    """401 says how to come back, and nothing is done."""
+    answer = place(api)
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "error": "An API key is needed: Authorization: Bearer <key>",
+        "code": "not_authenticated",
+    }
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Bearer abcdefgh." + "a" * 32,
+        "Basic YTpi",
+        "Bearer " + "a" * 5000,
+        "Bearer é",
+        "Token {}",
+        "Bearer {} {}",
+        "{}",
+    ],
+)
+def test_what_is_no_key_lets_nobody_in(api: Any, closed: Clock, given: str) -> None:
+    """However it is spelled."""
+    secret = issuing.create("shop", ["things:write"])
+    answer = place(api, Authorization=given.format(secret, secret))
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_key")
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_key_lets_its_caller_in_by_name(api: Any, closed: Clock, scheme: str) -> None:
+    """The event says who it was."""
+    secret = issuing.create("shop", ["things:write"])
+    assert place(api, Authorization=f"{scheme} {secret}").status_code == 201
+    assert Event.objects.get().actor == "shop"
+
+
+def test_a_key_may_do_what_its_scopes_say_and_nothing_else(api: Any, closed: Clock) -> None:
+    """403 names what is missing."""
+    secret = issuing.create("reader", ["things:read"])
+    answer = place(api, **bearer(secret))
+    assert answer.status_code == 403
+    assert answer.json() == {
+        "error": "This API key lacks the scope things:write",
+        "code": "insufficient_scope",
+        "scope": "things:write",
+    }
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="insufficient_scope", scope="things:write"'
+    assert not Event.objects.exists()
+
+
+def test_a_revoked_key_ends_within_a_second(api: Any, closed: Clock) -> None:
+    """In a process that has used it a moment ago, too."""
+    secret = issuing.create("shop", ["things:write"])
+    assert place(api, **bearer(secret)).status_code == 201
+    issuing.revoke("shop")
+    closed.now += 0.9
+    assert place(api, **bearer(secret)).status_code == 401
+
+
+def test_an_expired_key_is_over(api: Any, closed: Clock) -> None:
+    secret = issuing.create("shop", ["things:write"], expires=timezone.now() + timedelta(hours=1))
+    assert place(api, **bearer(secret)).status_code == 201
+    ApiKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    closed.now += 0.9
+    assert place(api, **bearer(secret)).status_code == 401
+
+
+def test_while_a_key_is_replaced_both_are_good(api: Any, closed: Clock) -> None:
+    """And both are the same caller; the old one ends by itself."""
+    old = issuing.create("shop", ["things:write"], limit_per_s=1000.0)
+    new = issuing.rotate("shop", overlap=timedelta(hours=1))
+    assert [place(api, **bearer(secret)).status_code for secret in (old, new)] == [201, 201]
+    assert set(Event.objects.values_list("actor", flat=True)) == {"shop"}
+    first, second = ApiKey.objects.order_by("pk")
+    assert (second.scopes, second.limit_per_s, second.expires_at) == ("things:write", 1000.0, None)
+    assert first.expires_at is not None
+    assert first.expires_at - timezone.now() < timedelta(hours=1)
+
+
+def test_two_callers_with_the_same_idempotency_key_do_not_see_each_other(api: Any, closed: Clock) -> None:
+    """Each has its own answer, and is told it again."""
+    one, other = (issuing.create(name, ["things:write"]) for name in ("one", "other"))
+    answers = [place(api, **bearer(secret), Idempotency_Key="k") for secret in (one, other, one, other)]
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, None, "true", "true"]
+    assert answers[0].content == answers[2].content != answers[1].content == answers[3].content
+    assert Event.objects.count() == 2
+
+
+def test_a_limit_is_kept_and_told(api: Any, closed: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """429 with when to come again; what was refused did nothing, and other keys go on."""
+    monkeypatch.setattr("servicekit.apikeys.ring.Bucket", lambda per_s: Bucket(per_s, clock=closed))
+    limited, free = issuing.create("shop", ["things:write"], limit_per_s=2.0), issuing.create("x", ["things:write"])
+    answers = [place(api, **bearer(limited)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert [answer["RateLimit"] for answer in answers] == ['"key";r=1;t=1', '"key";r=0;t=1', '"key";r=0;t=1']
+    assert {answer["RateLimit-Policy"] for answer in answers} == {'"key";q=2;w=1'}
+    assert (answers[2]["Retry-After"], answers[2].json()["code"]) == ("1", "too_many_requests")
+    assert Event.objects.count() == 2
+    other = place(api, **bearer(free))
+    assert (other.status_code, "RateLimit" in other.headers) == (201, False)
+    closed.now += 0.5
+    assert [place(api, **bearer(limited)).status_code for _ in range(2)] == [201, 429]
+
+
+def test_its_last_use_is_known_to_the_minute(api: Any, closed: Clock, django_assert_num_queries: Any) -> None:
+    """And no request is a write of the key for that."""
+    secret = issuing.create("shop", ["things:write"])
+    place(api, **bearer(secret))
+    closed.now += 30
+    place(api, **bearer(secret))
+    assert ApiKey.objects.get().last_used_at is None
+    closed.now += 31
+    place(api, **bearer(secret))
+    assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_between_two_looks_at_the_table_a_key_costs_no_query(closed: Clock, django_assert_num_queries: Any) -> None:
+    """It is one look at a dictionary."""
+    secret = issuing.create("shop", ["things:write"])
+    ring = guard.ring
+    assert ring.find(secret) is not None
+    with django_assert_num_queries(0):
+        found = ring.find(secret)
+        assert (found is not None and found.name, ring.find("abcdefgh." + "x" * 32)) == ("shop", None)
+    closed.now += 0.5
+    with django_assert_num_queries(1):
+        ring.find(secret)
+
+
+def test_the_secret_is_shown_once_and_kept_hashed(ring: Clock) -> None:
+    """Alone on the last line."""
+    *_, secret = manage("create", "shop", "--scope", "things:read", "--scope", "things:write")
+    key = ApiKey.objects.get()
+    assert re.fullmatch(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}", secret)
+    assert (key.name, key.scopes, key.created_by) == ("shop", "things:read things:write", "command")
+    assert key.prefix == secret[:8]
+    assert secret.partition(".")[2] not in "".join(map(str, vars(key).values()))
+    listed = "\n".join(manage("list"))
+    assert key.prefix in listed
+    assert secret.partition(".")[2] not in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("create", "shop"), "A key needs a scope: things:read, things:write"),
+        (("create", "shop", "--scope", "all"), "There is no scope 'all'; there are things:read, things:write"),
+        (("create", "worker", "--scope", "things:read"), "'worker' is not a client's name"),
+        (("create", "", "--scope", "things:read"), "A name has 1 to 50 printable ASCII characters"),
+        (("create", "x" * 51, "--scope", "things:read"), "A name has 1 to 50 printable ASCII characters"),
+        (("create", "a\nb", "--scope", "things:read"), "A name has 1 to 50 printable ASCII characters"),
+        (("create", "there", "--scope", "things:read"), "There is a key 'there'"),
+        (("create", "s", "--scope", "things:read", "--expires", "2001-01-01"), "is over already"),
+        (("create", "s", "--scope", "things:read", "--expires", "2027-02-30"), "is not in any calendar"),
+        (("create", "s", "--scope", "things:read", "--expires", "soon"), "when it expires is"),
+        (("create", "s", "--scope", "things:read", "--limit", "0/s"), "a limit is a number above 0"),
+        (("create", "s", "--scope", "things:read", "--limit", "50"), "a limit is a number above 0"),
+        (("rotate", "nobody"), "There is no key 'nobody'"),
+        (("rotate", "there", "--overlap", "long"), "a time is a number and s, m, h or d"),
+        (("revoke", "nobody"), "There is no key 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], problem: str) -> None:
+    """In a sentence, and nothing is changed."""
+    issuing.create("there", ["things:read"])
+    before = list(ApiKey.objects.values())
+    with pytest.raises(CommandError, match=re.escape(problem)):
+        manage(*arguments)
+    assert list(ApiKey.objects.values()) == before
+
+
+def test_a_secret_that_was_made_elsewhere_is_taken(api: Any, closed: Clock, tmp_path: Any) -> None:
+    """A file that both sides have; done again it changes nothing."""
+    file = tmp_path / "key"
+    file.write_text("abcdefgh." + "s" * 32 + "\n")
+    for _ in range(2):
+        printed = manage("create", "order_service", "--scope", "things:write", "--from-file", str(file), "--if-missing")
+        assert "sss" not in "".join(printed)
+    assert ApiKey.objects.count() == 1
+    assert place(api, **bearer(file.read_text().strip())).status_code == 201
+    for bad in ("short.s", "s" * 60, "abcdefgh." + "é" * 32):
+        file.write_text(bad)
+        with pytest.raises(CommandError, match="A secret is 8 characters, a dot"):
+            manage("create", "other", "--scope", "things:write", "--from-file", str(file))
+
+
+@pytest.mark.parametrize(
+    ("said", "hosts", "is_closed"),
+    [
+        ("", ["localhost", "127.0.0.1", "[::1]"], False),
+        ("", ["localhost", "127.8.8.8"], False),
+        ("", ["localhost", "shop.example.org"], True),
+        ("", ["*"], True),
+        ("", ["10.0.0.1"], True),
+        ("", [".localhost"], True),
+        ("on", ["localhost"], True),
+        ("off", ["*"], False),
+        (" ON ", ["localhost"], True),
+    ],
+)
+def test_whoever_serves_more_than_this_machine_takes_keys(
+    monkeypatch: pytest.MonkeyPatch, said: str, hosts: list[str], is_closed: bool
+) -> None:
+    """Unless it is said out loud."""
+    monkeypatch.setenv("API_AUTH", said)
+    assert base.api_auth(Env(), allowed_hosts=hosts) is is_closed
+
+
+def test_a_service_that_takes_keys_and_has_none_says_so(settings: Any) -> None:
+    """It does not start; with one key it does."""
+    settings.API_AUTH = True
+    assert checks.lacks_keys()
+    assert [problem.id for problem in checks.somebody_can_get_in(databases=["default"])] == ["apikeys.E001"]
+    assert checks.not_everybody_can_get_in() == []
+    issuing.create("shop", ["things:read"])
+    assert not checks.lacks_keys()
+    settings.API_AUTH = False
+    assert not checks.lacks_keys()
+    assert [problem.id for problem in checks.not_everybody_can_get_in()] == ["apikeys.W001"]
+
+
+def test_every_route_says_what_it_asks_for() -> None:
+    """Each method of each view that is ours."""
+    assert {line.scope for line in routes.table()} >= {"things:read", "things:write"}
