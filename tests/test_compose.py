@@ -293,7 +293,7 @@ def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
 # What a compose file says itself: where data is, who asks whom, and what the images have set.
 OF_THE_FILES: Final = re.compile(
     r"DB_.*|MYSQL_.*|SQLITE_.*|KAFKA_.*|.*_FILE|.*_SERVICE_URL|DATA_DIR|PROMETHEUS_MULTIPROC_DIR|DEBUG|ENV_FILE"
-    r"|ALLOWED_HOSTS|LOG_LEVEL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES"
+    r"|ALLOWED_HOSTS|LOG_LEVEL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES|API_AUTH"
 )
 
 

@@ -36,6 +36,7 @@ def test_each_request_is_one_line_in_the_log_without_its_body(api: Api, log_line
         "level": "info",
         "service": "servicekit",
         "request_id": "abc",
+        "actor": "anonymous",
         "method": "POST",
         "path": "/echo",
         "status": 201,
