@@ -4,13 +4,13 @@ Pure Python. A family says what kind of "no" it is; which HTTP status that becom
 `web/error_responses.py`.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class ServiceError(Exception):
     """A refusal that the caller can act on. Subclasses set `code`; `fields` go into the error body as they are."""
 
-    code: ClassVar[str] = "error"
+    code: str = "error"
     # Whether something was stored all the same: then it is an outcome, and a repeat of the request is told it again.
     is_outcome: bool = False
 
@@ -42,6 +42,18 @@ class NotFound(ServiceError):
 
 class Conflict(ServiceError):
     """The request is fine, the state of what it names is not."""
+
+
+class StaleRow(Conflict):
+    """Somebody else changed a row since it was read: whatever was concluded from it no longer counts.
+
+    Args:
+        what: What the row is, for whoever hears of it at last: "payment".
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The {what} was changed by another request")
+        self.code = f"{what}_overtaken"
 
 
 class Unprocessable(ServiceError):

@@ -29,7 +29,3 @@ class PaymentServiceUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("Payment service unavailable")
-
-
-class OrderMoved(Exception):
-    """Somebody else moved the order since it was read: whatever was concluded from it no longer counts."""

@@ -49,7 +49,7 @@ class Order(models.Model):
     # Payment attempts begun; the number is part of each attempt's key.
     attempt = models.PositiveSmallIntegerField(default=0)
     # Times a worker could not finish the present step; sets its back-off.
-    postponed = models.PositiveSmallIntegerField(default=0)
+    retry_count = models.PositiveSmallIntegerField(default=0, db_column="postponed")
     # Rises with each move: optimistic lock, fencing token and event sequence in one.
     version = models.PositiveIntegerField(default=1)
     # When the order is due for a worker, by the database's clock: the end of a lease, the next try, or the expiry of
@@ -59,7 +59,7 @@ class Order(models.Model):
     # none. The database's clock.
     ask_at = models.DateTimeField(null=True)
     # Times that this could not be done in a row; sets its back-off.
-    ask_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    ask_retry_count = models.PositiveSmallIntegerField(default=0, db_default=0, db_column="ask_tries")
 
     # Since when the order is in the saga's hands, whatever was tried meanwhile: since it was last at rest. NULL at
     # rest; while it waits for its customer, when that will end. Readers find it through `order_due`.

@@ -83,18 +83,18 @@ def claim(order: Waiting) -> datetime | None:
 
 def forget(order: Waiting, claimed: datetime) -> None:
     """It was asked, and the order is where its payment is; unless there is news again."""
-    Order.objects.filter(pk=order.number, ask_at=claimed).update(ask_at=None, ask_tries=0)
+    Order.objects.filter(pk=order.number, ask_at=claimed).update(ask_at=None, ask_retry_count=0)
 
 
 def keep(order: Waiting, claimed: datetime) -> None:
     """It was asked, and is to be asked again a little later."""
     asked = Order.objects.filter(pk=order.number, ask_at=claimed)
-    asked.update(ask_at=clock.seconds_from_now(ASK_AGAIN.first_s), ask_tries=0)
+    asked.update(ask_at=clock.seconds_from_now(ASK_AGAIN.first_s), ask_retry_count=0)
 
 
-def put_off(order: Waiting, *, backoff: Backoff = ASK_AGAIN) -> None:
+def retry_later(order: Waiting, *, backoff: Backoff = ASK_AGAIN) -> None:
     """It could not be asked: again later, after a wait that doubles each time."""
-    tries = Order.objects.values_list("ask_tries", flat=True).get(pk=order.number)
+    count = Order.objects.values_list("ask_retry_count", flat=True).get(pk=order.number)
     Order.objects.filter(pk=order.number, ask_at__isnull=False).update(
-        ask_at=clock.seconds_from_now(backoff.wait_s(tries)), ask_tries=min(tries + 1, 1000)
+        ask_at=clock.seconds_from_now(backoff.wait_s(count)), ask_retry_count=min(count + 1, 1000)
     )

@@ -14,7 +14,6 @@ from typing import Final
 from django.conf import settings
 
 from order_service.orders import reads, states, writes
-from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order
 from order_service.orders.ports import (
     ChargeOutcome,
@@ -32,6 +31,7 @@ from order_service.orders.ports import (
 )
 from order_service.orders.states import Status, Step
 from servicekit import money
+from servicekit.errors import StaleRow
 from servicekit.retry import Backoff, RetryPolicy
 
 # How often a payment service that knows no void is asked whether it holds money after all, before it is believed that
@@ -66,8 +66,8 @@ def advance(order: Order, run: Run) -> Order:
         while (step := Step(order.step)) in _STEPS and not order.waits_for_its_customer:
             order = _STEPS[step](order, run)
     except _Later as later:
-        return _postpone(order, later)
-    except OrderMoved:
+        return _retry_later(order, later)
+    except StaleRow:
         return reads.get_order(order.uid)
     return order
 
@@ -79,8 +79,8 @@ def resume(order: Order, run: Run) -> Order:
     try:
         return advance(_expire(order, run), run)
     except _Later as later:
-        return _postpone(order, later)
-    except OrderMoved:
+        return _retry_later(order, later)
+    except StaleRow:
         return reads.get_order(order.uid)
 
 
@@ -103,10 +103,10 @@ def _later(outage: Unreachable, *, whose: str = "") -> _Later:
     return _Later(whose + outage.why, backoff=writes.PERSON_NEEDED if is_for_a_person else writes.PEER_DOWN)
 
 
-def _postpone(order: Order, later: _Later) -> Order:
+def _retry_later(order: Order, later: _Later) -> Order:
     try:
-        return writes.postpone(order, why=str(later), backoff=later.backoff)
-    except OrderMoved:
+        return writes.retry_later(order, why=str(later), backoff=later.backoff)
+    except StaleRow:
         return reads.get_order(order.uid)
 
 
@@ -233,7 +233,7 @@ def void_payment(order: Order, run: Run) -> _Later | None:
         return _later(outage, whose="payments: ")
     if seen is None:
         # A charge whose answer was lost may still arrive where nothing refuses it.
-        is_too_early = order.attempt > 0 and order.postponed < LOOKS_WITHOUT_A_VOID
+        is_too_early = order.attempt > 0 and order.retry_count < LOOKS_WITHOUT_A_VOID
         return _Later("payments: there is no payment yet") if is_too_early else None
     writes.note_payment_status(order, seen.status, refunded=seen.refunded)
     order.refund_blocked = seen.refund_blocked  # written by the move that ends the step

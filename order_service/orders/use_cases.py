@@ -5,15 +5,16 @@ from typing import Final
 from uuid import UUID
 
 from order_service.orders import payment_hints, reads, saga, states, writes
-from order_service.orders.errors import NotCancellable, OrderBusy, OrderMoved, PaymentServiceUnavailable
+from order_service.orders.errors import NotCancellable, OrderBusy, PaymentServiceUnavailable
 from order_service.orders.models import Order
 from order_service.orders.payment_hints import News
 from order_service.orders.ports import NO_VOID, PaymentSeen, Unreachable
 from order_service.orders.states import Status, Step
 from order_service.orders.writes import NewOrder
+from servicekit.errors import StaleRow
 
 # Each loss means that somebody else moved the order, and an order has only a handful of moves in it.
-MOVE_ATTEMPTS: Final = 8
+MAX_CONFLICT_RETRIES: Final = 8
 
 
 def place_order(order_id: UUID, new: NewOrder, run: saga.Run) -> Order:
@@ -23,8 +24,11 @@ def place_order(order_id: UUID, new: NewOrder, run: saga.Run) -> Order:
     a worker has taken it over because this run outlived its lease.
     """
     order, placed = writes.find_or_place(order_id, new)
-    if not placed and order.status == Status.PENDING and not order.expires_at and not writes.claim(order):
-        raise OrderBusy
+    if not placed and order.status == Status.PENDING and not order.expires_at:
+        claimed = writes.claim(order)
+        if claimed is None:
+            raise OrderBusy
+        order = claimed
     return saga.advance(order, run.starting_now())
 
 
@@ -58,13 +62,13 @@ def cancel_order(reference: str, run: saga.Run, *, again: bool = False) -> Order
 
     Raises NotCancellable: it is cancelled or refunded already.
     """
-    for _ in range(MOVE_ATTEMPTS):
+    for _ in range(MAX_CONFLICT_RETRIES):
         order = reads.get_order(reference)
         if again and _was_cancelled_on_request(order):
             return order
         try:
             order = _begin_to_cancel(order)
-        except OrderMoved:
+        except StaleRow:
             continue
         return saga.advance(order, run.starting_now())
     raise OrderBusy
@@ -75,7 +79,7 @@ def look_again(reference: str, run: saga.Run) -> Order:
 
     Raises PaymentServiceUnavailable: nothing was changed.
     """
-    for _ in range(MOVE_ATTEMPTS):
+    for _ in range(MAX_CONFLICT_RETRIES):
         order = reads.get_order(reference)
         try:
             seen = run.payments.find(order.uid)
@@ -87,7 +91,7 @@ def look_again(reference: str, run: saga.Run) -> Order:
             raise PaymentServiceUnavailable  # whosever payment that is, this order was not paid with it
         try:
             return _conclude(order, seen, run)
-        except OrderMoved:
+        except StaleRow:
             continue
     raise OrderBusy
 

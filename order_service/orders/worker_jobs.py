@@ -26,22 +26,22 @@ def resume_once(run: saga.Run, *, batch: int = BATCH) -> int:
     """Take up orders that are due, with the code that the request runs; return how many were claimed."""
     claimed = 0
     for number in reads.due_orders(batch=batch):
-        work, set_aside = partial(_resume, number, run), partial(_set_aside, number)
-        claimed += workers.isolated("resume", number, work, retry_later=set_aside) or 0
+        work, retry_later = partial(_resume, number, run), partial(_retry_unreadable_later, number)
+        claimed += workers.isolated("resume", number, work, retry_later=retry_later) or 0
     return claimed
 
 
 def _resume(number: int, run: saga.Run) -> int:
-    order = reads.order_by_number(number)
-    if not writes.claim(order):
+    order = writes.claim(reads.order_by_number(number))
+    if order is None:
         return 0
     log.info("order.resumed", order_id=str(order.uid), step=order.step, attempt=order.attempt)
     saga.resume(order, run.starting_now())
     return 1
 
 
-def _set_aside(number: int, why: str) -> None:
-    writes.set_aside(number, why=why)
+def _retry_unreadable_later(number: int, why: str) -> None:
+    writes.retry_unreadable_later(number, why=why)
 
 
 def ask_once(run: saga.Run, *, batch: int = BATCH) -> int:
@@ -52,8 +52,8 @@ def ask_once(run: saga.Run, *, batch: int = BATCH) -> int:
     """
     asked = failed_in_a_row = 0
     for order in payment_hints.waiting(batch=batch):
-        work, put_off = partial(_ask, order, run), partial(_put_off, order)
-        could_ask = workers.isolated("ask", order.number, work, retry_later=put_off)
+        work, retry_later = partial(_ask, order, run), partial(_ask_later, order)
+        could_ask = workers.isolated("ask", order.number, work, retry_later=retry_later)
         asked += bool(could_ask)
         failed_in_a_row = failed_in_a_row + 1 if could_ask is False else 0
         if failed_in_a_row == FAILURES_IN_A_ROW:
@@ -69,14 +69,14 @@ def _ask(order: payment_hints.Waiting, run: saga.Run) -> bool | None:
     try:
         found = use_cases.look_again(str(order.uid), run)
     except (PaymentServiceUnavailable, OrderBusy):
-        payment_hints.put_off(order)
+        payment_hints.retry_later(order)
         return False
     (payment_hints.forget if found.is_at_rest else payment_hints.keep)(order, claimed)
     return True
 
 
-def _put_off(order: payment_hints.Waiting, _why: str) -> None:
-    payment_hints.put_off(order, backoff=payment_hints.ASK_AFTER_A_PERSON)
+def _ask_later(order: payment_hints.Waiting, _why: str) -> None:
+    payment_hints.retry_later(order, backoff=payment_hints.ASK_AFTER_A_PERSON)
 
 
 def jobs() -> Sequence[tuple[str, workers.Job]]:

@@ -1,7 +1,8 @@
 """Local writes: each is one short transaction that moves one order and records its event. No network.
 
-`_move` is the one door through which an order changes. It is a conditional UPDATE on the version that the caller saw,
-so of two who act on the same order one wins, and the other is told (`OrderMoved`) and has changed nothing.
+`_move` is the one door through which an order changes. It is a conditional UPDATE on the version that the caller read,
+so of two who act on the same order one wins, and the other gets `StaleRow` and has changed nothing. Whoever moves an
+order goes on with what comes back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +14,16 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from order_service.orders import events, states
-from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order, OrderLine
 from order_service.orders.ports import LineAsked, LineFound
 from order_service.orders.states import Status, Step
 from servicekit import money
-from servicekit.db import clock, fast_sql
+from servicekit.db import clock, fast_sql, rows
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import StaleRow
 from servicekit.events import store
 from servicekit.retry import Backoff
 
@@ -181,7 +181,7 @@ def close(order: Order, *, outcome: str) -> Order:
     )
 
 
-def postpone(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
+def retry_later(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
     """The present step could not be finished now: leave it to a worker, after a wait that doubles each time."""
     data = events.Postponed(step=order.step, why=why)
     return _move(
@@ -189,25 +189,25 @@ def postpone(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
         events.POSTPONED,
         data,
         step=None,
-        due_in_s=backoff.wait_s(order.postponed),
-        postponed=min(order.postponed + 1, 1000),
+        due_in_s=backoff.wait_s(order.retry_count),
+        retry_count=min(order.retry_count + 1, 1000),
     )
 
 
-def set_aside(number: int, *, why: str) -> None:
+def retry_unreadable_later(number: int, *, why: str) -> None:
     """An order that could not be worked on, for a reason that is no outage: leave it alone, longer each time.
 
     Its trail says why, where the row can be read at all.
     """
     try:
         order = Order.objects.get(pk=number)
-        postpone(order, why=why, backoff=PERSON_NEEDED)
-    except OrderMoved:
+        retry_later(order, why=why, backoff=PERSON_NEEDED)
+    except StaleRow:
         return  # somebody else has it in hand
     except Exception:  # a row that cannot even be read or moved must not stay in front of the others, either
-        times = Order.objects.filter(pk=number).values_list("postponed", flat=True).get()
-        due_at = clock.seconds_from_now(PERSON_NEEDED.wait_s(times))
-        Order.objects.filter(pk=number).update(due_at=due_at, postponed=min(times + 1, 1000))
+        count = Order.objects.filter(pk=number).values_list("retry_count", flat=True).get()
+        due_at = clock.seconds_from_now(PERSON_NEEDED.wait_s(count))
+        Order.objects.filter(pk=number).update(due_at=due_at, retry_count=min(count + 1, 1000))
 
 
 def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal | None = None) -> Order:
@@ -225,16 +225,16 @@ def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal 
     return order
 
 
-def claim(order: Order) -> bool:
-    """Take over an order whose lease ran out; False when it was moved or claimed meanwhile.
+def claim(order: Order) -> Order | None:
+    """Take over an order whose lease ran out; None when it was moved or claimed meanwhile.
 
     The new version fences out whoever had it before: their next move finds another version.
     """
-    claimed = Order.objects.filter(pk=order.pk, version=order.version, due_at__lte=Now()).update(
-        version=order.version + 1, due_at=clock.seconds_from_now(settings.ORDER_LEASE_S)
-    )
-    order.version += claimed
-    return bool(claimed)
+    lease = {"version": order.version + 1, "due_at": clock.seconds_from_now(settings.ORDER_LEASE_S)}
+    try:
+        return rows.update(order, lease, is_due=True)
+    except StaleRow:
+        return None
 
 
 def total_of(lines: Sequence[LineFound]) -> Decimal:
@@ -256,7 +256,7 @@ def _move(
     found: Sequence[LineFound] = (),
     **changes: Any,
 ) -> Order:
-    """Move the order as the caller saw it, with its event, and bring `order` up to date.
+    """Move the order as the caller read it, with its event; returns it as it is now.
 
     Args:
         step: None stays at the present one.
@@ -264,7 +264,7 @@ def _move(
         found: The lines that the product service knew, to be kept with the move.
 
     Raises:
-        OrderMoved: it is no longer as the caller saw it, or the tables do not allow the move. Nothing was written.
+        StaleRow: it is no longer as the caller read it, or the tables do not allow the move. Nothing was written.
     """
     sources: dict[str, frozenset[Status] | frozenset[Step]] = {}
     now = timezone.now()
@@ -272,30 +272,26 @@ def _move(
     written["unsettled_since"] = _unsettled_since(order, step, now, waits_until=changes.get("expires_at"))
     if step is not None:
         sources["step"] = states.steps_before(step)
-        written = {"step": step.value, "postponed": 0, **written}
+        written = {"step": step.value, "retry_count": 0, **written}
     if status is not None:
         sources["status"] = states.sources_of(status)
         written["status"] = status.value
     lease_s = settings.ORDER_LEASE_S if due_in_s == _LEASE else due_in_s
-    due_at = None if lease_s is None else clock.seconds_from_now(lease_s)
+    written["due_at"] = None if lease_s is None else clock.seconds_from_now(lease_s)
     frozen = _lines(order, found)
-    _write_move(order, event, data, sources=sources, written={**written, "due_at": due_at}, frozen=frozen)
-    vars(order).update(written)
-    order.frozen = frozen or order.frozen
-    return order
+    moved = _write_move(order, event, data, sources=sources, written=written, frozen=frozen)
+    moved.frozen = frozen or order.frozen
+    return moved
 
 
 @in_one_transaction
 def _write_move(
     order: Order, event: str, data: Mapping[str, Any], *, sources: Any, written: dict[str, Any], frozen: list[OrderLine]
-) -> None:
-    seen = {"number": order.number, "version": order.version}
-    if fast_sql.compare_and_set(Order, where=seen, among=sources, written=written) != 1:
-        raise OrderMoved
+) -> Order:
+    moved = rows.update(order, written, among=sources)
     fast_sql.insert_many(frozen)
-    store.append(
-        event, aggregate_type=events.AGGREGATE, aggregate_id=str(order.uid), sequence=written["version"], data=data
-    )
+    store.append(event, aggregate_type=events.AGGREGATE, aggregate_id=str(order.uid), sequence=moved.version, data=data)
+    return moved
 
 
 def _unsettled_since(

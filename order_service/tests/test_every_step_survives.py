@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from order_service.orders import use_cases
-from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order
 from order_service.orders.ports import ChargeOutcome
 from order_service.tests.conftest import Shop, the_order, trail
 from order_service.tests.fakes import HARD_DECLINE, SOFT_DECLINE, Fault, Killed
+from servicekit.errors import StaleRow
 
 FAULTS = list(Fault)
 CALLS = ["reserve", "charge", "confirm", "release", "void"]
@@ -128,7 +128,7 @@ def test_holder_that_slept_past_its_lease_writes_nothing(shop: Shop) -> None:
     zombie = the_order()
     shop.work()
     before, events = Order.objects.values().get(), trail(the_order())
-    with pytest.raises(OrderMoved):
+    with pytest.raises(StaleRow):
         use_cases.writes.cancel(zombie, "Payment failed")
     assert Order.objects.values().get() == before
     assert trail(the_order()) == events

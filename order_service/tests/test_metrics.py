@@ -102,7 +102,7 @@ def test_a_postponed_compensation_ages_and_is_counted(shop: Shop, scrape: Callab
     for _ in range(3):
         shop.work_once()
     order = the_order()
-    assert (order.status, order.step, order.postponed) == ("CANCELLED", "compensating", 4)
+    assert (order.status, order.step, order.retry_count) == ("CANCELLED", "compensating", 4)
     found = scrape()
     assert (found["orders_postponed_total", "compensating"], unfinished(found)) == (4, {"compensating": 1})
     assert 100 <= found[("orders_oldest_unfinished_age_seconds",)] < 130

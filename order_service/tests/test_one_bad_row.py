@@ -85,7 +85,7 @@ def test_one_that_cannot_even_be_moved_is_put_behind_the_others(shop: Shop, wait
     )
     assert shop.work_once() == 1
     assert Order.objects.get(pk=good.pk).status == "PAID"
-    assert Order.objects.get(pk=bad.pk).postponed == 1
+    assert Order.objects.get(pk=bad.pk).retry_count == 1
     assert waits == [1, 1]  # the one that was asked for was rolled back with its move
     assert shop.work_once() == 0
 
@@ -101,7 +101,7 @@ def test_a_row_that_no_reader_understands_is_put_behind_the_others(shop: Shop, w
         Order.objects.filter(pk=bad.pk).update(asked=7)
     assert shop.work_once() == 1
     assert Order.objects.get(pk=good.pk).status == "PAID"
-    assert list(Order.objects.filter(pk=bad.pk).values_list("postponed", flat=True)) == [1]
+    assert list(Order.objects.filter(pk=bad.pk).values_list("retry_count", flat=True)) == [1]
     assert waits == [1]
 
 
@@ -144,12 +144,12 @@ def test_the_others_are_asked_about_in_the_same_round(shop: Shop) -> None:
     assert ask_once(shop.run()) == 2
     assert failures("ask") == before + 4
     assert [order.status for order in Order.objects.order_by("number")] == ["PENDING"] * 4 + ["PAID"] * 2
-    assert set(Order.objects.order_by("number").values_list("ask_tries", flat=True)[:4]) == {1}
+    assert set(Order.objects.order_by("number").values_list("ask_retry_count", flat=True)[:4]) == {1}
     assert ask_once(shop.run()) == 0  # they wait
     payments.puzzles.clear()
     Order.objects.filter(ask_at__isnull=False).update(ask_at=writes.clock.seconds_from_now(-1))
     assert ask_once(shop.run()) == 4
-    assert set(Order.objects.values_list("status", "ask_tries")) == {("PAID", 0)}
+    assert set(Order.objects.values_list("status", "ask_retry_count")) == {("PAID", 0)}
 
 
 def test_an_answer_about_one_order_that_cannot_be_used_stops_no_other(shop: Shop) -> None:

@@ -5,10 +5,10 @@ from itertools import product
 import pytest
 
 from order_service.orders import states, writes
-from order_service.orders.errors import OrderMoved
 from order_service.orders.models import Order
 from order_service.orders.states import NEXT_STEPS, TRANSITIONS, Status, Step
 from order_service.tests.conftest import Shop, trail
+from servicekit.errors import StaleRow
 
 LEGAL_STATUSES = {
     ("PENDING", "PAID"),
@@ -52,7 +52,7 @@ def test_the_one_door_refuses_what_the_table_does_not_have(shop: Shop, source: S
         assert Order.objects.get().step == target.value
         assert trail(order) == [*events, "order.moved"]
     else:
-        with pytest.raises(OrderMoved):
+        with pytest.raises(StaleRow):
             writes._move(order, "order.moved", {}, step=target)
         assert Order.objects.values().get() == before
         assert trail(order) == events
@@ -67,6 +67,6 @@ def test_the_one_door_refuses_an_illegal_status(shop: Shop, source: Status, targ
         writes._move(order, "order.moved", {}, step=Step.COMPENSATING, status=target)
         assert Order.objects.get().status == target.value
     else:
-        with pytest.raises(OrderMoved):
+        with pytest.raises(StaleRow):
             writes._move(order, "order.moved", {}, step=Step.COMPENSATING, status=target)
         assert Order.objects.get().status == source.value

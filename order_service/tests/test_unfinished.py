@@ -69,7 +69,7 @@ def test_trying_again_makes_no_order_younger(api: Client, shop: Shop) -> None:
     for _ in range(5):
         shop.work_once()
     order = the_order()
-    assert (order.step, order.postponed, order.unsettled_since) == ("compensating", 6, since)
+    assert (order.step, order.retry_count, order.unsettled_since) == ("compensating", 6, since)
     assert unfinished(api, 999) == [order.number]
 
 

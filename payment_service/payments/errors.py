@@ -217,12 +217,3 @@ class ReasonRequired(errors.Invalid):
 
     def __init__(self) -> None:
         super().__init__("Say why: the reason is kept", fields={"reason": ["This field is required."]})
-
-
-class Overtaken(errors.Conflict):
-    """Somebody else moved the row since it was read; what it holds now decides."""
-
-    code = "payment_overtaken"
-
-    def __init__(self) -> None:
-        super().__init__("The payment was changed by another request")

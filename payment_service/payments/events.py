@@ -27,6 +27,20 @@ class Payment(TypedDict):
     attempt: int
 
 
+class Extra(TypedDict, total=False):
+    """What an event may say on top."""
+
+    refund_id: str
+    refund_amount: Decimal
+    held: Decimal
+    asked: Decimal
+    failure_code: str
+    reason: str
+    taken_up: str
+    settled_by_hand: str
+    by: str
+
+
 class Moved(Payment, total=False):
     failure_code: str
     settled_by_hand: str

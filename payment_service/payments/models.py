@@ -46,7 +46,7 @@ class Payment(models.Model):
     version = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(null=True, blank=True)
     # How often the work that is due failed in a row; decides how long until it is tried again.
-    tries = models.PositiveIntegerField(default=0)
+    retry_count = models.PositiveIntegerField(default=0, db_column="tries")
 
     captured = amount_column(default=NOTHING)
     # Booked for refunds that were asked for or done; `refunded` is the part that is done.
@@ -88,7 +88,7 @@ class Payment(models.Model):
     # The order service is to be told: whether a capture should be, and when to tell it next.
     notify_order = models.BooleanField(default=False)
     notice_due_at = models.DateTimeField(null=True, blank=True)
-    notice_tries = models.PositiveIntegerField(default=0)
+    notice_retry_count = models.PositiveIntegerField(default=0, db_column="notice_tries")
 
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -218,7 +218,7 @@ class Refund(models.Model):
     status = models.CharField(max_length=20, choices=[(status.value, status.value) for status in RefundStatus])
     version = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(null=True, blank=True)
-    tries = models.PositiveIntegerField(default=0)
+    retry_count = models.PositiveIntegerField(default=0, db_column="tries")
     # How often the gateway was asked under a key of its own: one key always has the same answer.
     attempt = models.PositiveIntegerField(default=1, db_default=1)
     # The void's own: all that is left of a payment for which no money may be held.

@@ -75,7 +75,7 @@ def test_a_request_that_died_once_it_had_charged_is_told_so_when_it_is_repeated(
 
     client.raise_request_exception = False
     with monkeypatch.context() as patched:
-        patched.setattr(notices, "tell_now", dies)
+        patched.setattr(notices, "send_now", dies)
         assert pay(client, {"order_id": 123, "amount": "199.99"}, HTTP_IDEMPOTENCY_KEY="k").status_code == 500
     orders.orders["123"] = OrderSeen(ORDER, "PAID", Decimal("199.99"), "EUR")
     again = pay(client, {"order_id": 123, "amount": "199.99"}, HTTP_IDEMPOTENCY_KEY="k")

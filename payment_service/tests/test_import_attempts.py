@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
-from payment_service.payments.errors import Overtaken, PaymentNotFound
+from payment_service.payments.errors import PaymentNotFound
 from payment_service.payments.importing import run as running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.payments.use_cases import repair
@@ -16,6 +16,7 @@ from payment_service.payments.writes import attempts, closing, refunds
 from payment_service.payments.writes.attempts import Asked
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import Importer, counts, numbered, row
+from servicekit.errors import StaleRow
 from servicekit.events import store
 from servicekit.events.models import Event
 
@@ -327,7 +328,7 @@ def test_a_charge_in_the_moment_of_a_new_number(run: Importer) -> None:
     run([row(payment_id=7, order_id=343, reference="OTHER", status="FAILED")])
     before = list(Payment.objects.order_by("number").values())
     asked = Asked(uuid4(), "342", Decimal("561.00"), "USD", "CARD")
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleRow):
         attempts.start_attempt(read, asked, gateway="sim")
     assert list(Payment.objects.order_by("number").values()) == before
 

@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from payment_service.payments.errors import Overtaken
 from payment_service.payments.importing import run as running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.payments.writes import outside
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import HEADER, Done, Importer, counts, ledger, numbered, row
+from servicekit.errors import StaleRow
 from servicekit.events import store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one", "audited")]
@@ -242,7 +242,7 @@ def test_a_refund_that_somebody_else_booked_at_the_same_moment(run: Importer) ->
     run([row()])
     payment = Payment.objects.get()
     Payment.objects.update(booked=1)
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleRow):
         outside.record_refund(payment.number, version=payment.version, reason="")
     Payment.objects.update(booked=0)
     assert Refund.objects.count() == 0

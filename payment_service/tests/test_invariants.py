@@ -196,9 +196,9 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("events_are_in_order", "1", lambda p: change_event(p, "{", "[")),
     ("no_payment_is_left_unfinished", "11", lambda p: row(p, due_at=None)),
     ("no_payment_is_left_unfinished", "1", lambda p: row(p, due_at=seconds_from_now(-200))),
-    ("no_payment_is_left_unfinished", "1", lambda p: row(p, due_at=seconds_from_now(20), tries=12)),
+    ("no_payment_is_left_unfinished", "1", lambda p: row(p, due_at=seconds_from_now(20), retry_count=12)),
     ("no_payment_is_left_unfinished", "1", lambda p: row(p, notice_due_at=seconds_from_now(-200))),
-    ("no_payment_is_left_unfinished", "1", lambda p: row(p, notice_due_at=seconds_from_now(20), notice_tries=40)),
+    ("no_payment_is_left_unfinished", "1", lambda p: row(p, notice_due_at=seconds_from_now(20), notice_retry_count=40)),
     ("status_never_goes_back", "3", lambda p: (recount(p), retell(p))),
     ("payment_follows_from_its_events", "1", lambda p: row(p, status=Status.FAILED.value)),
     ("payment_follows_from_its_events", "1", lambda p: row(p, status=Status.PROCESSING.value)),
@@ -356,11 +356,12 @@ def test_the_fold_follows_the_table_through_what_nobody_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overdue_s", "tries", "waited_s"), [(-5, 0, 0), (7, 0, 7), (-5, 1, 0), (-5, 3, 3), (-20, 12, 211), (500, 3, 500)]
+    ("overdue_s", "retry_count", "waited_s"),
+    [(-5, 0, 0), (7, 0, 7), (-5, 1, 0), (-5, 3, 3), (-20, 12, 211), (500, 3, 500)],
 )
-def test_waits_so_far_are_a_lower_bound(overdue_s: int, tries: int, waited_s: int) -> None:
+def test_waits_so_far_are_a_lower_bound(overdue_s: int, retry_count: int, waited_s: int) -> None:
     """1, 2, 4, 8, 16 and then 30 seconds at a time, the last of which is not over."""
-    assert waiting.at_least_waited(timedelta(seconds=overdue_s), tries=tries) == timedelta(seconds=waited_s)
+    assert waiting.at_least_waited(timedelta(seconds=overdue_s), retry_count=retry_count) == timedelta(seconds=waited_s)
 
 
 def test_the_books_are_written_for_the_check_across(healthy: None, monkeypatch: pytest.MonkeyPatch) -> None:

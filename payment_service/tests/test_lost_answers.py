@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from rest_framework.test import APIClient
 
-from payment_service.payments.errors import Overtaken
 from payment_service.payments.gateways.base import CaptureRequest, ChargeRequest, RefundRequest
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import Status
@@ -13,6 +12,7 @@ from payment_service.payments.use_cases import capturing, charging, refunding, r
 from payment_service.payments.writes import attempts, moves
 from payment_service.tests.conftest import ORDER, asked, exact, make_due, trail
 from payment_service.tests.fakes import DECLINE, FakeGateway
+from servicekit.errors import StaleRow
 
 pytestmark = pytest.mark.django_db
 URL = f"/api/payments/{ORDER}/"
@@ -83,11 +83,11 @@ def test_a_gateway_that_cannot_be_asked_later_leaves_it_open(gateway: FakeGatewa
     gateway.script = ["lost"]
     charging.charge_payment(asked())
     gateway.is_down = True
-    for tries in range(1, 4):
+    for count in range(1, 4):
         make_due()
         repair.payments_once()
         payment = Payment.objects.get()
-        assert (payment.status, payment.tries) == (Status.PROCESSING, tries)
+        assert (payment.status, payment.retry_count) == (Status.PROCESSING, count)
     gateway.is_down = False
     work()
     assert Payment.objects.get().status == Status.CAPTURED
@@ -104,7 +104,7 @@ def test_who_slept_past_the_lease_writes_nothing(gateway: FakeGateway) -> None:
     payment = charging.charge_payment(asked()).payment
     assert payment.status == Status.CAPTURED
     assert trail() == ["payment.successful"]
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleRow):
         attempts.finish_attempt(Payment(pk=payment.pk, version=1, amount=payment.amount), DECLINE)
     assert Payment.objects.get().status == Status.CAPTURED
 

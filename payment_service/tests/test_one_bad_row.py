@@ -39,7 +39,7 @@ def test_the_other_payments_are_found_out_about_in_the_same_round(gateway: FakeG
     assert {each.status for each in Payment.objects.exclude(pk=bad.pk)} == {Status.CAPTURED}
     assert len(good) == 2
     bad.refresh_from_db()
-    assert (bad.status, bad.tries, failures("payments")) == (Status.PROCESSING, 1, before + 1)
+    assert (bad.status, bad.retry_count, failures("payments")) == (Status.PROCESSING, 1, before + 1)
     assert not Payment.objects.filter(due_at__lte=Now()).exists()
 
 
@@ -83,7 +83,7 @@ def test_the_other_refunds_are_found_out_about_in_the_same_round(gateway: FakeGa
         "SUCCEEDED",
     ]
     bad.refresh_from_db()
-    assert (bad.tries, failures("refunds")) == (2, before + 1)
+    assert (bad.retry_count, failures("refunds")) == (2, before + 1)
     assert not Refund.objects.filter(due_at__lte=Now()).exists()
 
 
@@ -114,7 +114,7 @@ def test_the_others_are_told_of_in_the_same_round(gateway: FakeGateway, monkeypa
     assert notices_once() == 2
     assert (sorted(orders.told), failures("notices")) == (sorted(ids[4:]), before + 4)
     assert notices_once() == 0
-    assert set(Payment.objects.values_list("notice_tries", flat=True)) == {0, 1}
+    assert set(Payment.objects.values_list("notice_retry_count", flat=True)) == {0, 1}
 
 
 def test_an_order_service_that_does_not_hear_of_one_hears_of_the_next(

@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 
 from payment_service.payments import states
-from payment_service.payments.errors import Overtaken
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import Status
 from payment_service.payments.writes.moves import move
 from payment_service.settings import HERE
 from payment_service.tests.conftest import ORDER, trail
+from servicekit.errors import StaleRow
 
 PAIRS = [(source, to) for source in Status for to in Status]
 LEGAL = {
@@ -51,7 +51,7 @@ def test_the_one_door_allows_what_the_table_allows(source: Status, to: Status) -
         assert (moved.status, moved.version) == (to, 2)
         assert trail() == ([states.EVENTS[to]] if to in states.EVENTS else [])
     else:
-        with pytest.raises(Overtaken):
+        with pytest.raises(StaleRow):
             move(payment, to=to)
         kept = Payment.objects.get()
         assert (kept.status, kept.version, trail()) == (source, 1, [])
@@ -62,7 +62,7 @@ def test_a_payment_that_was_moved_since_it_was_read_is_left_alone() -> None:
     """The version is the fence: of two who read the same row, one moves it."""
     payment = a_payment(Status.PROCESSING)
     move(payment, to=Status.CAPTURED)
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleRow):
         move(payment, to=Status.FAILED)
     assert Payment.objects.get().status == Status.CAPTURED
     assert trail() == ["payment.successful"]

@@ -119,7 +119,7 @@ def test_an_attempt_that_was_read_before_the_void_does_not_start_after_it(
     gateway.script = ["decline"]
     failed = charging.charge_payment(asked()).payment
     void(client)
-    with pytest.raises(charging.Overtaken):
+    with pytest.raises(charging.StaleRow):
         charging.attempts.start_attempt(failed, asked(), gateway="fake")
     assert Payment.objects.get().status == Status.FAILED
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.models.functions import Now
 from django.db.models.sql import Query
 
 from servicekit.db import sql_statements
@@ -96,6 +97,7 @@ def compare_and_set(
     among: Mapping[str, Collection[Any]],
     written: Mapping[str, Any],
     absent: tuple[str, ...] = (),
+    due: tuple[str, ...] = (),
 ) -> int:
     """One conditional UPDATE; returns how many rows it changed.
 
@@ -104,6 +106,7 @@ def compare_and_set(
         among: Field name → the values it may have.
         written: Field name → its new value, or an SQL expression without columns.
         absent: Field names that must be NULL.
+        due: Names of times that must have come, by the database's clock.
     """
     if not all(among.values()):
         return 0
@@ -111,7 +114,10 @@ def compare_and_set(
     vendor = connection.vendor
     marks, values = _placed(connection, [(_column(vendor, model, name), value) for name, value in written.items()])
     shape = tuple((name, len(allowed)) for name, allowed in among.items())
-    sql = sql_statements.update(vendor, model, tuple(written), marks, tuple(where), shape, absent=absent)
+    now = _compiled(vendor, Now())[0] if due else ""
+    sql = sql_statements.update(
+        vendor, model, tuple(written), marks, tuple(where), shape, absent=absent, due=due, now=now
+    )
     with connection.cursor() as cursor:
         cursor.execute(sql, values + _compared(connection, model, where, among))
         return int(cursor.rowcount)

@@ -56,11 +56,17 @@ def update(
     among: tuple[tuple[str, int], ...],
     *,
     absent: tuple[str, ...] = (),
+    due: tuple[str, ...] = (),
+    now: str = "",
 ) -> str:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
     columns = [quote(field_of(model, name).column) for name in written]
     assignments = ", ".join(f"{column} = {mark}" for column, mark in zip(columns, marks, strict=True))
-    conditions = [_fits(model, where, among), *(f"{quote(field_of(model, name).column)} IS NULL" for name in absent)]
+    conditions = [
+        _fits(model, where, among),
+        *(f"{quote(field_of(model, name).column)} IS NULL" for name in absent),
+        *(f"{quote(field_of(model, name).column)} <= {now}" for name in due),
+    ]
     return " ".join(["UPDATE", quote(model._meta.db_table), "SET", assignments, "WHERE", " AND ".join(conditions)])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db.models import CharField
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Now
 from django.forms.models import model_to_dict
 
 from servicekit.db import clock, fast_sql
@@ -68,6 +68,16 @@ def test_a_few_fields_are_read_as_the_orm_reads_them() -> None:
     assert sorted(found) == sorted(Event.objects.exclude(sequence=2).values_list(*names))
     assert fast_sql.find_values(Event, names, where={"sequence": 4}, among={}) == []
     assert fast_sql.find_values(Event, names, where={}, among={"sequence": ()}) == []
+
+
+@pytest.mark.parametrize(("seconds", "changed"), [(-1, 1), (0, 1), (60, 0), (None, 0)])
+def test_a_time_must_have_come(seconds: float | None, changed: int) -> None:
+    """By the database's clock; one that there is not never has."""
+    due_at = None if seconds is None else clock.seconds_from_now(seconds)
+    fast_sql.insert(Sample(name="a", happened_at=due_at))
+    when = {"due": ("happened_at",)}
+    assert fast_sql.compare_and_set(Sample, where={"name": "a"}, among={}, written={"flag": True}, **when) == changed
+    assert Sample.objects.filter(happened_at__lte=Now()).count() == changed
 
 
 def test_a_value_of_another_type_is_converted_like_the_orms() -> None:

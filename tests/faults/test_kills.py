@@ -73,9 +73,9 @@ NOT_ON_THE_WAY: Final = {
     "product_stub.catalog.writes:restock",
     "product_stub.catalog.writes:_supply",
     "servicekit.db.purge:delete_older",
-    "order_service.orders.writes:set_aside",
-    "payment_service.payments.writes.moves:set_aside",
-    "payment_service.payments.writes.notices:set_aside",
+    "order_service.orders.writes:retry_unreadable_later",
+    "payment_service.payments.writes.moves:retry_unreadable_later",
+    "payment_service.payments.writes.notices:retry_unreadable_later",
     "payment_service.payments.writes.outside:_record_refund",
     "payment_service.payments.writes.closing:_note_refusal",  # for now: the bank refuses captures and voids for good
 }

@@ -50,7 +50,9 @@ def _own(function: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_write(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in _WRITES:
-        return False
-    receiver = node.func.value
-    return not (isinstance(receiver, ast.Name) and receiver.id in _NOT_TABLES)
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=receiver))) if receiver in _NOT_TABLES:
+            return False
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            return name in _WRITES
+    return False

@@ -5,12 +5,12 @@ from typing import Final
 
 from django.db import IntegrityError
 
-from payment_service.payments.errors import Overtaken
 from payment_service.payments.importing import known
 from payment_service.payments.importing.classify import Classified, Classifier
 from payment_service.payments.importing.duplicates import Duplicates
 from payment_service.payments.importing.parse_row import Row, problem
 from payment_service.payments.importing.write_batch import BatchWriter
+from servicekit.errors import StaleRow
 
 # Each round but the last means that somebody else wrote one of the same payments in between.
 MAX_CONFLICT_RETRIES: Final = 3
@@ -84,7 +84,7 @@ class BatchImporter:
                 self._write_all(found)
             except IntegrityError as refusal:
                 found = Classified(problems=[problem(row.line, "", "", f"The database refused it: {refusal}")])
-            except Overtaken:
+            except StaleRow:
                 message = "Somebody else moved the payment of this order at the same moment; import it again."
                 found = Classified(problems=[problem(row.line, "", "", message)])
             self._remember(found)
@@ -96,7 +96,7 @@ class BatchImporter:
     def _write(self, found: Classified) -> bool:
         try:
             self._write_all(found)
-        except (IntegrityError, Overtaken):
+        except (IntegrityError, StaleRow):
             return False
         return True
 

@@ -14,7 +14,6 @@ from uuid import UUID
 from django.db import connection
 
 from payment_service.payments import states
-from payment_service.payments.errors import Overtaken
 from payment_service.payments.importing.known import GATEWAY, Known, chunks
 from payment_service.payments.importing.parse_row import Row
 from payment_service.payments.models import NOTHING, FailedAttempt, Payment, Refund
@@ -22,6 +21,7 @@ from payment_service.payments.states import RefundStatus, Status
 from payment_service.payments.writes import outside
 from servicekit.db import fast_sql as statements
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import StaleRow
 from servicekit.events import store
 
 EVENT: Final = "payment.imported"
@@ -129,7 +129,7 @@ class BatchWriter:
 
         Raises:
             IntegrityError: at least one of them is in the ledger, or its order or its number is.
-            Overtaken: a payment that was paid or given back is no longer as it was read.
+            StaleRow: a payment that was paid or given back is no longer as it was read.
         """
         numbered = [row for row in rows if row.number is not None]
         unnumbered = [row for row in rows if row.number is None]
@@ -171,7 +171,7 @@ class BatchWriter:
             Payment, written=_PAID, where=("number", "version", "status"), values=list(self._paid(paid))
         )
         if changed != len(paid):
-            raise Overtaken
+            raise StaleRow("payment")
         if paid:
             _advance_numbers_past(max(number for _, _, number in paid))
         events = [

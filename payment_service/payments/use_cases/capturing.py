@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Final
 
 from payment_service.payments import reads
-from payment_service.payments.errors import Overtaken
 from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import (
     NOT_SENT,
@@ -18,6 +17,7 @@ from payment_service.payments.gateways.base import (
 from payment_service.payments.models import Payment
 from payment_service.payments.writes import closing, moves
 from servicekit import money
+from servicekit.errors import StaleRow
 
 _NOT_WANTED: Final = Declined(code="payment_voided", message="The payment is to be voided", retryable=False)
 
@@ -55,7 +55,7 @@ def settle_capture(payment: Payment, *, resend: bool) -> Payment:
             outcome = gateway.capture(request)
     except (GatewayUnavailable, OutcomeUnknown):
         outcome = None
-    return moves.postpone(payment) if outcome is None else _conclude(payment, outcome)
+    return moves.retry_later(payment) if outcome is None else _conclude(payment, outcome)
 
 
 def release(payment: Payment) -> Payment:
@@ -65,8 +65,8 @@ def release(payment: Payment) -> Payment:
         outcome = gateway.find(request) or gateway.void(request)
         return closing.finish_void(payment, outcome)
     except (GatewayUnavailable, OutcomeUnknown):
-        return moves.postpone(payment)
-    except Overtaken:
+        return moves.retry_later(payment)
+    except StaleRow:
         return reads.payment_by_number(payment.number)
 
 
@@ -83,7 +83,7 @@ def _ask_for_capture(payment: Payment) -> Payment:
 def _conclude(payment: Payment, outcome: Outcome) -> Payment:
     try:
         return closing.finish_capture(payment, outcome)
-    except Overtaken:
+    except StaleRow:
         return reads.payment_by_number(payment.number)
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from payment_service.payments import reads
-from payment_service.payments.errors import AmountMismatch, AmountNotPositive, Overtaken, PaymentVoided, TestPaymentsOff
+from payment_service.payments.errors import AmountMismatch, AmountNotPositive, PaymentVoided, TestPaymentsOff
 from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import (
     NOT_SENT,
@@ -26,9 +26,10 @@ from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
 from payment_service.payments.writes import attempts, moves
 from payment_service.payments.writes.attempts import Asked
+from servicekit.errors import StaleRow
 
-# Each round means that somebody else moved the payment in between; more than a few in a row do not happen.
-ROUNDS: Final = 5
+# Each means that somebody else moved the payment in between; more than a few in a row do not happen.
+MAX_CONFLICT_RETRIES: Final = 5
 
 _AMOUNT_REFUSED: Final = Declined(code="amount_not_positive", message="Amount must be positive.", retryable=False)
 _NEVER_CHARGED: Final = Declined(code="not_charged", message="The gateway never saw this charge", retryable=False)
@@ -118,12 +119,12 @@ def settle_attempt(payment: Payment, *, resend: bool) -> Payment:
             outcome = gateway.charge(_request(payment))
     except (GatewayUnavailable, OutcomeUnknown):
         outcome = None
-    return moves.postpone(payment) if outcome is None else _conclude(payment, outcome)
+    return moves.retry_later(payment) if outcome is None else _conclude(payment, outcome)
 
 
 def _charge_again(asked: Asked, *, gateway_name: str) -> Payment:
     """What a charge means for an order that has a payment already."""
-    for _ in range(ROUNDS):
+    for _ in range(MAX_CONFLICT_RETRIES):
         payment = reads.payment_of_order(asked.order_id)
         claimed = moves.claim(payment) if payment.status == Status.PROCESSING else None
         payment = settle_attempt(claimed, resend=True) if claimed else payment
@@ -133,9 +134,9 @@ def _charge_again(asked: Asked, *, gateway_name: str) -> Payment:
             return _same_charge(payment, asked)
         try:
             return _ask(attempts.start_attempt(payment, asked, gateway=gateway_name))
-        except Overtaken:
+        except StaleRow:
             continue
-    raise Overtaken
+    raise StaleRow("payment")
 
 
 def _same_charge(payment: Payment, asked: Asked) -> Payment:
@@ -158,7 +159,7 @@ def _ask(payment: Payment) -> Payment:
 def _conclude(payment: Payment, outcome: Outcome) -> Payment:
     try:
         return attempts.finish_attempt(payment, outcome)
-    except Overtaken:
+    except StaleRow:
         return reads.payment_by_number(payment.number)
 
 

@@ -15,34 +15,34 @@ from payment_service.payments.writes import notices
 from servicekit.runtime import workers
 
 # Fewer than any server has threads.
-_telling: Final = threading.BoundedSemaphore(2)
+_sending: Final = threading.BoundedSemaphore(2)
 # One round: few enough to stop soon when asked to.
 BATCH: Final = 50
 # One may have a reason of its own; so many are an outage.
 UNHEARD_IN_A_ROW: Final = 3
 
 
-def tell_now(payment: Payment) -> None:
+def send_now(payment: Payment) -> None:
     """Tell the order service while the client waits, unless too many already do; then the worker tells it.
 
     Hearing of a payment the order service asks for it, here: with every thread waiting for it to have done so, nobody
     would be left to answer.
     """
-    if not _telling.acquire(blocking=False):
+    if not _sending.acquire(blocking=False):
         return
     try:
-        tell(payment)
+        send(payment)
     finally:
-        _telling.release()
+        _sending.release()
 
 
-def tell(payment: Payment) -> bool:
+def send(payment: Payment) -> bool:
     """Tell the order service; whether it has heard. If not, the worker will try again."""
     has_heard = clients.order_service().look_again(payment.order_id)
     if has_heard:
         notices.acknowledge(payment)
     else:
-        notices.postpone_notice(payment)
+        notices.retry_later(payment)
     return has_heard
 
 
@@ -54,8 +54,8 @@ def notices_once() -> int:
     heard = unheard_in_a_row = 0
     due = Payment.objects.filter(notice_due_at__lte=Now()).order_by("notice_due_at")
     for number in list(due.values_list("pk", flat=True)[:BATCH]):
-        set_aside = partial(notices.set_aside, number)
-        has_heard = workers.isolated("notices", number, partial(_tell, number), retry_later=set_aside)
+        retry_later = partial(notices.retry_unreadable_later, number)
+        has_heard = workers.isolated("notices", number, partial(_send, number), retry_later=retry_later)
         heard += bool(has_heard)
         unheard_in_a_row = unheard_in_a_row + 1 if has_heard is False else 0
         if unheard_in_a_row == UNHEARD_IN_A_ROW:
@@ -63,5 +63,5 @@ def notices_once() -> int:
     return heard
 
 
-def _tell(number: int) -> bool:
-    return tell(reads.payment_by_number(number))
+def _send(number: int) -> bool:
+    return send(reads.payment_by_number(number))

@@ -65,7 +65,7 @@ def pay_order(order_id: str, *, uid: UUID, amount: Decimal, currency: str | None
     )
     payment = _paying_in_full(charging.charge_payment(asked).payment, total=order.total)
     if payment.status == Status.CAPTURED and settings.ORDER_NOTICES:
-        notices.tell_now(payment)
+        notices.send_now(payment)
     return payment
 
 

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4, uuid5
 from payment_service.payments import reads
 from payment_service.payments.errors import (
     NotRefundable,
-    Overtaken,
     PaymentHadFailed,
     RefundExceedsCaptured,
     RefundPending,
@@ -19,9 +18,10 @@ from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
 from payment_service.payments.writes import refunds
 from servicekit import money
+from servicekit.errors import StaleRow
 
-# Each round means that somebody else refunded in between.
-ROUNDS: Final = 5
+# Each means that somebody else refunded in between.
+MAX_CONFLICT_RETRIES: Final = 5
 
 
 def refund_payment(
@@ -104,7 +104,7 @@ def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
         PaymentHadFailed: it took nothing.
         NotRefundable: it has taken nothing yet, or never will.
     """
-    for _ in range(ROUNDS):
+    for _ in range(MAX_CONFLICT_RETRIES):
         if payment.status == Status.FAILED:
             raise PaymentHadFailed
         if payment.status == Status.REFUNDED:
@@ -117,7 +117,7 @@ def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
             return _given_back(refund_payment(payment, uid=uid, amount=None))
         except (NotRefundable, RefundPending, RefundExceedsCaptured):
             payment = reads.payment_by_number(payment.number)
-    raise Overtaken
+    raise StaleRow("payment")
 
 
 def settle_refund(refund: Refund) -> Refund:
@@ -130,8 +130,8 @@ def settle_refund(refund: Refund) -> Refund:
         outcome = gateway.find(request) or gateway.refund(request)
         return refunds.finish_refund(refund, outcome, is_promised=True)
     except (GatewayUnavailable, OutcomeUnknown):
-        return refunds.postpone_refund(refund)
-    except Overtaken:
+        return refunds.retry_later(refund)
+    except StaleRow:
         return refund
 
 
@@ -140,8 +140,8 @@ def _ask(refund: Refund, *, is_promised: bool) -> Refund:
         outcome = registry.gateway(refund.payment.gateway).refund(_request(refund))
         return refunds.finish_refund(refund, outcome, is_promised=is_promised)
     except (GatewayUnavailable, OutcomeUnknown):
-        return refunds.postpone_refund(refund)
-    except Overtaken:
+        return refunds.retry_later(refund)
+    except StaleRow:
         return refund
 
 

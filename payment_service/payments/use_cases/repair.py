@@ -97,8 +97,8 @@ def payments_once() -> int:
     """Carry on with a batch of payments that are due, oldest first; return how many."""
     due = list(Payment.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("pk", flat=True)[:BATCH])
     for number in due:
-        set_aside = partial(moves.set_aside, Payment, number)
-        workers.isolated("payments", number, partial(_carry_on, number), retry_later=set_aside)
+        retry_later = partial(moves.retry_unreadable_later, Payment, number)
+        workers.isolated("payments", number, partial(_carry_on, number), retry_later=retry_later)
     return len(due)
 
 
@@ -106,8 +106,8 @@ def refunds_once() -> int:
     """Find out about a batch of refunds without an answer, oldest first; return how many."""
     due = list(Refund.objects.filter(due_at__lte=Now()).order_by("due_at").values_list("pk", flat=True)[:BATCH])
     for number in due:
-        set_aside = partial(moves.set_aside, Refund, number)
-        workers.isolated("refunds", number, partial(_find_out, number), retry_later=set_aside)
+        retry_later = partial(moves.retry_unreadable_later, Refund, number)
+        workers.isolated("refunds", number, partial(_find_out, number), retry_later=retry_later)
     return len(due)
 
 
@@ -152,7 +152,7 @@ def _carry_on_captured(payment: Payment) -> Payment:
         return moves.rest(payment)
     refund = refunding.refund_rest(payment)
     if refund is None or refund.status == RefundStatus.PENDING:
-        return moves.rest(payment)
+        moves.rest(payment)
     return reads.payment_by_number(payment.number)
 
 

@@ -21,7 +21,8 @@ from payment_service.payments.errors import PaymentVoided
 from payment_service.payments.gateways.base import Approved, Declined, Outcome
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, NOTHING, Payment
 from payment_service.payments.states import Status
-from payment_service.payments.writes.moves import move, tell
+from payment_service.payments.writes.moves import append_status_event, move
+from servicekit import money
 from servicekit.db import clock, fast_sql
 from servicekit.db.transactions import in_one_transaction
 
@@ -48,9 +49,7 @@ def open_processing(asked: Asked, *, gateway: str) -> Payment | None:
     payment = _row(asked, gateway=gateway, status=Status.PROCESSING)
     payment.token = asked.token
     payment.due_at = clock.seconds_from_now(settings.PAYMENT_LEASE_S)
-    if not _insert(payment, durable=True):
-        return None
-    return Payment.objects.get(pk=payment.pk)
+    return payment if _insert(payment, durable=True) else None
 
 
 def open_concluded(asked: Asked, *, gateway: str, outcome: Outcome) -> Payment | None:
@@ -70,7 +69,7 @@ def include_concluded(asked: Asked, *, gateway: str, outcome: Outcome) -> Paymen
     """
     payment = _concluded(asked, gateway, outcome)
     payment.reference = _draw_reference(payment.created_at)
-    _insert_and_tell(payment)
+    _insert_with_event(payment)
     return payment
 
 
@@ -94,7 +93,7 @@ def start_attempt(payment: Payment, asked: Asked, *, gateway: str) -> Payment:
     """Record the intent to try a FAILED payment again, as it is asked for now.
 
     Raises:
-        Overtaken: somebody else was faster.
+        StaleRow: somebody else was faster.
         PaymentVoided: no charge is wanted for this order any more.
     """
     if payment.void_requested:
@@ -103,7 +102,7 @@ def start_attempt(payment: Payment, asked: Asked, *, gateway: str) -> Payment:
         payment,
         to=Status.PROCESSING,
         attempt=payment.attempt + 1,
-        amount=asked.amount,
+        amount=money.two_decimals(asked.amount),
         currency=asked.currency,
         method=asked.method,
         gateway=gateway,
@@ -123,7 +122,7 @@ def finish_attempt(payment: Payment, outcome: Outcome) -> Payment:
     """Record what became of the running attempt.
 
     Raises:
-        Overtaken: the lease ran out and somebody else has the payment; what they find out counts.
+        StaleRow: the lease ran out and somebody else has the payment; what they find out counts.
     """
     to, changes = _conclusion(payment.amount, payment.auto_capture, payment.notify_order, outcome)
     return move(payment, to=to, token="", **changes)
@@ -134,7 +133,7 @@ def _row(asked: Asked, *, gateway: str, status: Status) -> Payment:
     return Payment(
         uid=asked.uid,
         order_id=asked.order_id,
-        amount=asked.amount,
+        amount=money.two_decimals(asked.amount),
         currency=asked.currency,
         method=asked.method,
         gateway=gateway,
@@ -157,7 +156,7 @@ def _concluded(asked: Asked, gateway: str, outcome: Outcome) -> Payment:
 
 def _insert(payment: Payment, *, durable: bool = False) -> bool:
     """Insert a new payment and its event; False when its order has one already. The unique order id decides."""
-    insert = in_one_transaction(durable=durable)(_insert_and_tell)
+    insert = in_one_transaction(durable=durable)(_insert_with_event)
     for draw in range(1, REFERENCE_DRAWS + 1):
         payment.reference = _draw_reference(payment.created_at)
         try:
@@ -173,9 +172,9 @@ def _insert(payment: Payment, *, durable: bool = False) -> bool:
     return False
 
 
-def _insert_and_tell(payment: Payment) -> None:
+def _insert_with_event(payment: Payment) -> None:
     fast_sql.insert(payment)
-    tell(payment)
+    append_status_event(payment)
 
 
 def _draw_reference(moment: datetime) -> str:

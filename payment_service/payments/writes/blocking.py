@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from payment_service.payments import states
+from payment_service.payments import events, states
 from payment_service.payments.errors import CaptureBlocked, NotBlocked, PaymentBusy, ReasonRequired
 from payment_service.payments.models import MAX_REASON_LENGTH, Payment, Refund
 from payment_service.payments.states import Operation, RefundStatus, Status
@@ -42,13 +42,18 @@ def take_up(payment: Payment, *, by: str = NOBODY) -> Payment:
     if payment.blocked == Operation.CAPTURE:
         raise CaptureBlocked
     for refund, amount in list(_waiting_refunds(payment)):
-        payment = refunds.book_again(payment, refund, amount=amount)
+        payment, _ = refunds.book_again(payment, refund, amount=amount)
     Refund.objects.filter(payment=payment, blocked_at__isnull=False).update(blocked_at=None)
-    told = {"taken_up": payment.blocked, **({"by": by} if by else {})}
-    changes = {"due_at": moves.due_when_void_requested(), "tries": 0, **moves.UNBLOCKED}
-    Payment.objects.filter(pk=payment.pk).update(version=payment.version + 1, updated_at=timezone.now(), **changes)
-    taken_up = Payment.objects.get(pk=payment.pk)
-    moves.record(taken_up, states.TAKEN_UP, told)
+    extra = _by(by, events.Extra(taken_up=payment.blocked))
+    written = {
+        "due_at": moves.WHEN_VOID_REQUESTED,
+        "retry_count": 0,
+        "version": payment.version + 1,
+        "updated_at": timezone.now(),
+        **moves.UNBLOCKED,
+    }
+    taken_up = moves.update(payment, written)
+    moves.append_event(taken_up, states.TAKEN_UP, extra)
     return taken_up
 
 
@@ -60,7 +65,7 @@ def settle_by_hand(payment: Payment, *, reason: str, by: str = NOBODY) -> Paymen
     row lock.
 
     Args:
-        reason: What was done instead. Kept with the payment and told in its event.
+        reason: What was done instead. Kept with the payment and said in its event.
         by: Who says so.
 
     Raises:
@@ -74,19 +79,23 @@ def settle_by_hand(payment: Payment, *, reason: str, by: str = NOBODY) -> Paymen
         raise ReasonRequired
     cards.refuse(reason, field="reason")
     payment = _blocked(payment)
-    told = {"settled_by_hand": reason, **({"by": by} if by else {})}
+    extra = _by(by, events.Extra(settled_by_hand=reason))
     if payment.capture_asked is not None:
         raise PaymentBusy
     if payment.status == Status.AUTHORIZED:
         changes: dict[str, Any] = {"voided_at": timezone.now(), "void_requested": True}
-        changes |= {"notice_due_at": Now() if settings.ORDER_NOTICES else None, "notice_tries": 0}
-        return moves.move(payment, to=Status.VOIDED, told=told, settled_reason=reason, **changes)
+        changes |= {"notice_due_at": Now() if settings.ORDER_NOTICES else None, "notice_retry_count": 0}
+        return moves.move(payment, to=Status.VOIDED, extra=extra, settled_reason=reason, **changes)
     waiting = list(_waiting_refunds(payment))
     if not waiting:
         raise NotBlocked
     for refund, amount in waiting:
-        payment = refunds.succeed_by_hand(payment, refund, amount=amount, reason=reason, told=told)
+        payment = refunds.succeed_by_hand(payment, refund, amount=amount, reason=reason, extra=extra)
     return payment
+
+
+def _by(by: str, extra: events.Extra) -> events.Extra:
+    return {**extra, "by": by} if by else extra
 
 
 def _blocked(payment: Payment) -> Payment:

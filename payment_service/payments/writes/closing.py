@@ -8,11 +8,10 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from payment_service.payments import states
+from payment_service.payments import events, states
 from payment_service.payments.errors import (
     CaptureExceedsAuthorized,
     NotCapturable,
-    Overtaken,
     PaymentBusy,
     PaymentVoided,
 )
@@ -22,8 +21,9 @@ from payment_service.payments.states import Operation, Status
 from payment_service.payments.writes import moves
 from payment_service.payments.writes.moves import move
 from servicekit import money
-from servicekit.db import clock
+from servicekit.db import clock, rows
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import StaleRow
 
 
 @in_one_transaction
@@ -51,7 +51,7 @@ def finish_void(payment: Payment, outcome: Outcome) -> Payment:
     own; a refusal for good leaves the money to a person.
 
     Raises:
-        Overtaken: the lease ran out and somebody else has the payment.
+        StaleRow: the lease ran out and somebody else has the payment.
     """
     if isinstance(outcome, Declined):
         return _keep_set_aside(payment, outcome)
@@ -74,15 +74,16 @@ def start_capture(payment: Payment, *, amount: Decimal) -> Payment:
         raise PaymentBusy
     if amount > payment.amount:
         raise CaptureExceedsAuthorized(requested=amount, authorized=payment.amount)
-    rows = Payment.objects.filter(pk=payment.pk, version=payment.version, void_requested=False)
-    if not rows.update(
-        capture_asked=amount,
-        attempt=payment.attempt + 1,
-        version=payment.version + 1,
-        due_at=clock.seconds_from_now(settings.PAYMENT_LEASE_S),
-    ):
-        raise PaymentBusy
-    return Payment.objects.get(pk=payment.pk)
+    intent = {
+        "capture_asked": money.two_decimals(amount),
+        "attempt": payment.attempt + 1,
+        "version": payment.version + 1,
+        "due_at": clock.seconds_from_now(settings.PAYMENT_LEASE_S),
+    }
+    try:
+        return rows.update(payment, intent, as_read=("version", "void_requested"))
+    except StaleRow:
+        raise PaymentBusy from None
 
 
 @in_one_transaction
@@ -90,7 +91,7 @@ def finish_capture(payment: Payment, outcome: Outcome) -> Payment:
     """Record the answer to a capture; a refusal leaves the money set aside, one for good where a person sees it.
 
     Raises:
-        Overtaken: the lease ran out and somebody else has the payment.
+        StaleRow: the lease ran out and somebody else has the payment.
     """
     if isinstance(outcome, Declined):
         return _leave_uncaptured(payment, outcome)
@@ -110,19 +111,19 @@ def _keep_set_aside(payment: Payment, refusal: Declined) -> Payment:
     """What comes of a void that was refused."""
     attempt = payment.attempt + 1
     if refusal.retryable:
-        later = clock.seconds_from_now(moves.DECLINED.wait_s(payment.tries))
-        return _note_refusal(payment, refusal, attempt=attempt, tries=payment.tries + 1, due_at=later)
-    told = {"held": money.two_decimals(payment.amount)}
-    return moves.block(payment, Operation.VOID, refusal, told=told, attempt=attempt, **_noted(refusal))
+        later = clock.seconds_from_now(moves.DECLINED.wait_s(payment.retry_count))
+        return _note_refusal(payment, refusal, attempt=attempt, retry_count=payment.retry_count + 1, due_at=later)
+    extra = events.Extra(held=money.two_decimals(payment.amount))
+    return moves.block(payment, Operation.VOID, refusal, extra=extra, attempt=attempt, **_noted(refusal))
 
 
 def _leave_uncaptured(payment: Payment, refusal: Declined) -> Payment:
     """What comes of a capture that was refused."""
-    changes: dict[str, Any] = {"capture_asked": None, "due_at": moves.due_when_void_requested()}
+    changes: dict[str, Any] = {"capture_asked": None, "due_at": moves.WHEN_VOID_REQUESTED}
     if refusal.retryable or payment.void_requested:
         return _note_refusal(payment, refusal, **changes)
-    told = {"asked": money.two_decimals(payment.capture_asked or payment.amount)}
-    return moves.block(payment, Operation.CAPTURE, refusal, told=told, **changes, **_noted(refusal))
+    extra = events.Extra(asked=money.two_decimals(payment.capture_asked or payment.amount))
+    return moves.block(payment, Operation.CAPTURE, refusal, extra=extra, **changes, **_noted(refusal))
 
 
 def _noted(refusal: Declined) -> dict[str, Any]:
@@ -130,7 +131,5 @@ def _noted(refusal: Declined) -> dict[str, Any]:
 
 
 def _note_refusal(payment: Payment, outcome: Declined, **changes: object) -> Payment:
-    rows = Payment.objects.filter(pk=payment.pk, version=payment.version)
-    if not rows.update(version=payment.version + 1, updated_at=timezone.now(), **_noted(outcome), **changes):
-        raise Overtaken
-    return Payment.objects.get(pk=payment.pk)
+    written = {"version": payment.version + 1, "updated_at": timezone.now(), **_noted(outcome), **changes}
+    return moves.update(payment, written)

@@ -1,22 +1,23 @@
 """The one door through which a payment changes its status, and the lease by which one worker at a time has it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from copy import copy
 from typing import Any, Final
 
 import structlog
 from django.conf import settings
-from django.db.models import Case, DateTimeField, F, When
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from payment_service.payments import events, states
-from payment_service.payments.errors import Overtaken
+from payment_service.payments import events, reads, states
 from payment_service.payments.gateways.base import Declined
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment, Refund
 from payment_service.payments.states import Operation, Status
 from servicekit import money
-from servicekit.db import clock
+from servicekit.db import clock, rows
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import StaleRow
 from servicekit.events import store
 from servicekit.retry import Backoff
 
@@ -29,80 +30,109 @@ DECLINED: Final = Backoff(first_s=1.0, longest_s=3600.0)
 # What a payment is that waits for nobody.
 UNBLOCKED: Final[Mapping[str, Any]] = {"blocked": "", "blocked_reason": "", "blocked_at": None}
 
+# As `due_at` for `update`: at once where a void waits to be carried out, else never.
+WHEN_VOID_REQUESTED: Final[Any] = object()
+_ANY_STATUS: Final[Mapping[str, Collection[Status]]] = {}
 
-def move(payment: Payment, *, to: Status, told: Mapping[str, Any] | None = None, **changes: Any) -> Payment:
-    """Move a payment, as it was read, to another status, and record the event. Call it in a transaction.
+
+def update(
+    payment: Payment,
+    written: Mapping[str, Any],
+    *,
+    as_read: tuple[str, ...] = ("version",),
+    among: Mapping[str, Collection[Status]] = _ANY_STATUS,
+    is_due: bool = False,
+) -> Payment:
+    """Write to a payment as it was read; returns it as it is now. Arguments as for `rows.update`.
+
+    A void is asked for without a new version, and decides what is due and whether anything is charged again. So the
+    flag must be as it was read, too; where a void has come in since then, the same is written with the flag set.
+
+    Raises:
+        StaleRow: it is no longer as it was read. Nothing was written.
+    """
+    try:
+        return _update(payment, written, as_read, among, is_due)
+    except StaleRow:
+        same = Payment.objects.filter(pk=payment.pk, version=payment.version, void_requested=True)
+        if payment.void_requested or not same.exists():
+            raise
+    voided = copy(payment)
+    voided.void_requested = True
+    return _update(voided, written, as_read, among, is_due)
+
+
+def _update(
+    payment: Payment,
+    written: Mapping[str, Any],
+    as_read: tuple[str, ...],
+    among: Mapping[str, Collection[Status]],
+    is_due: bool,
+) -> Payment:
+    if written.get("due_at") is WHEN_VOID_REQUESTED:
+        written = {**written, "due_at": Now() if payment.void_requested else None}
+    return rows.update(payment, written, as_read=(*as_read, "void_requested"), among=among, is_due=is_due)
+
+
+def move(payment: Payment, *, to: Status, extra: events.Extra | None = None, **changes: Any) -> Payment:
+    """Move a payment, as it was read, to another status, and append the event. Call it in a transaction.
 
     Whatever a remembered void still has to do becomes due with the move, and what a person was to look at is over.
 
     Args:
-        told: What the event says on top of the payment's own data.
+        extra: What the event says on top of the payment's own data.
 
     Raises:
-        Overtaken: the row is no longer as it was read, or `to` cannot be reached from where it is.
+        StaleRow: the row is no longer as it was read, or `to` cannot be reached from where it is.
     """
-    changes.setdefault("due_at", due_when_void_requested() if to in states.VOIDABLE else None)
-    rows = Payment.objects.filter(
-        pk=payment.pk,
-        uid=payment.uid,  # an import may have given the number to another payment since
-        version=payment.version,
-        status__in=[source.value for source in states.sources_of(to)],
-    )
-    changes = {
+    written = {
+        "due_at": WHEN_VOID_REQUESTED if to in states.VOIDABLE else None,
+        "retry_count": 0,
+        "updated_at": timezone.now(),
         **UNBLOCKED,
         **changes,
         "status": to.value,
         "taken": states.TAKEN[to],
         "version": payment.version + 1,
     }
-    if not rows.update(tries=0, updated_at=timezone.now(), **changes):
-        raise Overtaken
-    moved = Payment.objects.get(pk=payment.pk)
-    tell(moved, told)
+    # An import may have given the number to another payment since: the id must be the same, too.
+    moved = update(payment, written, as_read=("uid", "version"), among={"status": states.sources_of(to)})
+    append_status_event(moved, extra)
     return moved
 
 
-def block(
-    payment: Payment, operation: Operation, refusal: Declined, *, told: Mapping[str, Any], **changes: Any
-) -> Payment:
-    """Leave to a person what the gateway refuses for good, and record the event. Call it in a transaction.
+def block(payment: Payment, operation: Operation, refusal: Declined, *, extra: events.Extra, **changes: Any) -> Payment:
+    """Leave to a person what the gateway refuses for good, and append the event. Call it in a transaction.
 
     The order service is told where money is kept that was to go back.
 
     Args:
-        told: What the event says on top: how much was asked for.
+        extra: What the event says on top: how much was asked for.
 
     Raises:
-        Overtaken: the payment is no longer as it was read.
+        StaleRow: the payment is no longer as it was read.
     """
     if operation in states.KEEPS_MONEY and settings.ORDER_NOTICES:
-        changes |= {"notice_due_at": Now(), "notice_tries": 0}
+        changes |= {"notice_due_at": Now(), "notice_retry_count": 0}
     now = timezone.now()
-    changes = {"due_at": None, "tries": 0, "updated_at": now, "version": payment.version + 1, **changes}
-    changes |= {"blocked": operation.value, "blocked_reason": refusal.message[:MAX_MESSAGE_LENGTH], "blocked_at": now}
-    if not Payment.objects.filter(pk=payment.pk, version=payment.version).update(**changes):
-        raise Overtaken
-    blocked = Payment.objects.get(pk=payment.pk)
-    refused = {"failure_code": refusal.code, "reason": blocked.blocked_reason}
-    record(blocked, states.BLOCKED_EVENTS[operation], {**refused, **told})
+    written = {"due_at": None, "retry_count": 0, "updated_at": now, "version": payment.version + 1, **changes}
+    written |= {"blocked": operation.value, "blocked_reason": refusal.message[:MAX_MESSAGE_LENGTH], "blocked_at": now}
+    blocked = update(payment, written)
+    refused = events.Extra(failure_code=refusal.code, reason=blocked.blocked_reason)
+    append_event(blocked, states.BLOCKED_EVENTS[operation], {**refused, **extra})
     log.error(states.BLOCKED_EVENTS[operation], payment_id=str(payment.uid), failure_code=refusal.code)
     return blocked
 
 
-def due_when_void_requested() -> Case:
-    """An SQL expression for `due_at`: at once where a void waits to be carried out, else never."""
-    return Case(When(void_requested=True, then=Now()), default=None, output_field=DateTimeField())
-
-
-def tell(payment: Payment, told: Mapping[str, Any] | None = None) -> None:
-    """Record the event of the status that the payment has just got, if that has one."""
+def append_status_event(payment: Payment, extra: events.Extra | None = None) -> None:
+    """Append the event of the status that the payment has just got, if that has one."""
     event_type = states.EVENTS.get(Status(payment.status))
     if event_type is not None:
-        record(payment, event_type, told)
+        append_event(payment, event_type, extra)
 
 
-def record(payment: Payment, event_type: str, told: Mapping[str, Any] | None = None) -> None:
-    """Record an event of a payment that is as it says. Call it in the transaction that makes it so."""
+def append_event(payment: Payment, event_type: str, extra: events.Extra | None = None) -> None:
+    """Append an event of a payment that is as it says. Call it in the transaction that makes it so."""
     said = events.Payment(
         order_id=payment.order_id,
         number=payment.number,
@@ -119,7 +149,7 @@ def record(payment: Payment, event_type: str, told: Mapping[str, Any] | None = N
         data["blocked"] = payment.blocked
     if payment.failure_code:
         data["failure_code"] = payment.failure_code
-    data.update(told or {})
+    data.update(extra or {})
     store.append(
         event_type, aggregate_type=events.AGGREGATE, aggregate_id=str(payment.uid), sequence=payment.version, data=data
     )
@@ -130,42 +160,48 @@ def claim(payment: Payment) -> Payment | None:
     """Take a payment that is due, for as long as a lease lasts; None when it is not due, or somebody was faster."""
     if payment.due_at is None:
         return None
-    rows = Payment.objects.filter(pk=payment.pk, version=payment.version, due_at__lte=Now())
-    if not rows.update(version=payment.version + 1, due_at=clock.seconds_from_now(settings.PAYMENT_LEASE_S)):
+    lease = {"version": payment.version + 1, "due_at": clock.seconds_from_now(settings.PAYMENT_LEASE_S)}
+    try:
+        return update(payment, lease, is_due=True)
+    except StaleRow:
         return None
-    return Payment.objects.get(pk=payment.pk)
 
 
 @in_one_transaction
-def postpone(payment: Payment) -> Payment:
+def retry_later(payment: Payment) -> Payment:
     """Give a claimed payment back for later, each time a little later. Nothing happens when the claim is lost."""
-    Payment.objects.filter(pk=payment.pk, version=payment.version).update(
-        due_at=clock.seconds_from_now(PEER_DOWN.wait_s(payment.tries)), tries=F("tries") + 1
-    )
-    return Payment.objects.get(pk=payment.pk)
+    count = payment.retry_count
+    written = {"due_at": clock.seconds_from_now(PEER_DOWN.wait_s(count)), "retry_count": count + 1}
+    try:
+        return update(payment, written)
+    except StaleRow:
+        return reads.payment_by_number(payment.number)
 
 
-def set_aside(model: type[Payment] | type[Refund], number: int, _why: str) -> None:
+def retry_unreadable_later(model: type[Payment] | type[Refund], number: int, _why: str) -> None:
     """A payment or refund that could not be worked on, for a reason that is no outage: later, longer each time.
 
     Nothing else of the row is read, for that may be just what cannot be done.
     """
-    tries = model.objects.values_list("tries", flat=True).get(pk=number)
+    count = model.objects.values_list("retry_count", flat=True).get(pk=number)
     model.objects.filter(pk=number, due_at__isnull=False).update(
-        due_at=clock.seconds_from_now(DECLINED.wait_s(tries)), tries=F("tries") + 1
+        due_at=clock.seconds_from_now(DECLINED.wait_s(count)), retry_count=F("retry_count") + 1
     )
 
 
 @in_one_transaction
 def leave_unknown(payment: Payment) -> Payment:
     """Give a payment back whose answer was lost: whoever comes next may find out at once."""
-    Payment.objects.filter(pk=payment.pk, version=payment.version).update(due_at=Now())
-    return Payment.objects.get(pk=payment.pk)
+    try:
+        return update(payment, {"due_at": Now()})
+    except StaleRow:
+        return reads.payment_by_number(payment.number)
 
 
 @in_one_transaction
 def rest(payment: Payment) -> Payment:
     """Nothing is left to do for a claimed payment; a void that came in since it was read keeps it due."""
-    rows = Payment.objects.filter(pk=payment.pk, version=payment.version, void_requested=payment.void_requested)
-    rows.update(due_at=None, tries=0)
-    return Payment.objects.get(pk=payment.pk)
+    try:
+        return rows.update(payment, {"due_at": None, "retry_count": 0}, as_read=("version", "void_requested"))
+    except StaleRow:
+        return reads.payment_by_number(payment.number)

@@ -8,12 +8,13 @@ from typing import Any, Final
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from payment_service.payments.errors import Overtaken
+from payment_service.payments import events
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
 from payment_service.payments.writes.moves import move
 from servicekit import money
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import StaleRow
 
 
 @in_one_transaction
@@ -36,7 +37,7 @@ def record_capture(
         refund_reason: None where the money was not given back; all of it was otherwise, at a time nobody knows.
 
     Raises:
-        Overtaken: the payment is no longer as it was read.
+        StaleRow: the payment is no longer as it was read.
     """
     payment = _as_read(number, version)
     notice_due_at = Now() if payment.notify_order else None
@@ -66,14 +67,14 @@ def record_refund(number: int, *, version: int, reason: str) -> Payment:
         version: At which the payment was read.
 
     Raises:
-        Overtaken: the payment is no longer as it was read, or a refund of it is booked.
+        StaleRow: the payment is no longer as it was read, or a refund of it is booked.
     """
     payments = Payment.objects.select_for_update().filter(pk=number, version=version, void_requested=False)
     payment = payments.filter(status=Status.CAPTURED.value, booked=0).first()
     if payment is None:
-        raise Overtaken
+        raise StaleRow("payment")
     notice_due_at = Now() if payment.notify_order else None
-    return _record_refund(payment, reason, notice_due_at=notice_due_at, notice_tries=0)
+    return _record_refund(payment, reason, notice_due_at=notice_due_at, notice_retry_count=0)
 
 
 # What the attempt before left behind.
@@ -88,7 +89,7 @@ _NO_FAILURE: Final[Mapping[str, Any]] = {
 def _as_read(number: int, version: int) -> Payment:
     payment = Payment.objects.filter(pk=number, version=version, void_requested=False).first()
     if payment is None:
-        raise Overtaken
+        raise StaleRow("payment")
     return payment
 
 
@@ -103,5 +104,5 @@ def _record_refund(payment: Payment, reason: str, **changes: Any) -> Payment:
         updated_at=now,
     )
     refund.save(force_insert=True)
-    told = {"refund_id": str(refund.uid), "refund_amount": money.two_decimals(refund.amount)}
-    return move(payment, to=Status.REFUNDED, told=told, booked=refund.amount, refunded=refund.amount, **changes)
+    extra = events.Extra(refund_id=str(refund.uid), refund_amount=money.two_decimals(refund.amount))
+    return move(payment, to=Status.REFUNDED, extra=extra, booked=refund.amount, refunded=refund.amount, **changes)

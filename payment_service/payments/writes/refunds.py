@@ -1,20 +1,18 @@
 """Booking a refund and recording what became of it. Local writes, one transaction each."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from payment_service.payments import states
+from payment_service.payments import events, states
 from payment_service.payments.errors import (
     NotRefundable,
-    Overtaken,
     PaymentNotFound,
     RefundExceedsCaptured,
     RefundPending,
@@ -30,8 +28,9 @@ from payment_service.payments.writes.moves import (
     move,
 )
 from servicekit import money
-from servicekit.db import clock
+from servicekit.db import clock, rows
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import StaleRow
 
 # The reason of a void's own refund.
 FOR_VOID: Final = "payment voided"
@@ -42,6 +41,9 @@ _NOT_REFUSED: Final[Mapping[str, Any]] = {
     "failed_at": None,
     "blocked_at": None,
 }
+
+_PENDING: Final[Mapping[str, Collection[RefundStatus]]] = {"status": (RefundStatus.PENDING,)}
+_FAILED: Final[Mapping[str, Collection[RefundStatus]]] = {"status": (RefundStatus.FAILED,)}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def book_refund(
         was_promised = earlier.blocked_at is not None
         if takes_up and earlier.status == RefundStatus.FAILED:
             _require_no_twin(payment, amount, refuses_twin=refuses_twin)
-        return Booking(earlier, is_new=takes_up and _taken_up(payment, earlier), is_promised=was_promised)
+        again = _taken_up(payment, earlier) if takes_up else None
+        return Booking(again or earlier, is_new=again is not None, is_promised=was_promised)
     if not payment.may_be_refunded:
         raise NotRefundable(status=payment.status)
     _require_no_twin(payment, amount, refuses_twin=refuses_twin)
@@ -101,33 +104,31 @@ def book_rest(payment_number: int) -> Refund | None:
     payment = _locked(payment_number)
     if not payment.may_be_refunded or payment.refundable == 0:
         return None
-    refused = Refund.objects.filter(payment=payment, for_void=True, status=RefundStatus.FAILED.value)
+    refunds = Refund.objects.select_related("payment")
+    refused = refunds.filter(payment=payment, for_void=True, status=RefundStatus.FAILED.value)
     own = refused.order_by("number").last()
     if own is None:
         return _book_new(payment, uid=uuid4(), amount=payment.refundable, reason=FOR_VOID, for_void=True)
-    book_again(payment, own, amount=payment.refundable, lease_s=settings.PAYMENT_LEASE_S)
-    return _fresh(own)
+    return book_again(payment, own, amount=payment.refundable, lease_s=settings.PAYMENT_LEASE_S)[1]
 
 
-def book_again(payment: Payment, refund: Refund, *, amount: Decimal, lease_s: float = 0.0) -> Payment:
+def book_again(payment: Payment, refund: Refund, *, amount: Decimal, lease_s: float = 0.0) -> tuple[Payment, Refund]:
     """Book a refused refund once more, to be asked for under its next key. Call it with the payment's row locked.
 
     Args:
         lease_s: How long nobody else is to take it up.
     """
-    _book(payment, payment.booked + amount)
-    rows = Refund.objects.filter(pk=refund.pk, version=refund.version, status=RefundStatus.FAILED.value)
-    if not rows.update(
-        status=RefundStatus.PENDING.value,
-        amount=amount,
-        attempt=refund.attempt + 1,
-        version=refund.version + 1,
-        due_at=clock.seconds_from_now(lease_s),
-        updated_at=timezone.now(),
+    booked = _book(payment, payment.booked + amount)
+    written = {
+        "status": RefundStatus.PENDING.value,
+        "amount": amount,
+        "attempt": refund.attempt + 1,
+        "version": refund.version + 1,
+        "due_at": clock.seconds_from_now(lease_s),
+        "updated_at": timezone.now(),
         **_NOT_REFUSED,
-    ):
-        raise Overtaken
-    return Payment.objects.get(pk=payment.pk)
+    }
+    return booked, rows.update(refund, written, among=_FAILED)
 
 
 @in_one_transaction
@@ -141,43 +142,44 @@ def finish_refund(refund: Refund, outcome: Outcome, *, is_promised: bool) -> Ref
             asked for again; a refusal for good is left to a person.
 
     Raises:
-        Overtaken: the lease ran out and somebody else has the refund.
+        StaleRow: the lease ran out and somebody else has the refund.
     """
     payment = _locked(refund.payment_id)
     if isinstance(outcome, Approved):
-        _succeed(payment, refund, transaction_id=outcome.transaction_id)
-    elif is_promised and outcome.retryable:
-        _try_again_later(refund, outcome)
-    else:
-        _fail(payment, refund, outcome, is_promised=is_promised)
-    return _fresh(refund)
+        succeeded = _succeed(refund, transaction_id=outcome.transaction_id)
+        _move_on(payment, succeeded)
+        return succeeded
+    if is_promised and outcome.retryable:
+        return _try_again_later(refund, outcome)
+    return _fail(payment, refund, outcome, is_promised=is_promised)
 
 
-def succeed_by_hand(
-    payment: Payment, refund: Refund, *, amount: Decimal, reason: str, told: Mapping[str, Any]
-) -> Payment:
+def succeed_by_hand(payment: Payment, refund: Refund, *, amount: Decimal, reason: str, extra: events.Extra) -> Payment:
     """Count a refused refund as made, because a person has given the money back some other way. With the row locked."""
-    payment = book_again(payment, refund, amount=amount)
+    payment, refund = book_again(payment, refund, amount=amount)
     changes: dict[str, Any] = {"refunded_by_hand": payment.refunded_by_hand + amount, "settled_reason": reason}
-    return _succeed(payment, _fresh(refund), told=told, changes=changes, settled_reason=reason)
+    return _move_on(payment, _succeed(refund, settled_reason=reason), extra=extra, **changes)
 
 
 @in_one_transaction(durable=True)
 def claim_refund(refund: Refund) -> Refund | None:
     """Take a refund that is due, for as long as a lease lasts; None when somebody was faster."""
-    rows = Refund.objects.filter(pk=refund.pk, version=refund.version, due_at__lte=Now())
-    if not rows.update(version=refund.version + 1, due_at=clock.seconds_from_now(settings.PAYMENT_LEASE_S)):
+    lease = {"version": refund.version + 1, "due_at": clock.seconds_from_now(settings.PAYMENT_LEASE_S)}
+    try:
+        return rows.update(refund, lease, is_due=True)
+    except StaleRow:
         return None
-    return _fresh(refund)
 
 
 @in_one_transaction
-def postpone_refund(refund: Refund) -> Refund:
+def retry_later(refund: Refund) -> Refund:
     """Give a refund back for later, each time a little later. Nothing happens when the claim is lost."""
-    Refund.objects.filter(pk=refund.pk, version=refund.version).update(
-        due_at=clock.seconds_from_now(PEER_DOWN.wait_s(refund.tries)), tries=F("tries") + 1
-    )
-    return _fresh(refund)
+    count = refund.retry_count
+    written = {"due_at": clock.seconds_from_now(PEER_DOWN.wait_s(count)), "retry_count": count + 1}
+    try:
+        return rows.update(refund, written)
+    except StaleRow:
+        return Refund.objects.select_related("payment").get(pk=refund.pk)
 
 
 def _locked(payment_number: int) -> Payment:
@@ -198,21 +200,18 @@ def _require_no_twin(payment: Payment, amount: Decimal | None, *, refuses_twin: 
         raise RefundPending(refund_id=str(twin.uid), amount=twin.amount)
 
 
-def _taken_up(payment: Payment, earlier: Refund) -> bool:
-    """Whether a refund that was refused is booked again. `earlier` is brought up to date."""
+def _taken_up(payment: Payment, earlier: Refund) -> Refund | None:
+    """The refund that was refused, booked again; None when it is not refused, or does not fit any more."""
     is_refused = earlier.status == RefundStatus.FAILED and payment.may_be_refunded
     if not is_refused or earlier.amount > payment.refundable:
-        return False
-    book_again(payment, earlier, amount=earlier.amount, lease_s=settings.PAYMENT_LEASE_S)
-    earlier.refresh_from_db()
-    return True
+        return None
+    return book_again(payment, earlier, amount=earlier.amount, lease_s=settings.PAYMENT_LEASE_S)[1]
 
 
 def _book_new(payment: Payment, *, uid: UUID, amount: Decimal, reason: str, for_void: bool = False) -> Refund:
-    _book(payment, payment.booked + amount)
     refund = Refund(
         uid=uid,
-        payment=payment,
+        payment=_book(payment, payment.booked + amount),
         amount=money.two_decimals(amount),
         reason=reason,
         status=RefundStatus.PENDING.value,
@@ -220,32 +219,32 @@ def _book_new(payment: Payment, *, uid: UUID, amount: Decimal, reason: str, for_
         due_at=clock.seconds_from_now(settings.PAYMENT_LEASE_S),
     )
     refund.save(force_insert=True)
-    return _fresh(refund)
+    return refund
 
 
-def _succeed(
-    payment: Payment,
-    refund: Refund,
-    *,
-    told: Mapping[str, Any] | None = None,
-    changes: Mapping[str, Any] | None = None,
-    **settled: Any,
-) -> Payment:
-    now = timezone.now()
-    _settle(refund, to=RefundStatus.SUCCEEDED, succeeded_at=now, **_NOT_REFUSED, **settled)
+def _succeed(refund: Refund, **settled: Any) -> Refund:
+    return _settle(refund, to=RefundStatus.SUCCEEDED, succeeded_at=timezone.now(), **_NOT_REFUSED, **settled)
+
+
+def _move_on(payment: Payment, refund: Refund, *, extra: events.Extra | None = None, **changes: Any) -> Payment:
+    """Move the payment whose refund has succeeded."""
     refunded = payment.refunded + refund.amount
     to = Status.REFUNDED if refunded == payment.captured else Status.PARTIALLY_REFUNDED
     return move(
         payment,
         to=to,
-        told={"refund_id": str(refund.uid), "refund_amount": money.two_decimals(refund.amount), **(told or {})},
+        extra={**_of(refund), **(extra or {})},
         refunded=refunded,
-        refunded_at=now,
+        refunded_at=refund.succeeded_at,
         notice_due_at=Now() if settings.ORDER_NOTICES else None,
-        notice_tries=0,
-        **(changes or {}),
+        notice_retry_count=0,
+        **changes,
         **(_still_blocked(payment) if to == Status.PARTIALLY_REFUNDED else {}),
     )
+
+
+def _of(refund: Refund) -> events.Extra:
+    return events.Extra(refund_id=str(refund.uid), refund_amount=money.two_decimals(refund.amount))
 
 
 def _still_blocked(payment: Payment) -> Mapping[str, Any]:
@@ -256,52 +255,44 @@ def _still_blocked(payment: Payment) -> Mapping[str, Any]:
     return {name: getattr(payment, name) for name in UNBLOCKED} if is_waiting else {}
 
 
-def _try_again_later(refund: Refund, refusal: Declined) -> None:
+def _try_again_later(refund: Refund, refusal: Declined) -> Refund:
     """The same refund, still booked, under its next key: the gateway would answer the old one as before."""
-    rows = Refund.objects.filter(pk=refund.pk, version=refund.version, status=RefundStatus.PENDING.value)
-    if not rows.update(
-        attempt=refund.attempt + 1,
-        tries=refund.tries + 1,
-        version=refund.version + 1,
-        updated_at=timezone.now(),
-        due_at=clock.seconds_from_now(DECLINED.wait_s(refund.tries)),
+    written = {
+        "attempt": refund.attempt + 1,
+        "retry_count": refund.retry_count + 1,
+        "version": refund.version + 1,
+        "updated_at": timezone.now(),
+        "due_at": clock.seconds_from_now(DECLINED.wait_s(refund.retry_count)),
         **_noted(refusal),
-    ):
-        raise Overtaken
+    }
+    return rows.update(refund, written, among=_PENDING)
 
 
-def _fail(payment: Payment, refund: Refund, refusal: Declined, *, is_promised: bool) -> None:
+def _fail(payment: Payment, refund: Refund, refusal: Declined, *, is_promised: bool) -> Refund:
     """A refund of a payment that is to be voided is not missed: what it leaves, the void's own gives back."""
     is_missed = is_promised and (refund.for_void or not payment.void_requested)
     now = timezone.now()
-    _settle(refund, to=RefundStatus.FAILED, failed_at=now, blocked_at=now if is_missed else None, **_noted(refusal))
-    _book(payment, payment.booked - refund.amount)
+    blocked_at = now if is_missed else None
+    failed = _settle(refund, to=RefundStatus.FAILED, failed_at=now, blocked_at=blocked_at, **_noted(refusal))
+    payment = _book(payment, payment.booked - refund.amount)
     if is_missed:
-        told = {"refund_id": str(refund.uid), "refund_amount": money.two_decimals(refund.amount)}
-        block(payment, Operation.REFUND, refusal, told=told)
+        block(payment, Operation.REFUND, refusal, extra=_of(refund))
     else:
         # A void that counted on this refund has something to do again.
-        rows = Payment.objects.filter(pk=payment.pk, void_requested=True, due_at=None)
-        rows.exclude(blocked=Operation.REFUND.value).update(due_at=Now())
+        voided = Payment.objects.filter(pk=payment.pk, void_requested=True, due_at=None)
+        voided.exclude(blocked=Operation.REFUND.value).update(due_at=Now())
+    return failed
 
 
 def _noted(refusal: Declined) -> dict[str, str]:
     return {"failure_code": refusal.code, "error_message": refusal.message[:MAX_MESSAGE_LENGTH]}
 
 
-def _book(payment: Payment, booked: Decimal) -> None:
+def _book(payment: Payment, booked: Decimal) -> Payment:
     """Set what is booked, if it still is what was read. Not `F() + x`: SQLite would add binary fractions."""
-    statuses = [status.value for status in states.REFUNDABLE]
-    if not Payment.objects.filter(pk=payment.pk, status__in=statuses, booked=payment.booked).update(booked=booked):
-        raise Overtaken
+    return rows.update(payment, {"booked": booked}, as_read=("booked",), among={"status": states.REFUNDABLE})
 
 
-def _settle(refund: Refund, *, to: RefundStatus, **changes: object) -> None:
-    rows = Refund.objects.filter(pk=refund.pk, version=refund.version, status=RefundStatus.PENDING.value)
-    settled = {"version": refund.version + 1, "updated_at": timezone.now(), "due_at": None, "tries": 0}
-    if not rows.update(status=to.value, **{**settled, **changes}):
-        raise Overtaken
-
-
-def _fresh(refund: Refund) -> Refund:
-    return Refund.objects.select_related("payment").get(pk=refund.pk)
+def _settle(refund: Refund, *, to: RefundStatus, **changes: object) -> Refund:
+    settled = {"version": refund.version + 1, "updated_at": timezone.now(), "due_at": None, "retry_count": 0}
+    return rows.update(refund, {**settled, **changes, "status": to.value}, among=_PENDING)

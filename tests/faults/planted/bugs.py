@@ -100,14 +100,14 @@ def refusal_for_good_forgotten(right: Any, payment: Any, *_: Any, **__: Any) -> 
 
 
 @bug("payment_service.payments.writes.moves", "move")
-def move_without_fence(right: Any, payment: Any, *, to: Any, told: Any = None, **changes: Any) -> Any:
+def move_without_fence(right: Any, payment: Any, *, to: Any, extra: Any = None, **changes: Any) -> Any:
     """The UPDATE asks neither for the version that was read, nor where the payment may come from."""
     moves, states = of("payment_service.payments.writes.moves"), of("payment_service.payments.states")
     changes.setdefault("due_at", None)
-    changes |= {"status": to.value, "taken": states.TAKEN[to], "version": payment.version + 1, "tries": 0}
+    changes |= {"status": to.value, "taken": states.TAKEN[to], "version": payment.version + 1, "retry_count": 0}
     type(payment).objects.filter(pk=payment.pk).update(**changes)
     moved = type(payment).objects.get(pk=payment.pk)
-    moves.tell(moved, told)
+    moves.append_status_event(moved, extra)
     return moved
 
 
@@ -170,12 +170,12 @@ def change_without_event(right: Any, event_type: str, **event: Any) -> None:
         right(event_type, **event)
 
 
-@bug("payment_service.payments.writes.moves", "tell")
-def event_of_the_row_before(right: Any, payment: Any, told: Any = None) -> None:
+@bug("payment_service.payments.writes.moves", "append_status_event")
+def event_of_the_row_before(right: Any, payment: Any, extra: Any = None) -> None:
     """The event says what the amounts were when the payment was read."""
     before = copy(payment)
     before.captured = before.captured * 0
-    right(before, told)
+    right(before, extra)
 
 
 @bug("servicekit.events.store", "append")
@@ -220,7 +220,7 @@ def nobody_takes_it_up(right: Any, payment: Any) -> Any:
 # ---- answers
 
 
-@bug("payment_service.payments.writes.attempts", "_insert_and_tell")
+@bug("payment_service.payments.writes.attempts", "_insert_with_event")
 def answered_before_written(right: Any, payment: Any) -> None:
     """The client hears of a payment that is yet to be written."""
     payment.pk = 1

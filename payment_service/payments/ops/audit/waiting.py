@@ -21,18 +21,18 @@ def left_undone(payment: Payment, refunds: Sequence[Refund], *, now: datetime, q
     if payment.due_at is not None:
         # An attempt begins with a change of the row; for the rest only the waits so far say how long it has been.
         since = now - payment.updated_at if payment.status == Status.PROCESSING else timedelta(0)
-        waited = max(since, at_least_waited(now - payment.due_at, tries=payment.tries))
+        waited = max(since, at_least_waited(now - payment.due_at, retry_count=payment.retry_count))
         if waited >= quiet_for:
             yield f"it is {payment.status} with work left to do for {_seconds(waited)} or longer"
     if payment.notice_due_at is not None:
-        waited = at_least_waited(now - payment.notice_due_at, tries=payment.notice_tries)
+        waited = at_least_waited(now - payment.notice_due_at, retry_count=payment.notice_retry_count)
         if waited >= quiet_for:
             yield f"the order service has not heard of it for {_seconds(waited)} or longer"
 
 
-def at_least_waited(overdue: timedelta, *, tries: int) -> timedelta:
+def at_least_waited(overdue: timedelta, *, retry_count: int) -> timedelta:
     """For how long a row has been due at the least: all its waits so far, or since it fell due."""
-    return max(overdue, timedelta(seconds=PEER_DOWN.waited_s(tries - 1)), timedelta(0))
+    return max(overdue, timedelta(seconds=PEER_DOWN.waited_s(retry_count - 1)), timedelta(0))
 
 
 def _seconds(span: timedelta) -> str:
