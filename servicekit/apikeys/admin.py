@@ -1,16 +1,24 @@
 """The keys in Django's admin: to make one, to see who uses which, and to revoke."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from servicekit.apikeys import issuing
 from servicekit.apikeys.models import ApiKey
 from servicekit.web import routes
 from servicekit.web.admin.readonly import OnlyItsFilters
+
+# As `manage.py keys` has it.
+_MAX_LIMIT_PER_S: Final = 999_999
+# What a key that was just made has its secret under, until that is shown.
+_SHOWN_ONCE: Final = "secret"
 
 
 class KeyForm(forms.ModelForm[ApiKey]):
@@ -38,9 +46,15 @@ class KeyForm(forms.ModelForm[ApiKey]):
 
     def clean_limit_per_s(self) -> float | None:
         limit: float | None = self.cleaned_data["limit_per_s"]
-        if limit is not None and limit <= 0:
-            raise forms.ValidationError("A limit is above 0.")
+        if limit is not None and not 0 < limit <= _MAX_LIMIT_PER_S:
+            raise forms.ValidationError(f"A limit is above 0, and at most {_MAX_LIMIT_PER_S:,}.")
         return limit
+
+    def clean_expires_at(self) -> datetime | None:
+        expires: datetime | None = self.cleaned_data["expires_at"]
+        if expires is not None and expires <= timezone.now():
+            raise forms.ValidationError("That is over already.")
+        return expires
 
 
 @admin.register(ApiKey)
@@ -51,8 +65,8 @@ class ApiKeyAdmin(OnlyItsFilters, admin.ModelAdmin[ApiKey]):
     search_fields = ("name", "prefix")
     actions = ("revoke",)
 
-    def has_change_permission(self, _request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return obj is None  # the list has the action; what a key may do is never changed under its user
+    def has_change_permission(self, _request: HttpRequest, *_: Any) -> bool:
+        return False  # what a key may do is never changed under its user
 
     def has_delete_permission(self, _request: HttpRequest, *_: Any) -> bool:
         return False
@@ -64,7 +78,17 @@ class ApiKeyAdmin(OnlyItsFilters, admin.ModelAdmin[ApiKey]):
         )
         key = issuing.usable(obj.name).get()
         obj.pk, obj.prefix, obj.hashed_key = key.pk, key.prefix, key.hashed_key
-        self.message_user(request, f"Its secret, which nobody can show again: {secret}", messages.WARNING)
+        vars(obj)[_SHOWN_ONCE] = secret
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, *_: Any) -> HttpResponse:
+        """The secret is in this answer alone: a message would keep it in the session, or in a cookie."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The key of {obj.name}",
+            "opts": self.opts,
+            "secret": vars(obj).pop(_SHOWN_ONCE),
+        }
+        return TemplateResponse(request, "servicekit/new_key.html", context)
 
     @admin.action(description="Revoke the chosen keys", permissions=["add"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:

@@ -5,16 +5,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
-from django.db import DatabaseError
+from django.db import Error as DatabaseProblem
 
 from servicekit.apikeys import issuing
 
 _HINT = "Make one: `manage.py keys create NAME --scope ...`; or say API_AUTH=off, and whoever reaches it may do all."
 
 
-@register(Tags.database)
+@register(Tags.database, deploy=True)
 def somebody_can_get_in(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """A service that takes keys, and has none, could only refuse."""
+    """A service that takes keys, and has none, could only refuse. `migrate` may run before there is one."""
     if not databases or not lacks_keys():
         return []
     return [Error("This service takes keys only, and has none.", hint=_HINT, id="apikeys.E001")]
@@ -33,5 +33,5 @@ def lacks_keys() -> bool:
     """Whether it takes keys only, and has none. A database that is away, or not migrated yet, is for others to tell."""
     try:
         return settings.API_AUTH and not issuing.any_usable()
-    except DatabaseError:
+    except DatabaseProblem:
         return False

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from servicekit import errors
+from servicekit.apikeys import models
 from servicekit.apikeys.models import PREFIX_LENGTH, ApiKey, generator
 from servicekit.db.transactions import in_one_transaction
 from servicekit.observability import actor
@@ -86,29 +89,25 @@ def revoke(name_or_prefix: str) -> int:
 
     Raises Problem: there is none that could be ended.
     """
-    chosen = _usable(Q(name=name_or_prefix) | Q(prefix=name_or_prefix))
-    prefixes = list(chosen.values_list("prefix", flat=True))
-    if not prefixes:
+    chosen = list(models.usable().filter(Q(name=name_or_prefix) | Q(prefix=name_or_prefix)))
+    if not chosen:
         raise Problem(f"There is no key {name_or_prefix!r}")
-    ApiKey.objects.filter(prefix__in=prefixes).update(revoked_at=timezone.now(), revoked_by=actor.current())
-    for prefix in prefixes:
-        log.info("key.revoked", key=name_or_prefix, prefix=prefix)
-    return len(prefixes)
+    ApiKey.objects.filter(pk__in=[key.pk for key in chosen]).update(
+        revoked_at=timezone.now(), revoked_by=actor.current()
+    )
+    for key in chosen:
+        transaction.on_commit(partial(log.info, "key.revoked", key=key.name, prefix=key.prefix))
+    return len(chosen)
 
 
 def usable(name: str) -> QuerySet[ApiKey]:
     """The keys of this name that are good now, the newest last."""
-    return _usable(Q(name=name)).order_by("created_at", "pk")
+    return models.usable().filter(name=name).order_by("created_at", "pk")
 
 
 def any_usable() -> bool:
     """Whether anybody could get in."""
-    return _usable(Q()).exists()
-
-
-def _usable(which: Q) -> QuerySet[ApiKey]:
-    is_good = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return ApiKey.objects.filter(is_good, which, revoked_at=None)
+    return models.usable().exists()
 
 
 def checked_name(name: str) -> str:
@@ -136,8 +135,12 @@ def _save(key: ApiKey, secret: str | None) -> str:
         secret, key.prefix, key.hashed_key = generator.generate()
     else:
         _take_secret(key, secret)
-    key.save(force_insert=True)
-    log.info("key.created", key=key.name, prefix=key.prefix, scopes=key.scopes)
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+    except IntegrityError as problem:
+        raise Problem(f"There is a key that begins with {key.prefix} already") from problem
+    transaction.on_commit(partial(log.info, "key.created", key=key.name, prefix=key.prefix, scopes=key.scopes))
     return secret
 
 
@@ -146,6 +149,4 @@ def _take_secret(key: ApiKey, secret: str) -> None:
     is_long = len(rest) >= MIN_SECRET_LENGTH and len(secret) <= 2 * MAX_NAME_LENGTH
     if not dot or len(prefix) != PREFIX_LENGTH or not is_long or not secret.isascii() or not secret.isprintable():
         raise Problem(f"A secret is {PREFIX_LENGTH} characters, a dot, and {MIN_SECRET_LENGTH} or more characters")
-    if ApiKey.objects.filter(prefix=prefix).exists():
-        raise Problem(f"There is a key that begins with {prefix} already")
     key.prefix, key.hashed_key = prefix, generator.hash(secret)

@@ -44,3 +44,9 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+
+def usable() -> models.QuerySet[ApiKey]:
+    """The keys that are good now."""
+    is_good = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+    return ApiKey.objects.filter(is_good, revoked_at=None)

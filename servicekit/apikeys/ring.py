@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error, OperationalError, connection
 from django.db.models.functions import Now
 
 from servicekit.apikeys.limits import Bucket
-from servicekit.apikeys.models import ApiKey, generator
+from servicekit.apikeys.models import ApiKey, generator, usable
+from servicekit.db.sqlite.base import waiting_at_most
 
 log = structlog.get_logger()
 
 # Whoever is the first to ask after that reads the table again. A key that is revoked ends within twice that.
 FRESH_S: Final = 0.4
+# A key that is not among them may have been made since then: whoever comes with one looks again, but not more often.
+UNKNOWN_FRESH_S: Final = 0.05
 # Nobody trusts a ring that is older, while another is reading a new one.
 TRUSTED_S: Final = 0.8
 # How exactly `last_used_at` is known.
 USE_NOTED_EVERY_S: Final = 60.0
+# How long the request that happens to note it may wait for SQLite's lock.
+_NOTING_WAITS_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Ring:
         self._now = now
         self._keys: Mapping[str, Key] = {}
         self._read_at = float("-inf")
+        self._failed_at = float("-inf")
         self._reading = threading.Lock()
         self._used: set[str] = set()
         self._use_noted_at = clock()
@@ -49,42 +55,58 @@ class Ring:
     def find(self, secret: str) -> Key | None:
         """The key with this secret; None when there is none, or it is over.
 
-        Raises Django's DatabaseError where the table cannot be read.
+        Raises Django's Error where the table cannot be read.
         """
         if self._clock() - self._read_at > FRESH_S:
-            self._read()
-        key = self._keys.get(generator.hash(secret))
+            self._read(FRESH_S)
+            self._note_use()
+        hashed = generator.hash(secret)
+        key = self._keys.get(hashed)
+        if key is None and self._clock() - self._read_at > UNKNOWN_FRESH_S:
+            self._read(UNKNOWN_FRESH_S)
+            key = self._keys.get(hashed)
         if key is None or (key.expires_at is not None and key.expires_at <= self._now()):
             return None
         self._used.add(key.prefix)
         return key
 
-    def _read(self) -> None:
-        """Read all keys, unless somebody else does so and what there is can be trusted meanwhile."""
-        if not self._reading.acquire(blocking=self._clock() - self._read_at > TRUSTED_S):
+    def _read(self, fresh_s: float) -> None:
+        """Read all keys, unless somebody has just done so, or does and what there is can be trusted meanwhile.
+
+        Whoever waited for one that failed has failed too: where the database says nothing, each in turn would wait as
+        long as that one did.
+        """
+        arrived = self._clock()
+        if not self._reading.acquire(blocking=arrived - self._read_at > TRUSTED_S):
             return
         try:
             began = self._clock()
-            if began - self._read_at > FRESH_S:
+            if self._failed_at > arrived:
+                raise OperationalError("The keys could not be read a moment ago")
+            if began - self._read_at > fresh_s:
                 self._keys = self._all()
                 self._read_at = began
-                self._note_use()
+        except Error:
+            self._failed_at = self._clock()
+            raise
         finally:
             self._reading.release()
 
     def _all(self) -> Mapping[str, Key]:
-        """A key that was there before keeps its bucket, unless it has another limit."""
-        buckets = {key.prefix: key.bucket for key in self._keys.values()}
-        rows = ApiKey.objects.filter(revoked_at=None).values_list(
-            "hashed_key", "prefix", "name", "scopes", "expires_at", "limit_per_s"
-        )
+        """Two keys of one name are one caller, so they share a bucket; and it stays, unless the limit is another."""
+        buckets = {(key.name, key.bucket.per_s): key.bucket for key in self._keys.values() if key.bucket is not None}
+        columns = ("hashed_key", "prefix", "name", "scopes", "expires_at", "limit_per_s")
+        rows = list(usable().values_list(*columns))
+        for _, _, name, _, _, limit in rows:
+            if limit is not None and (name, limit) not in buckets:
+                buckets[name, limit] = Bucket(limit)
         return {
             hashed: Key(
                 prefix=prefix,
                 name=name,
                 scopes=frozenset(scopes.split()),
                 expires_at=expires.timestamp() if expires else None,
-                bucket=_bucket(limit, buckets.get(prefix)),
+                bucket=None if limit is None else buckets[name, limit],
             )
             for hashed, prefix, name, scopes, expires, limit in rows
         }
@@ -94,14 +116,10 @@ class Ring:
         if not self._used or self._clock() - self._use_noted_at < USE_NOTED_EVERY_S:
             return
         self._use_noted_at = self._clock()
-        used, self._used = self._used, set()
+        used, self._used = list(self._used), set()  # others may go on adding to the set
         try:
-            ApiKey.objects.filter(prefix__in=used).update(last_used_at=Now())
-        except DatabaseError:
+            with waiting_at_most(connection, _NOTING_WAITS_S):
+                ApiKey.objects.filter(prefix__in=used).update(last_used_at=Now())
+        except Error:
+            self._used.update(used)
             log.warning("keys.use_not_noted", exc_info=True)
-
-
-def _bucket(limit_per_s: float | None, before: Bucket | None) -> Bucket | None:
-    if limit_per_s is None:
-        return None
-    return before if before is not None and before.per_s == limit_per_s else Bucket(limit_per_s)

@@ -3,8 +3,6 @@
 from contextvars import ContextVar
 from typing import Final
 
-import structlog
-
 # Of a column; longer than the name of a key or a user of the admin that is worth reading.
 MAX_LENGTH: Final = 64
 # Whoever asks a service that takes no keys.
@@ -25,6 +23,5 @@ def current() -> str:
 
 
 def act_as(name: str) -> None:
-    """From now on this thread works for `name`, which is in each line of its log."""
+    """From now on this thread works for `name`, which is in each line of its log (`logs.py` puts it there)."""
     _current.set(name[:MAX_LENGTH])
-    structlog.contextvars.bind_contextvars(actor=_current.get())

@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line on standard output, or coloured text for a person.
 
-A line is a fixed event name and ids. The request id is bound once per request and so stands in each line.
+A line is a fixed event name and ids. The request id is bound once per request and so stands in each line, as does
+whoever this thread works for.
 Bodies, tokens and card data are never passed to a logger.
 """
 
@@ -14,6 +15,7 @@ import structlog
 from structlog.typing import Processor
 
 from servicekit import exactjson
+from servicekit.observability import actor
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -52,6 +54,7 @@ def configure(*, service: str, level: str, as_json: bool) -> None:
         event["level"] = level
         event["timestamp"] = exactjson.utc_text(datetime.now(timezone.utc))
         event["service"] = service
+        event["actor"] = actor.current()
         return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
 
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, complete]

@@ -2,12 +2,17 @@
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
+from django.db import OperationalError
+from django.db.models import QuerySet
 from django.utils import timezone
 from environs import Env
 
@@ -299,3 +304,232 @@ def test_a_service_that_takes_keys_and_has_none_says_so(settings: Any) -> None:
 def test_every_route_says_what_it_asks_for() -> None:
     """Each method of each view that is ours."""
     assert {line.scope for line in routes.table()} >= {"things:read", "things:write"}
+
+
+def test_a_limit_is_a_callers_and_not_a_secrets(api: Any, closed: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a key is replaced, both together may do what one may; and what is used up stays so when keys are read."""
+    monkeypatch.setattr("servicekit.apikeys.ring.Bucket", lambda per_s: Bucket(per_s, clock=lambda: 0.0))
+    old = issuing.create("shop", ["things:write"], limit_per_s=2.0)
+    new = issuing.rotate("shop", overlap=timedelta(hours=1))
+    answers = []
+    for secret in (old, new, old, new):
+        answers.append(place(api, **bearer(secret)).status_code)
+        closed.now += 0.5
+    assert answers == [201, 201, 429, 429]
+
+
+def test_a_limit_below_one_a_second_says_so(api: Any, closed: Clock) -> None:
+    """One in so many seconds, in whole numbers."""
+    secret = issuing.create("shop", ["things:write"], limit_per_s=0.3)
+    answers = [place(api, **bearer(secret)) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 429]
+    assert {answer["RateLimit-Policy"] for answer in answers} == {'"key";q=1;w=4'}
+    assert answers[1]["Retry-After"] == "4"
+
+
+def test_a_limit_is_kept_whoever_comes_together() -> None:
+    """Of many threads at once exactly as many get in as may, and nobody between two ticks."""
+    clock = Clock()
+    bucket = Bucket(50.0, clock=clock)
+    with ThreadPoolExecutor(16) as pool:
+        first = [left.is_allowed for left in pool.map(lambda _: bucket.take(), range(400))]
+        clock.now += 0.1
+        then = [left.is_allowed for left in pool.map(lambda _: bucket.take(), range(400))]
+    assert (sum(first), sum(then)) == (50, 5)
+
+
+def test_keys_that_are_over_are_forgotten(closed: Clock) -> None:
+    """A process has the good ones in its memory, however often they were replaced; garbage leaves nothing there."""
+    secrets = [issuing.create("shop", ["things:write"])]
+    secrets += [issuing.rotate("shop", overlap=timedelta()) for _ in range(5)]
+    found = [guard.ring.find(secret) is not None for secret in secrets]
+    assert found == [False] * 5 + [True]
+    for number in range(100):
+        assert guard.ring.find(f"abcdefgh.{number:032}") is None
+    assert len(guard.ring._keys) == 1
+    assert len(guard.ring._used) == 1
+
+
+def test_whoever_waited_for_a_look_that_failed_has_failed_too(ring: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that says nothing keeps each for as long as one look takes, and not one after the other."""
+    looks: list[int] = []
+    started, go_on = threading.Event(), threading.Event()
+
+    def hang(_self: Ring) -> Any:
+        looks.append(1)
+        started.set()
+        assert go_on.wait(10)
+        ring.now += 5
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(Ring, "_all", hang)
+
+    def ask() -> str:
+        with pytest.raises(OperationalError) as problem:
+            guard.ring.find("abcdefgh." + "x" * 32)
+        return str(problem.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(ask)
+        assert started.wait(10)
+        waiting = threading.Semaphore(0)
+        monkeypatch.setattr(guard.ring, "_reading", Noticed(guard.ring._reading, waiting))
+        others = [pool.submit(ask) for _ in range(7)]
+        for _ in others:
+            assert waiting.acquire(timeout=10)
+        go_on.set()
+        assert first.result() == "gone"
+        assert {other.result() for other in others} == {"The keys could not be read a moment ago"}
+    assert looks == [1]
+    with pytest.raises(OperationalError, match="gone"):  # whoever comes later looks for himself
+        guard.ring.find("abcdefgh." + "x" * 32)
+
+
+class Noticed:
+    """A lock that tells of each who is about to ask for it."""
+
+    def __init__(self, lock: Any, asked: threading.Semaphore) -> None:
+        self._lock, self._asked = lock, asked
+
+    def acquire(self, *, blocking: bool) -> bool:
+        self._asked.release()
+        return bool(self._lock.acquire(blocking=blocking))
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_a_use_that_cannot_be_noted_refuses_nobody(api: Any, closed: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request goes on, nobody waits for it, and it is noted a minute later."""
+    secret = issuing.create("shop", ["things:write"])
+    place(api, **bearer(secret))
+    closed.now += 61
+    with monkeypatch.context() as patched:
+        patched.setattr(QuerySet, "update", _refuse)
+        assert place(api, **bearer(secret)).status_code == 201
+    assert ApiKey.objects.get().last_used_at is None
+    assert guard.ring._reading.acquire(blocking=False)
+    guard.ring._reading.release()
+    closed.now += 61
+    assert place(api, **bearer(secret)).status_code == 201
+    assert ApiKey.objects.get().last_used_at is not None
+
+
+def _refuse(*_: Any, **__: Any) -> Any:
+    raise OperationalError("attempt to write a readonly database")
+
+
+def test_the_tables_are_made_before_there_is_a_key(settings: Any) -> None:
+    """`migrate` runs where there is none yet; `check --deploy` is what complains."""
+    settings.API_AUTH = True
+    call_command("migrate", skip_checks=False, verbosity=0)
+    with pytest.raises(SystemCheckError, match=r"apikeys\.E001"):
+        call_command("check", "--deploy", "--database", "default")
+
+
+def test_two_that_make_the_same_key_at_once_make_one(
+    ring: Clock, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes second finds it there, though it was not when he looked."""
+    file = tmp_path / "key"
+    file.write_text("abcdefgh." + "s" * 32)
+    arguments = ("create", "order_service", "--scope", "things:write", "--from-file", str(file), "--if-missing")
+    manage(*arguments)
+    looked: list[str] = []
+
+    def usable(name: str) -> Any:
+        looked.append(name)
+        return ApiKey.objects.filter(name=name) if len(looked) > 2 else ApiKey.objects.none()
+
+    monkeypatch.setattr(issuing, "usable", usable)
+    assert manage(*arguments) == ["There is a key 'order_service'"]
+    monkeypatch.undo()
+    assert ApiKey.objects.count() == 1
+    with pytest.raises(CommandError, match="There is a key that begins with abcdefgh already"):
+        manage("create", "other", "--scope", "things:write", "--from-file", str(file))
+
+
+def test_names_are_told_apart_by_their_capitals(ring: Clock) -> None:
+    """On every database; and one key is not ended for the other."""
+    issuing.create("Shop", ["things:read"])
+    issuing.create("shop", ["things:read"])
+    assert issuing.revoke("shop") == 1
+    assert [key.name for key in ApiKey.objects.filter(revoked_at=None)] == ["Shop"]
+
+
+def test_keys_have_names_with_all_that_is_printed(api: Any, closed: Clock) -> None:
+    """Slashes, blanks and words of a scope's own: whose key of what it is stays clear."""
+    names = ["a/b", "POST /things by x", "x", "b by x", "x ! \"'\\{}%s"]
+    for name in names:
+        secret = issuing.create(name, ["things:write"])
+        closed.now += 0.1
+        answers = [place(api, **bearer(secret), Idempotency_Key="k") for _ in range(2)]
+        assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+    assert list(Event.objects.order_by("position").values_list("actor", flat=True)) == names
+
+
+def test_a_key_of_before_there_were_names_is_nobodys_afterwards(api: Any, settings: Any, closed: Clock) -> None:
+    """An `Idempotency-Key` that was used while the service was open is another one when it is not."""
+    settings.API_AUTH = False
+    first = place(api, Idempotency_Key="k")
+    settings.API_AUTH = True
+    again = place(api, **bearer(issuing.create("shop", ["things:write"])), Idempotency_Key="k")
+    assert (first.status_code, again.status_code, again.headers.get("Idempotent-Replayed")) == (201, 201, None)
+    assert first.content != again.content
+
+
+def test_two_keys_in_one_request_are_none(api: Any, closed: Clock) -> None:
+    """Two headers come joined by a comma: whoever stands before us may have read the other one."""
+    secret = issuing.create("shop", ["things:write"])
+    answer = place(api, Authorization=f"Bearer {secret},Bearer {secret}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "header_repeated")
+    answer = place(api, Authorization=f"Bearer {secret}, Bearer {secret}")
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_key")
+    assert not Event.objects.exists()
+
+
+def test_nobody_is_the_caller_before(api: Any, closed: Clock, settings: Any, log_lines: Any) -> None:
+    """Requests follow each other on one thread; each has its own name, also one that is refused."""
+    secret = issuing.create("shop", ["things:write"])
+    place(api, **bearer(secret))
+    place(api)
+    api.get("/health")
+    place(api, **bearer("abcdefgh." + "x" * 32))
+    settings.API_AUTH = False
+    place(api)
+    asked = [line["actor"] for line in log_lines() if line["event"] == "request"]
+    assert asked == ["shop", "anonymous", "anonymous", "anonymous"]
+    assert list(Event.objects.order_by("position").values_list("actor", flat=True)) == ["shop", "anonymous"]
+
+
+def test_a_secret_is_in_no_line_of_the_log(
+    api: Any, closed: Clock, log_lines: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Neither when it is made nor when it is used, nor where it is wrong."""
+    with django_capture_on_commit_callbacks(execute=True):
+        *_, secret = manage("create", "shop", "--scope", "things:write")
+        *_, other = manage("rotate", "shop")
+    for given in (secret, other, other[:-1] + "?", "abcdefgh." + other[9:]):
+        place(api, **bearer(given))
+    with django_capture_on_commit_callbacks(execute=True):
+        manage("revoke", "shop")
+    lines = log_lines()
+    events = [line["event"] for line in lines]
+    assert [events.count(name) for name in ("key.created", "key.revoked", "request")] == [2, 2, 4]
+    assert {line["event"]: line["actor"] for line in lines if line["event"].startswith("key.")} == {
+        "key.created": "command",
+        "key.revoked": "anonymous",  # of this thread's last request; `manage.py` has a process of its own
+    }
+    for hidden in (secret[9:], other[9:-1]):
+        assert hidden not in str(lines)
+
+
+def test_a_new_key_is_good_at_once(api: Any, closed: Clock, django_assert_num_queries: Any) -> None:
+    """Also in a process that has just looked; but whoever comes with garbage makes nobody look all the time."""
+    place(api, **bearer(issuing.create("other", ["things:write"])))
+    secret = issuing.create("shop", ["things:write"])
+    closed.now += 0.06
+    assert place(api, **bearer(secret)).status_code == 201
+    with django_assert_num_queries(0):
+        for number in range(100):
+            assert guard.ring.find(f"abcdefgh.{number:032}") is None

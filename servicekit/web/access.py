@@ -17,5 +17,7 @@ def say_limit(request: Request, response: HttpResponseBase) -> None:
     """The headers of the IETF's draft "RateLimit header fields for HTTP", for whoever has a limit."""
     limit = request.rate_limit
     if limit is not None:
-        response["RateLimit-Policy"] = f'"key";q={max(1, int(limit.per_s))};w=1'
+        # Whole numbers: one in so many seconds, where it is fewer than one a second.
+        window_s = max(1, math.ceil(1 / limit.per_s))
+        response["RateLimit-Policy"] = f'"key";q={max(1, int(limit.per_s))};w={window_s}'
         response["RateLimit"] = f'"key";r={limit.remaining};t={math.ceil(limit.reset_s)}'

@@ -75,7 +75,13 @@ class Command(BaseCommand):
         if if_missing and issuing.usable(issuing.checked_name(name)):
             self.stdout.write(f"There is a key {name!r}")
             return
-        secret = issuing.create(name, scopes, expires=expires, limit_per_s=limit, secret=_read(from_file))
+        try:
+            secret = issuing.create(name, scopes, expires=expires, limit_per_s=limit, secret=_read(from_file))
+        except issuing.Problem:
+            if if_missing and issuing.usable(name):  # another process was faster
+                self.stdout.write(f"There is a key {name!r}")
+                return
+            raise
         self._show(f"{name} may {', '.join(sorted(set(scopes)))}.", secret, from_file)
 
     def _rotate(self, *, name: str, overlap: timedelta, from_file: Path | None, **_: Any) -> None:
