@@ -60,6 +60,9 @@ CONSUMED_KEPT_DAYS = base.consumed_kept_days(env)
 # ---- the services it talks to
 PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", default="http://localhost:8001/api/products/")
 PAYMENT_SERVICE_URL = environment.service_url(env, "PAYMENT_SERVICE_URL", default="http://localhost:8002/api/payments/")
+# What they know us by, where they take keys; each may be in a file, which is read again when it changes.
+PRODUCT_SERVICE_KEY = environment.peer_key(env, "PRODUCT_SERVICE_KEY")
+PAYMENT_SERVICE_KEY = environment.peer_key(env, "PAYMENT_SERVICE_KEY")
 # Off: a product service that knows no reservations is only asked whether product and stock are there.
 PRODUCT_RESERVATIONS = env.bool("PRODUCT_RESERVATIONS", default=True)
 

@@ -102,6 +102,8 @@ GATEWAY_SLOW_S = env.float("GATEWAY_SLOW_S", default=6.0)
 
 # ---- the order service, for those who pay through this one
 ORDER_SERVICE_URL = environment.service_url(env, "ORDER_SERVICE_URL", default="http://localhost:8000/api/orders/")
+# What it knows us by, where it takes keys; may be in a file, which is read again when it changes.
+ORDER_SERVICE_KEY = environment.peer_key(env, "ORDER_SERVICE_KEY")
 # Whether it is told of captures that it did not ask for itself, and of refunds. Off where there is none.
 ORDER_NOTICES = env.bool("ORDER_NOTICES", default=True)
 # Seconds. The deadline bounds one question to it, retries included.

@@ -43,6 +43,8 @@ base.logging(env, service=SERVICE_NAME)
 # Not set, and nobody there: the stub is used by itself, and whatever it is told to release it does.
 ORDER_SERVICE_IS_NAMED = bool(env.str("ORDER_SERVICE_URL", default=""))
 ORDER_SERVICE_URL = environment.service_url(env, "ORDER_SERVICE_URL", default="http://localhost:8000/api/orders/")
+# What it knows us by, where it takes keys; may be in a file, which is read again when it changes.
+ORDER_SERVICE_KEY = environment.peer_key(env, "ORDER_SERVICE_KEY")
 HTTP_CONNECT_TIMEOUT_S = env.float("HTTP_CONNECT_TIMEOUT_S", default=0.5)
 HTTP_READ_TIMEOUT_S = env.float("HTTP_READ_TIMEOUT_S", default=1.0)
 # Seconds. What is held for longer goes back, unless it belongs to an order that needs it. As long as an order waits.

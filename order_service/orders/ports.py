@@ -1,7 +1,7 @@
 """What the saga needs from the product service and the payment service: values and protocols, no HTTP.
 
 A "no" is a value; `Unreachable` is an outage, `Unusable` an answer that is none to what was asked. Neither says
-anything about what the other side did.
+anything about what the other side did; `NotLetIn` says that it did nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,10 @@ class Unusable(Unreachable):
     def __init__(self, why: str, *, status: int = 0) -> None:
         super().__init__(why)
         self.status = status
+
+
+class NotLetIn(Unusable):
+    """Our key is not good there, or not for this: it did nothing, and a person has to put the key right."""
 
 
 @dataclass(frozen=True)

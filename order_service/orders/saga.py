@@ -8,10 +8,12 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
 from django.conf import settings
+from django.utils import timezone
 
 from order_service.orders import reads, states, writes
 from order_service.orders.models import Order
@@ -21,6 +23,7 @@ from order_service.orders.ports import (
     Declined,
     LineAsked,
     LineFound,
+    NotLetIn,
     NotReserved,
     Paid,
     Payments,
@@ -155,6 +158,8 @@ def take_payment(order: Order, run: Run) -> Order:
     outcome: ChargeOutcome | Unreachable
     try:
         outcome = run.payments.charge(_charge_request(order), time_left_s=run.time_left_s())
+    except NotLetIn as refusal:
+        return _wait_for_a_key(order, refusal)
     except Unreachable as outage:
         outcome, retry_after_s = outage, outage.retry_after_s
     match outcome:
@@ -167,6 +172,14 @@ def take_payment(order: Order, run: Run) -> Order:
         return writes.cancel(order, states.PAYMENT_FAILED, cause=_said(outcome))
     run.sleep(wait_s)
     return writes.begin_attempt(order, after=_said(outcome))
+
+
+def _wait_for_a_key(order: Order, refusal: NotLetIn) -> Order:
+    """The attempt was not made, which is not the customer's payment failing: it is made when a person has put the key
+    right, unless that takes longer than any unpaid order keeps its stock."""
+    if timezone.now() - order.created_at > timedelta(seconds=settings.ORDER_EXPIRES_AFTER_S):
+        return writes.cancel(order, states.NOT_PAID_IN_TIME, cause=refusal.why)
+    raise _later(refusal) from refusal
 
 
 def confirm_stock(order: Order, run: Run) -> Order:

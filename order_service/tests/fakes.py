@@ -16,6 +16,7 @@ from order_service.orders.ports import (
     LineAsked,
     LineFound,
     NotKnownYet,
+    NotLetIn,
     NotReserved,
     Paid,
     PaymentSeen,
@@ -35,6 +36,7 @@ class Fault(Enum):
     OUTAGE_BEFORE = "outage before"  # the other side never saw the request
     OUTAGE_AFTER = "outage after"  # it did what was asked, and the answer was lost
     NONSENSE = "nonsense"  # it did what was asked, and answered something that cannot be used
+    NOT_LET_IN = "not let in"  # it does not know our key, and did nothing
     KILLED_BEFORE = "killed before"  # this process dies with the request unsent
     KILLED_AFTER = "killed after"  # this process dies with the answer unread
 
@@ -59,6 +61,8 @@ class Peer:
         fault = script.pop(0) if script else Fault.NONE
         if fault is Fault.OUTAGE_BEFORE:
             raise Unreachable("scripted")
+        if fault is Fault.NOT_LET_IN:
+            raise NotLetIn("status 401: scripted", status=401)
         if fault is Fault.KILLED_BEFORE:
             raise Killed
         result = effect()

@@ -61,7 +61,7 @@ def test_fault_on_the_way_to_a_paid_order(shop: Shop, call: str, fault: Fault) -
     shop.products.fail(call, fault)
     place_and_maybe_die(shop, uuid4())
     shop.work()
-    unreserved = call == "reserve" and fault in {Fault.OUTAGE_BEFORE, Fault.OUTAGE_AFTER, Fault.NONSENSE}
+    unreserved = call == "reserve" and fault not in {Fault.NONE, Fault.KILLED_BEFORE, Fault.KILLED_AFTER}
     assert assert_books_agree(shop).status == ("CANCELLED" if unreserved else "PAID")
 
 

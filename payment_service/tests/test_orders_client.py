@@ -47,7 +47,7 @@ def test_an_order_is_not_there(peer: responses.RequestsMock, client: RestOrders)
     [
         (500, "oops"), (503, "{}"), (400, "{}"), (200, "[]"), (200, "{}"), (200, '{"id": "x"}'), (200, "<html>"),
         (404, "<html>"), (404, '{"error": "Not found", "code": "not_found"}'), (404, '{"detail": "Not Found"}'),
-        (404, "[]"), (301, ""), (302, "<html>"), (204, ""),
+        (404, "[]"), (301, ""), (302, "<html>"), (204, ""), (401, "{}"), (403, "{}"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_an_outage(
@@ -103,7 +103,10 @@ def test_a_question_is_asked_three_times(peer: responses.RequestsMock, client: R
     assert client.find("7") is not None
 
 
-@pytest.mark.parametrize(("status", "has_heard"), [(200, True), (404, True), (409, False), (500, False), (429, False)])
+@pytest.mark.parametrize(
+    ("status", "has_heard"),
+    [(200, True), (404, True), (409, False), (500, False), (429, False), (401, False), (403, False)],
+)
 def test_telling(peer: responses.RequestsMock, client: RestOrders, status: int, has_heard: bool) -> None:
     """An order that it does not know needs no telling; anything else is told again later."""
     peer.post(f"{URL}{ORDER}/payment/", status=status, json={})

@@ -56,6 +56,7 @@ class RestOrders:
                 return Need.NONE
             raise OrderServiceUnavailable from failure
         except HttpFailure as failure:
+            self._may_be_absent = False
             raise OrderServiceUnavailable from failure
         self._may_be_absent = False
         return _need(reply, reservation_id)
@@ -86,5 +87,5 @@ def dependency() -> Dependency:
 @cache
 def order_service() -> Orders:
     """The order service, one pooled client per process."""
-    http = services.client(ORDER_SERVICE, settings.ORDER_SERVICE_URL)
+    http = services.client(ORDER_SERVICE, settings.ORDER_SERVICE_URL, settings.ORDER_SERVICE_KEY)
     return RestOrders(http, may_be_absent=not settings.ORDER_SERVICE_IS_NAMED)

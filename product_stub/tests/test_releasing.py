@@ -340,6 +340,8 @@ def test_another_name_of_an_order_is_not_its_reservation(wire: responses.Request
         (200, {"id": ID}),
         (200, [1]),
         (302, {}),
+        (401, {"code": "invalid_key"}),
+        (403, {"code": "insufficient_scope", "scope": "orders:read"}),
     ],
 )
 def test_any_other_answer_says_nothing(wire: responses.RequestsMock, status: int, body: Any) -> None:

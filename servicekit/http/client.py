@@ -5,6 +5,7 @@ difference: `NotSent` (the peer never saw the request) and `NoAnswer` (it may ha
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from servicekit import exactjson
 from servicekit.errors import Overloaded
 from servicekit.http import transport
+from servicekit.http.peer_keys import PeerKey
 from servicekit.http.transport import (
     MAX_ANSWER_BYTES,
     MAX_ANSWER_VALUES,
@@ -42,6 +44,12 @@ _LONGEST_RETRY_AFTER_S: Final = 3600.0
 _FIRST_SERVER_ERROR: Final = 500
 # The event in the log for an answer that is none to what was asked.
 UNUSABLE_ANSWER: Final = "http.unusable_answer"
+# And for one that says that we may not ask.
+KEY_REFUSED: Final = "http.key_refused"
+_UNAUTHENTICATED: Final = 401
+_NOT_LET_IN: Final = (_UNAUTHENTICATED, 403)
+# What of a peer's words is repeated: a scope, or a code.
+_WORD: Final = re.compile(r"[A-Za-z0-9_:.-]{1,64}", re.ASCII)
 
 
 class HttpFailure(Exception):
@@ -64,6 +72,14 @@ class Unreadable(NoAnswer):
     """An answer came that is no JSON, or too much of it. The same request would be answered the same again."""
 
     def __init__(self, why: str, *, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class KeyRefused(HttpFailure):
+    """The peer does not let us ask this, 401 or 403: it did nothing. Only a person can put that right."""
+
+    def __init__(self, why: str, *, status: int) -> None:
         super().__init__(why)
         self.status = status
 
@@ -104,6 +120,7 @@ class HttpClient:
         *,
         connect_timeout_s: float,
         read_timeout_s: float,
+        key: PeerKey | None = None,
         dependency: Dependency | None = None,
         pool_size: int = 32,
         sleep: Callable[[float], None] = slot.sleep,
@@ -112,6 +129,7 @@ class HttpClient:
         self.base_url = base_url
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
+        self._key = key
         self._guard = dependency.guard if dependency else _unguarded
         self._adapter = transport.adapter_for(base_url, pool_size=pool_size)
         self._sleep = sleep
@@ -128,16 +146,16 @@ class HttpClient:
 
         Raises:
             NotSent, NoAnswer: the last attempt's failure; a 429 or 5xx of the last attempt is returned instead.
-            Unreadable: at once.
+            Unreadable, KeyRefused: at once.
         """
         deadline = time.monotonic() + retries.deadline_s
         attempt_no = 0
         while True:
             attempt_no += 1
-            outcome = self._attempt(method, url, json, idempotency_key, time_left_s=deadline - time.monotonic())
+            outcome = self._attempt(method, url, json, idempotency_key, deadline=deadline)
             if isinstance(outcome, Reply) and not outcome.worth_repeating():
                 return outcome
-            if isinstance(outcome, (_CircuitOpen, Unreadable)):
+            if isinstance(outcome, (_CircuitOpen, Unreadable, KeyRefused)):
                 raise outcome
             retry_after_s = outcome.retry_after_s if isinstance(outcome, Reply) else 0.0
             wait_s = retries.wait_after(attempt_no, retry_after_s=retry_after_s, jitter=self._jitter)
@@ -147,20 +165,49 @@ class HttpClient:
             self._sleep(wait_s)
 
     def _attempt(
-        self, method: str, url: str, json: object, idempotency_key: str | None, *, time_left_s: float
+        self, method: str, url: str, json: object, idempotency_key: str | None, *, deadline: float
     ) -> Reply | HttpFailure:
-        timeout = (
-            max(_SHORTEST_CALL_S, min(self._connect_timeout_s, time_left_s)),
-            max(_SHORTEST_CALL_S, min(self._read_timeout_s, time_left_s)),
-        )
+        def send(secret: str) -> Reply | HttpFailure:
+            return self._ask(_prepare(method, url, json, idempotency_key, secret), self._timeouts(deadline))
+
+        secret = self._key.secret() if self._key else ""
         try:
             with self._guard() as call:
-                outcome = self._ask(_prepare(method, url, json, idempotency_key), timeout)
+                outcome = send(secret)
+                if _status_of(outcome) in _NOT_LET_IN:
+                    outcome = self._let_in_otherwise(send, secret, outcome, method, url)
                 if _is_outage(outcome):
                     call.failed()
         except CallRejected as refusal:
             return _CircuitOpen() if refusal.reason == OPEN else NotSent("too many calls wait for an answer")
         return outcome
+
+    def _let_in_otherwise(
+        self,
+        send: Callable[[str], Reply | HttpFailure],
+        secret: str,
+        outcome: Reply | HttpFailure,
+        method: str,
+        url: str,
+    ) -> Reply | HttpFailure:
+        """Once more with another secret, where the peer does not know this one and there is one: it did nothing."""
+        if _status_of(outcome) == _UNAUTHENTICATED and self._key and (other := self._key.other_than(secret)):
+            secret = other
+            outcome = send(secret)
+        status = _status_of(outcome)
+        if status not in _NOT_LET_IN:
+            return outcome
+        why = _why_not_let_in(outcome, self._key, secret)
+        log.error(KEY_REFUSED, method=method, url=url, status=status, reason=why)
+        return KeyRefused(f"status {status}: {why}", status=status)
+
+    def _timeouts(self, deadline: float) -> tuple[float, float]:
+        """To connect, and for the answer."""
+        left_s = deadline - time.monotonic()
+        return (
+            max(_SHORTEST_CALL_S, min(self._connect_timeout_s, left_s)),
+            max(_SHORTEST_CALL_S, min(self._read_timeout_s, left_s)),
+        )
 
     def _ask(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> Reply | HttpFailure:
         try:
@@ -188,13 +235,15 @@ def headers_of(headers: Mapping[str, str]) -> CaseInsensitiveDict[str]:
     return CaseInsensitiveDict(headers)
 
 
-def _prepare(method: str, url: str, json: object, idempotency_key: str | None) -> requests.PreparedRequest:
+def _prepare(method: str, url: str, json: object, idempotency_key: str | None, secret: str) -> requests.PreparedRequest:
     """A request ready to send.
 
     Filled in by hand: `Session.request` re-parses the URL, merges cookies, proxies and hooks that we have none of,
     and costs as much again as the call itself.
     """
     headers: dict[str, str] = {"Accept": "application/json"}
+    if secret:
+        headers["Authorization"] = f"Bearer {secret}"
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id:
         headers[REQUEST_ID_HEADER] = request_id
@@ -241,8 +290,27 @@ def _report(request: requests.PreparedRequest, why: str, *, status: int = 0) -> 
 
 
 def _is_outage(outcome: Reply | HttpFailure) -> bool:
-    """Whether the peer does not work. One that is asked at a wrong address does."""
-    return outcome.is_outage() if isinstance(outcome, Reply) else not isinstance(outcome, Unreadable)
+    """Whether the peer does not work. One that is asked at a wrong address does, or without the right key."""
+    return outcome.is_outage() if isinstance(outcome, Reply) else not isinstance(outcome, (Unreadable, KeyRefused))
+
+
+def _status_of(outcome: Reply | HttpFailure) -> int:
+    """Of what came back, readable or not; 0 where nothing did."""
+    return outcome.status if isinstance(outcome, (Reply, Unreadable)) else 0
+
+
+def _why_not_let_in(outcome: Reply | HttpFailure, key: PeerKey | None, secret: str) -> str:
+    """Which key is missing what, never the secret."""
+    said = outcome.body if isinstance(outcome, Reply) and is_object(outcome.body) else {}
+    word = next((said[name] for name in ("scope", "code") if name in said), None)
+    word = word if isinstance(word, str) and _WORD.fullmatch(word) else "forbidden"
+    if key is None:
+        return "no key of ours goes there"
+    if not secret:
+        return f"{key.variable} is not set"
+    if _status_of(outcome) == _UNAUTHENTICATED:
+        return f"{key.named(secret)} is unknown there, expired or revoked"
+    return f"{key.named(secret)} lacks the scope {word}" if "scope" in said else f"{key.named(secret)}: {word}"
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:

@@ -6,7 +6,7 @@ Every reader names the variable in its error, so that a wrong value stops the st
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +50,15 @@ class OtherNames:
     defaults: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class SecretSource:
+    """A secret that may change while the process runs: what it was at the start, and the file to look at again."""
+
+    variable: str
+    value: str = field(default="", repr=False)
+    file: str = ""
+
+
 def read(directory: Path) -> Env:
     """The variables of the process, and below them those of `directory/.env` where there is one.
 
@@ -73,6 +82,19 @@ def secret(env: Env, name: str, *, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as problem:
         raise EnvError(f'Environment variable "{name}_FILE" names a file that cannot be read: {problem}') from problem
+
+
+def peer_key(env: Env, name: str) -> SecretSource:
+    """The key that a peer is shown, in the variable `name` or in the file that `name`_FILE points to; none: empty."""
+    value = secret(env, name).strip()
+    if not is_token(value):
+        raise EnvError(f'Environment variable "{name}", or its file, must be printable ASCII without blanks')
+    return SecretSource(name, value, env.str(f"{name}_FILE", default=""))
+
+
+def is_token(text: str) -> bool:
+    """Whether a header can carry it as it is."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def service_url(env: Env, name: str, *, default: str) -> str:

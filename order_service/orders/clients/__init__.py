@@ -25,11 +25,14 @@ def dependencies() -> Sequence[Dependency]:
 def products() -> Products:
     """The product service, one pooled client per process."""
     kind = ReservingProducts if settings.PRODUCT_RESERVATIONS else CheckingProducts
-    return kind(services.client(PRODUCT_SERVICE, settings.PRODUCT_SERVICE_URL), deadline_s=settings.PRODUCT_DEADLINE_S)
+    return kind(
+        services.client(PRODUCT_SERVICE, settings.PRODUCT_SERVICE_URL, settings.PRODUCT_SERVICE_KEY),
+        deadline_s=settings.PRODUCT_DEADLINE_S,
+    )
 
 
 @cache
 def payments() -> Payments:
     """The payment service, one pooled client per process."""
-    http = services.client(PAYMENT_SERVICE, settings.PAYMENT_SERVICE_URL)
+    http = services.client(PAYMENT_SERVICE, settings.PAYMENT_SERVICE_URL, settings.PAYMENT_SERVICE_KEY)
     return RestPayments(http, default_currency=settings.PAYMENT_SERVICE_CURRENCY)

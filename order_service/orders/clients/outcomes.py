@@ -1,8 +1,8 @@
-"""What an HTTP outcome means to the saga: an answer it can use, `Unreachable` or `Unusable`."""
+"""What an HTTP outcome means to the saga: an answer it can use, `Unreachable`, `Unusable` or `NotLetIn`."""
 
-from order_service.orders.ports import Unreachable, Unusable
+from order_service.orders.ports import NotLetIn, Unreachable, Unusable
 from servicekit.http import peers
-from servicekit.http.client import HttpClient, HttpFailure, Reply, Unreadable
+from servicekit.http.client import HttpClient, HttpFailure, KeyRefused, Reply, Unreadable
 from servicekit.retry import RetryPolicy
 
 
@@ -20,6 +20,8 @@ def call(
         reply = http.call(method, url, json=json, retries=retries, idempotency_key=idempotency_key)
     except Unreadable as answer:
         raise Unusable(f"unusable answer, status {answer.status}: {answer}", status=answer.status) from answer
+    except KeyRefused as refusal:
+        raise NotLetIn(str(refusal), status=refusal.status) from refusal
     except HttpFailure as failure:
         raise Unreachable(type(failure).__name__) from failure
     if reply.worth_repeating():

@@ -20,5 +20,5 @@ def dependency() -> Dependency:
 @cache
 def order_service() -> Orders:
     """The order service, one pooled client per process."""
-    http = services.client(ORDER_SERVICE, settings.ORDER_SERVICE_URL)
+    http = services.client(ORDER_SERVICE, settings.ORDER_SERVICE_URL, settings.ORDER_SERVICE_KEY)
     return RestOrders(http, deadline_s=settings.ORDER_DEADLINE_S)
