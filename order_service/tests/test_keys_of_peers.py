@@ -96,7 +96,7 @@ def test_a_charge_that_may_not_be_asked_for_waits_for_a_person(shop: Shop) -> No
     for _ in range(2):
         shop.work_once()
     waiting = the_order()
-    assert (waiting.status, waiting.step, waiting.attempt, waiting.postponed) == ("PENDING", "reserved", 1, 3)
+    assert (waiting.status, waiting.step, waiting.attempt, waiting.retry_count) == ("PENDING", "reserved", 1, 3)
     assert placed(order)[0] == 202
     assert shop.products.reservations == {order.uid: "held"}
     assert shop.payments.charged == {}
