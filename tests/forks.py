@@ -1,37 +1,34 @@
 """Python processes that begin as forks of one that has loaded the libraries already (`forkserver.py`)."""
 
 import atexit
-import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from tests.rpc import ROOT, RpcClient
+
 LOOK_EVERY_S: Final = 0.005
 
 
-class Server(Protocol):
-    """Whoever forks, and answers for what it has forked."""
-
-    def ask(self, command: dict[str, Any]) -> Any: ...
-
-
 class Forked:
-    """A process that was forked for us; asked as `subprocess.Popen` is."""
+    """A process that was forked for us; asked as `subprocess.Popen` is.
 
-    def __init__(self, server: Server, pid: int) -> None:
+    Args:
+        ask: Asks whoever has forked it, and answers for it.
+    """
+
+    def __init__(self, ask: Callable[[dict[str, Any]], Any], pid: int) -> None:
         self.pid = pid
-        self._server = server
+        self._ask = ask
 
     def poll(self) -> int | None:
-        status: int | None = self._server.ask({"do": "poll", "pid": self.pid})
+        status: int | None = self._ask({"do": "poll", "pid": self.pid})
         return status
 
     def wait(self, timeout: float | None = None) -> int:
@@ -44,45 +41,14 @@ class Forked:
 
     def terminate(self) -> None:
         if self.poll() is None:
-            self._server.ask({"do": "terminate", "pid": self.pid})
-
-
-class ForkServer:
-    """Safe between threads. What it has forked ends with it."""
-
-    def __init__(self) -> None:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forkserver"],
-            env={**kept, "PYTHONUNBUFFERED": "1"},
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def ask(self, command: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with self._lock:
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the fork server has died")
-        return json.loads(line)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+            self._ask({"do": "terminate", "pid": self.pid})
 
 
 @cache
-def _server(_of: int) -> ForkServer:
-    server = ForkServer()
+def _server(_of: int) -> RpcClient:
+    """One for each process that starts others. What it has forked ends with it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    server = RpcClient("tests.forkserver", environment={**kept, "PYTHONUNBUFFERED": "1"})
     atexit.register(server.close)
     return server
 
@@ -100,7 +66,7 @@ def begin(
     files = {"given": str(given), "out": str(out), "err": str(err)}
     about = {"argv": list(command[1:]), "environment": dict(environment), **files}
     server = _server(os.getpid())
-    return Forked(server, int(server.ask({"do": "start", **about})))
+    return Forked(server.call, int(server.call({"do": "start", **about})))
 
 
 def run(

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from audit import rules
 from audit.exports import ORDERS, PAYMENTS, PRODUCTS, Exports
 from audit.rules import Scope
-from tests.faults.rpc import RpcClient
+from tests.rpc import RpcClient
 from tests.stack import Service, Stack
 
 # What is only unfinished is no violation yet: it is waited for. Everything else must hold at every moment.
@@ -46,7 +46,7 @@ class CommandServer:
     """A service's management commands, ready to run."""
 
     def __init__(self, service: Service) -> None:
-        self._rpc = RpcClient("tests.faults.command_server", service)
+        self._rpc = RpcClient("tests.faults.command_server", service.name, environment=service.environment)
         self.close = self._rpc.close
 
     def run(self, *arguments: str, given: str = "") -> tuple[int, str]:

@@ -5,8 +5,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.faults.rpc import RpcClient
 from tests.forks import Forked
+from tests.rpc import RpcClient
 from tests.stack import Process, Service, Stack
 
 
@@ -17,7 +17,7 @@ class ServiceForkServer:
         self._folder = folder
         self._lock = threading.Lock()
         with service.log.open("ab") as log:
-            self._rpc = RpcClient("tests.faults.fork_server", service, errors=log)
+            self._rpc = RpcClient("tests.faults.fork_server", service.name, environment=service.environment, errors=log)
         self._is_ready = False
         # Ends with it whatever of its children still runs.
         self.close = self._rpc.close
@@ -25,7 +25,7 @@ class ServiceForkServer:
     def begin(self, process: Process) -> "Forked":
         """Start a process of this service: its server or a worker, whatever its command line says."""
         about = {"name": process.name.replace(" ", "-"), "log": str(process.log), "folder": str(self._folder)}
-        return Forked(self, int(self.ask({"do": "start", "argv": process.command, **about})))
+        return Forked(self.ask, int(self.ask({"do": "start", "argv": process.command, **about})))
 
     def ask(self, command: dict[str, Any]) -> Any:
         with self._lock:

@@ -4,24 +4,28 @@ import json
 import subprocess
 import sys
 import threading
-from typing import IO, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Final
 
-from tests.stack import ROOT, Service
+ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 class RpcClient:
-    """Calls a module of ours that runs in the environment of a service. Safe between threads.
+    """Calls a module of ours that runs in a process of its own, until we end. Safe between threads.
 
     Args:
         errors: Where its standard error goes; by default to where ours does.
     """
 
-    def __init__(self, module: str, service: Service, *, errors: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, module: str, *arguments: str, environment: Mapping[str, str], errors: IO[bytes] | None = None
+    ) -> None:
         self._module = module
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, service.name],
-            env=service.environment,
+            [sys.executable, "-m", module, *arguments],
+            env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
