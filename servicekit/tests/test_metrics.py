@@ -223,6 +223,8 @@ def test_many_who_count_at_once_agree(scrape: Callable[[], Samples], monkeypatch
     monkeypatch.setattr(metrics, "KEPT_FROM", 1)
     # SQLite has one writer at a time: nothing can commit late, so all but the newest may be kept at once.
     monkeypatch.setattr(metrics, "SETTLED_AFTER_S", 0.0)
+    # Whoever comes while another collects gets the last text: not that of the test before.
+    assert scrape()["things_broken_total", "red"] == 0
     all_told = threading.Event()
 
     def watch() -> list[float]:
