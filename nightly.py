@@ -5,9 +5,12 @@ server those tests of a service that use the database. Each suite's conftest.py 
 """
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
+if TYPE_CHECKING:
+    from hypothesis import settings
 
 IS_NIGHT: Final = os.environ.get("NIGHTLY") == "1"
 _ON_A_SERVER: Final = bool(os.environ.get("DB_ENGINE"))
@@ -40,7 +43,7 @@ def _can_differ(config: pytest.Config, item: pytest.Item) -> bool:
 _OF_ENGINES: Final = frozenset({"test_on_servers", "test_on_postgresql"})
 
 
-def examples(gate: int, *, night: int | None = None, **more: Any) -> Any:
+def examples(gate: int, *, night: int | None = None, **more: Any) -> "settings":
     """Hypothesis' settings for a test: so many examples, of its own choice by night and always the same in the gate."""
     from hypothesis import settings  # noqa: PLC0415  # half of the suites do without it
 

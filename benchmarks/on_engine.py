@@ -31,7 +31,7 @@ def main() -> int:
             process.start()
             ending.callback(process.stop)
         for service in stack.services.values():
-            wait_until(lambda service=service: stack.client(service.name).is_healthy(), what=f"{service.name} up")
+            wait_until(stack.client(service.name).is_healthy, what=f"{service.name} up")
         print(f"{_NAMES[databases.ENGINE]}, {workers} process{'es' * (workers != '1')} a service", flush=True)
         url = f"{stack.services['order_service'].url}/api/orders/"
         return subprocess.call([ROOT / "benchmarks" / "orders.sh"], env={**os.environ, "ORDERS_URL": url})

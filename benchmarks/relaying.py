@@ -72,7 +72,7 @@ def produced(producer: Any, topic: str, messages: list[Any]) -> float:
 
 
 def measure(count: int) -> tuple[list[float], list[float]]:
-    admin = AdminClient(settings.KAFKA.client())
+    admin = AdminClient({**settings.KAFKA.client()})
     admin.create_topics([NewTopic(settings.KAFKA.topic, PARTITIONS)])[settings.KAFKA.topic].result()
     publisher = KafkaPublisher(settings.KAFKA, source="payment_service", key="order_id")
     producer = Producer(publisher.configuration)

@@ -12,6 +12,7 @@ env = environment.read(HERE)
 SERVICE_NAME = "notify_service"
 SECRET_KEY = base.secret_key(env)  # signs nothing: there is no HTTP
 DEBUG = False
+API_AUTH_ALSO: list[str] = []
 
 INSTALLED_APPS = ["servicekit.inbox", "notify_service.mailing"]
 # W020 looks for what protects an HTTP service, which this is not.

@@ -64,18 +64,18 @@ class Topics:
 @contextmanager
 def topics() -> Iterator[Topics]:
     """Two fresh topics on a broker."""
-    names = [f"{kind}-{secrets.token_hex(4)}" for kind in ("orders", "payments")]
+    names = orders, payments = [f"{kind}-{secrets.token_hex(4)}" for kind in ("orders", "payments")]
     given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if given:
         _create(given, names)
-        yield Topics(given, *names, session_ms=SESSION_MS)
+        yield Topics(given, orders, payments, session_ms=SESSION_MS)
         return
     cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
     brokers = cluster.list_topics(timeout=WITHIN_S).brokers.values()
     for name in names:  # to be asked about is all that it takes
         cluster.list_topics(name, timeout=WITHIN_S)
     servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
-    yield Topics(servers, *names, session_ms=MOCK_SESSION_MS)
+    yield Topics(servers, orders, payments, session_ms=MOCK_SESSION_MS)
     cluster.flush(0)  # the cluster lives as long as its client
 
 

@@ -68,7 +68,8 @@ def orders_in_between(stack: Stack) -> tuple[list[str], list[str]]:
 def header(message: Message, name: str) -> str:
     """A header's text; nothing where it is missing."""
     headers: Any = message.headers() or []
-    return dict(headers).get(name, b"").decode()
+    value: bytes = dict(headers).get(name, b"")
+    return value.decode()
 
 
 def trail(stack: Stack, order: str) -> list[str]:

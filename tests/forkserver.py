@@ -63,7 +63,7 @@ def _serve() -> dict[str, Any] | None:
     children = Children()
     try:
         for line in sys.stdin:
-            command = json.loads(line)
+            command: dict[str, Any] = json.loads(line)
             if command["do"] == "start":
                 child = os.fork()
                 if not child:

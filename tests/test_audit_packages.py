@@ -18,7 +18,9 @@ NOT_ASKED: Final = {"name": "rich", "skip_reason": "not found"}
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     loader = importlib.machinery.SourceFileLoader("audit_packages", str(ROOT / "scripts" / "audit-packages"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
 

@@ -42,7 +42,7 @@ def read(request: pytest.FixtureRequest) -> Callable[..., Configuration]:
     return read_once
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
 def services(request: pytest.FixtureRequest, read: Callable[..., Configuration]) -> Configuration:
     """Every service of one way to start it."""
     found: Configuration = read(*request.param)["services"]
@@ -268,7 +268,8 @@ def test_secrets_come_from_files(read: Callable[..., Configuration], tmp_path: P
                 for variable, value in service.get("environment", {}).items()
                 if variable.endswith("_FILE")
             }
-            given = sorted(getattr(each, "get", {"source": each}.get)("source") for each in service.get("secrets", []))
+            secrets = service.get("secrets", [])
+            given = sorted(str(each["source"] if isinstance(each, dict) else each) for each in secrets)
             assert given == sorted(files.values()), name
             assert all(secret.startswith(name.partition("-")[0]) for secret in given), name
             named = [key for key, value in service.get("environment", {}).items() if value and is_secret(key)]

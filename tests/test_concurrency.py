@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any, Final
 from uuid import UUID
@@ -100,7 +101,7 @@ def test_eight_clients_place_two_hundred_orders_each(quiet_stack: Stack) -> None
     def shop(name: str, http: Http) -> list[Reply]:
         body = {"customer_name": name, "product_ids": [1, 2, 2]}
         keys = (f"{name}-{number}" for number in range(ORDERS_EACH))
-        return [until_answered(lambda key=key: http.post("/api/orders/", body, key=key)) for key in keys]
+        return [until_answered(partial(http.post, "/api/orders/", body, key=key)) for key in keys]
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         replies = [reply for placed in pool.map(lambda client: shop(*client), clients) for reply in placed]

@@ -51,9 +51,8 @@ def run(make_stack: Callable[..., Stack], tmp_path: Path) -> Run:
         words = shlex.split(command.replace("\\\n", " "))
         given = {word: words[place + 1] for place, word in enumerate(words) if word in ("-X", "-d")}
         headers = dict(words[place + 1].split(": ", 1) for place, word in enumerate(words) if word == "-H")
-        (port, path), *_ = [
-            re.fullmatch(r"http://localhost:(\d+)(/.*)", word).groups() for word in words if "://" in word
-        ]
+        addresses = (re.fullmatch(r"http://localhost:(\d+)(/.*)", word) for word in words)
+        (port, path), *_ = [address.groups() for address in addresses if address]
         http = Http(f"http://127.0.0.1:{ports[int(port)]}")
         return http.request(given.get("-X", "GET"), path, headers=headers, data=given.get("-d")).text
 

@@ -65,4 +65,4 @@ def server(settings: Any) -> Iterator[type[Scripted]]:
 
 
 def subjects() -> list[str]:
-    return [each.subject for each in mail.outbox]
+    return [str(each.subject) for each in mail.outbox]

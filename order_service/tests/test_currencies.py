@@ -77,7 +77,7 @@ def test_a_price_that_changes_while_it_is_reserved_ends_the_order_all_the_same(
     settings.ORDER_CURRENCIES = ["JPY"]
     looked_at = shop.products.prices
     shop.products.price = Decimal("10.50")
-    shop.products.prices = lambda lines: dict.fromkeys(looked_at(lines), Decimal("10.00"))  # type: ignore[method-assign]
+    shop.products.prices = lambda lines: dict.fromkeys(looked_at(lines), Decimal("10.00"))
     refused = post(api)
     assert refused.json()["error"] == "Product 1 costs 10.50, and JPY has no decimals"
     assert shop.products.reservations == {the_order().uid: "released"}

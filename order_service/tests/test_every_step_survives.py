@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from order_service.orders import use_cases
+from order_service.orders import writes
 from order_service.orders.models import Order
 from order_service.orders.ports import ChargeOutcome
 from order_service.tests.conftest import Shop, the_order, trail
@@ -129,7 +129,7 @@ def test_holder_that_slept_past_its_lease_writes_nothing(shop: Shop) -> None:
     shop.work()
     before, events = Order.objects.values().get(), trail(the_order())
     with pytest.raises(StaleRow):
-        use_cases.writes.cancel(zombie, "Payment failed")
+        writes.cancel(zombie, "Payment failed")
     assert Order.objects.values().get() == before
     assert trail(the_order()) == events
 

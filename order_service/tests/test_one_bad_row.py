@@ -9,12 +9,14 @@ from django.db import connection
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from order_service.orders import payment_hints, reads, writes
+from order_service.orders import payment_hints, reads
 from order_service.orders.models import Order
 from order_service.orders.ports import PaymentSeen
 from order_service.orders.worker_jobs import ask_once
 from order_service.tests.conftest import Shop, trail
 from order_service.tests.fakes import FakePayments, Fault, Killed
+from servicekit.db import clock
+from servicekit.events import store
 
 # What nothing of ours ever writes: changes to a row of which the saga can make nothing.
 POISONS: list[dict[str, Any]] = [
@@ -80,7 +82,7 @@ def test_one_that_cannot_even_be_moved_is_put_behind_the_others(shop: Shop, wait
     bad, good = killed(shop), killed(shop)
     Order.objects.filter(pk=bad.pk).update(asked=7)
     # The sequence of its next event is taken: once after the claim, and once for the move.
-    writes.store.append(
+    store.append(
         "order.postponed", aggregate_type="order", aggregate_id=str(bad.uid), sequence=bad.version + 2, data={}
     )
     assert shop.work_once() == 1
@@ -109,7 +111,7 @@ def test_a_row_that_no_reader_understands_is_put_behind_the_others(shop: Shop, w
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """For how many seconds an order was left for later, each time; leases are none of it."""
     found: list[float] = []
-    right = writes.clock.seconds_from_now
+    right = clock.seconds_from_now
 
     def seconds_from_now(seconds: float) -> Any:
         found.extend([seconds] * (seconds != 25.0))
@@ -147,7 +149,7 @@ def test_the_others_are_asked_about_in_the_same_round(shop: Shop) -> None:
     assert set(Order.objects.order_by("number").values_list("ask_retry_count", flat=True)[:4]) == {1}
     assert ask_once(shop.run()) == 0  # they wait
     payments.puzzles.clear()
-    Order.objects.filter(ask_at__isnull=False).update(ask_at=writes.clock.seconds_from_now(-1))
+    Order.objects.filter(ask_at__isnull=False).update(ask_at=clock.seconds_from_now(-1))
     assert ask_once(shop.run()) == 4
     assert set(Order.objects.values_list("status", "ask_retry_count")) == {("PAID", 0)}
 
@@ -167,7 +169,7 @@ def test_a_wish_that_cannot_be_fulfilled_waits_twice_as_long_each_time(
 ) -> None:
     """2 s, 4 s ... 30 s."""
     found: list[float] = []
-    right = payment_hints.clock.seconds_from_now
+    right = clock.seconds_from_now
     monkeypatch.setattr(
         "order_service.orders.payment_hints.clock.seconds_from_now",
         lambda seconds: found.append(seconds) or right(seconds),

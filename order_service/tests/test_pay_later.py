@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from order_service.orders import use_cases
+from order_service.orders import saga, use_cases, writes
 from order_service.orders.errors import NotCancellable, OrderNotFound, PaymentServiceUnavailable
 from order_service.tests.conftest import Shop, the_order, trail
 from order_service.tests.fakes import Fault
@@ -92,9 +92,9 @@ def test_expiry_waits_for_a_payment_service_that_is_away(shop: Shop) -> None:
     shop.place(pay_later=True)
     shop.payments.fail("find", Fault.OUTAGE_BEFORE)
     shop.make_due()
-    claimed = use_cases.writes.claim(the_order())
+    claimed = writes.claim(the_order())
     assert claimed is not None
-    assert use_cases.saga.resume(claimed, shop.run()).status == "PENDING"
+    assert saga.resume(claimed, shop.run()).status == "PENDING"
     shop.work()
     assert the_order().status == "CANCELLED"
 

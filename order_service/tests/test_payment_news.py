@@ -186,9 +186,13 @@ def test_a_process_that_dies_while_it_asks_loses_nothing(shop: Shop, fault: Faul
     assert the_order().status == "PAID"
 
 
+def waiting_for(order: Order) -> payment_hints.Waiting:
+    return payment_hints.Waiting(order.number, order.uid)
+
+
 def test_news_that_comes_while_it_is_asked_is_not_forgotten(shop: Shop) -> None:
     """The answer may be from before it."""
-    order = shop.place(pay_later=True)
+    order = waiting_for(shop.place(pay_later=True))
     hear(event("successful", str(order.uid)))
     claimed = payment_hints.claim(order)
     assert claimed is not None
@@ -203,7 +207,7 @@ def test_news_that_comes_while_it_is_asked_is_not_forgotten(shop: Shop) -> None:
 
 def test_two_do_not_ask_at_once(shop: Shop, settings: Any) -> None:
     """A worker and a consumer, say; and one that slept past its lease forgets nothing of the other's."""
-    order = shop.place(pay_later=True)
+    order = waiting_for(shop.place(pay_later=True))
     hear(event("successful", str(order.uid)))
     first = payment_hints.claim(order)
     assert first is not None

@@ -23,7 +23,7 @@ def api(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Client:
 
 
 def unfinished(api: Client, seconds: int, **more: str) -> list[int]:
-    page = api.get("/api/orders/", {"unfinished_for": seconds, **more}).json()
+    page = api.get("/api/orders/", {"unfinished_for": str(seconds), **more}).json()
     assert page["total"] == len(page["items"])
     return [order["number"] for order in page["items"]]
 

@@ -37,7 +37,7 @@ class FakeGateway:
     held: Decimal = Decimal("0.00")
     authorized: dict[str, Decimal] = field(default_factory=dict)
     is_down: bool = False
-    before_answer: Callable[[], None] | None = None
+    before_answer: Callable[[], object] | None = None
     has_outside_effect: bool = True
     takes_real_money: bool = False
 

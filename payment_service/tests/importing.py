@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.core.management import CommandError, call_command
 
+from payment_service.payments.importing import run as running
 from payment_service.payments.models import Payment, Refund
 from servicekit.events.models import Event
 
@@ -90,3 +92,10 @@ def forget_all() -> None:
     Refund.objects.all().delete()
     Payment.objects.all().delete()
     Event.objects.all().delete()
+
+
+def in_batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many rows each, until the patch ends."""
+    defaults = running.Run.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "batch", size)

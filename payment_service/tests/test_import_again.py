@@ -24,7 +24,17 @@ from payment_service.payments.importing import run as running
 from payment_service.payments.importing.write_batch import Ids
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.settings import HERE
-from payment_service.tests.importing import Done, Importer, counts, forget_all, ledger, numbered, row, text_of
+from payment_service.tests.importing import (
+    Done,
+    Importer,
+    counts,
+    forget_all,
+    in_batches_of,
+    ledger,
+    numbered,
+    row,
+    text_of,
+)
 from servicekit.events.models import Event
 from servicekit.tests.checking import check
 from tests import databases
@@ -147,7 +157,7 @@ def test_batches_do_not_show(run: Importer, before: list[str], rows: list[str], 
         forget_all()
         run(before)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(running.Run.__init__.__kwdefaults__, "batch", batch)
+            in_batches_of(batch, patch)
             done = run(rows, *options)
         found.append((outcome(done), booked()))
     assert found[0][0] == found[1][0] == found[2][0] == found[3][0]
@@ -200,7 +210,7 @@ def test_an_order_is_paid_once_if_any_attempt_paid_it(run: Importer, drawn: list
         for n, (order, (status, refunded), number) in enumerate(drawn)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(running.Run.__init__.__kwdefaults__, "batch", size)
+        in_batches_of(size, patch)
         for some in (rows[cut:], rows[:cut], rows):
             run(some)
     payments = Payment.objects.all()

@@ -9,13 +9,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from payment_service.payments.errors import PaymentNotFound
-from payment_service.payments.importing import run as running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.payments.use_cases import repair
 from payment_service.payments.writes import attempts, closing, refunds
 from payment_service.payments.writes.attempts import Asked
 from payment_service.tests.conftest import exact
-from payment_service.tests.importing import Importer, counts, numbered, row
+from payment_service.tests.importing import Importer, counts, in_batches_of, numbered, row
 from servicekit.errors import StaleRow
 from servicekit.events import store
 from servicekit.events.models import Event
@@ -29,7 +28,7 @@ REFUNDED = row(payment_id=9, reference="SUCCESS", refunded=1)
 
 
 def batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(running.Run.__init__.__kwdefaults__, "batch", size)
+    in_batches_of(size, monkeypatch)
 
 
 def paid() -> Payment:

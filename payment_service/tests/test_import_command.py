@@ -17,11 +17,20 @@ from rich.console import Console
 
 import start
 from payment_service.payments.importing import progress
-from payment_service.payments.importing import run as running
 from payment_service.payments.importing.report import harmless
 from payment_service.payments.models import Payment
 from payment_service.settings import HERE
-from payment_service.tests.importing import HEADER, ROW, Importer, command, counts, numbered, row, text_of
+from payment_service.tests.importing import (
+    HEADER,
+    ROW,
+    Importer,
+    command,
+    counts,
+    in_batches_of,
+    numbered,
+    row,
+    text_of,
+)
 from tests import databases
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")]
@@ -30,7 +39,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("numbers_from_one")
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows each."""
-    monkeypatch.setitem(running.Run.__init__.__kwdefaults__, "batch", 3)
+    in_batches_of(3, monkeypatch)
 
 
 def reported(path: Path) -> list[dict[str, str]]:

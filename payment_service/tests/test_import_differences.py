@@ -7,11 +7,10 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from payment_service.payments.importing import run as running
 from payment_service.payments.models import FailedAttempt, Payment, Refund
 from payment_service.payments.writes import outside
 from payment_service.tests.conftest import exact
-from payment_service.tests.importing import HEADER, Done, Importer, counts, ledger, numbered, row
+from payment_service.tests.importing import HEADER, Done, Importer, counts, in_batches_of, ledger, numbered, row
 from servicekit.errors import StaleRow
 from servicekit.events import store
 
@@ -38,7 +37,7 @@ def test_a_refund_since_is_taken_over(
     run: Importer, client: APIClient, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """The payment is refunded, with its event; nobody is given the money a second time, and a third run finds it."""
-    monkeypatch.setitem(running.Run.__init__.__kwdefaults__, "batch", size)
+    in_batches_of(size, monkeypatch)
     run([*numbered(2, first=20), row()])
     done = run([*numbered(2, first=20), row(refunded=1)])
     assert (done.status, done.err) == (0, "")
@@ -99,7 +98,7 @@ def refund_on_its_way(_: APIClient) -> None:
     """As a process leaves it that was killed before the answer."""
     payment = Payment.objects.get()
     Payment.objects.update(booked=61)
-    Refund.objects.create(payment=payment, amount=61, status="PENDING", due_at=timezone.now())
+    Refund.objects.create(payment=payment, amount=Decimal(61), status="PENDING", due_at=timezone.now())
 
 
 @pytest.mark.parametrize(

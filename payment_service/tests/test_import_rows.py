@@ -8,8 +8,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from payment_service.payments.gateways import registry
+from payment_service.payments.importing.known import GATEWAY
 from payment_service.payments.importing.parse_row import COLUMNS
-from payment_service.payments.importing.write_batch import GATEWAY
 from payment_service.payments.models import Payment, Refund
 from payment_service.tests.conftest import exact
 from payment_service.tests.importing import HEADER, Importer, counts, numbered, row, text_of

@@ -332,7 +332,7 @@ def test_an_answer_that_told_of_something_gone_is_found(healthy: None, field: st
     values = {
         "id": payment_of("1").uid,
         "payment_id": payment_of("1").number,
-        "refund_id": Refund.objects.first().uid,
+        "refund_id": Refund.objects.latest("pk").uid,
         "transaction_id": payment_of("1").transaction_id,
     }
     scope = "POST /v1/payments"

@@ -13,9 +13,9 @@ from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import Status
 from payment_service.payments.use_cases import charging, refunding, repair
 from payment_service.payments.use_cases.notices import notices_once
-from payment_service.payments.writes import moves
 from payment_service.tests.conftest import asked, make_due
 from payment_service.tests.fakes import FakeGateway, FakeOrders
+from servicekit.db import clock
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_a_payment_waits_twice_as_long_each_time_and_is_taken_up_when_it_is_mend
     (bad,) = pending_payments(gateway, 1)
     Payment.objects.filter(pk=bad.pk).update(gateway="nobody")
     waits: list[float] = []
-    right = moves.clock.seconds_from_now
+    right = clock.seconds_from_now
 
     def seconds_from_now(seconds: float) -> Any:
         waits.append(seconds)

@@ -10,9 +10,11 @@ from rest_framework.test import APIClient
 from payment_service.payments.gateways.base import ChargeRequest, RefundRequest, VoidRequest
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import Status
-from payment_service.payments.use_cases import capturing, charging, repair
+from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes import attempts
 from payment_service.tests.conftest import ORDER, asked, exact, make_due, trail
 from payment_service.tests.fakes import FakeGateway
+from servicekit.errors import StaleRow
 from servicekit.idempotency.models import IdempotencyKey
 
 pytestmark = pytest.mark.django_db
@@ -119,8 +121,8 @@ def test_an_attempt_that_was_read_before_the_void_does_not_start_after_it(
     gateway.script = ["decline"]
     failed = charging.charge_payment(asked()).payment
     void(client)
-    with pytest.raises(charging.StaleRow):
-        charging.attempts.start_attempt(failed, asked(), gateway="fake")
+    with pytest.raises(StaleRow):
+        attempts.start_attempt(failed, asked(), gateway="fake")
     assert Payment.objects.get().status == Status.FAILED
 
 
@@ -225,7 +227,7 @@ def test_only_what_is_left_goes_back(client: APIClient, gateway: FakeGateway) ->
     """After a partial refund the void returns the rest."""
     charge(client)
     payment = Payment.objects.get()
-    repair.refunding.refund_payment(payment, uid=payment.uid, amount=Decimal("20.00"))
+    refunding.refund_payment(payment, uid=payment.uid, amount=Decimal("20.00"))
     assert exact(client.get(URL))["status"] == "PARTIALLY_REFUNDED"
     assert exact(void(client))["status"] == "REFUNDED"
     assert sorted(refund.amount for refund in Refund.objects.all()) == [20, 30]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from payment_service.payments.errors import PaymentVoided
+from payment_service.payments.errors import PaymentBusy, PaymentVoided
 from payment_service.payments.gateways.base import Declined
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
@@ -71,7 +71,7 @@ def test_a_capture_is_not_begun(gateway: FakeGateway) -> None:
     """The void comes first."""
     payment = charging.charge_payment(asked(capture=False)).payment
     closing.request_void(payment)
-    with pytest.raises(closing.PaymentBusy):
+    with pytest.raises(PaymentBusy):
         closing.start_capture(payment, amount=payment.amount)
     assert Payment.objects.get().capture_asked is None
 

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_planted_violation_is_found_by_name_and_id(healthy: Product, name: str
     assert checked.verdicts[name] == "fail"
 
 
-@pytest.mark.parametrize("text", ["[", "[]", '[{"product_id": 1}]', lines.dump([Line(10**6, "x", 1, 1)])])
+@pytest.mark.parametrize("text", ["[", "[]", '[{"product_id": 1}]', lines.dump([Line(10**6, "x", Decimal(1), 1)])])
 def test_a_reservation_that_cannot_be_read_is_found(healthy: Product, text: str) -> None:
     """Its units are missed at the product, too."""
     reservation("r-0", lines_text=text)

@@ -1,6 +1,7 @@
 """The catalogue: reading it, adding to it, restocking it."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from servicekit.idempotency.meaning import AMOUNTS
 from servicekit.tests.bodies import amounts_taken
 
 NEW = {"name": "Webcam", "price": Decimal("59.90"), "stock": 25}
+NO_PRICES: tuple[Any, ...] = (0, -1, Decimal("0.001"), 10**10, None, True, "", "NaN", "1e2", "Infinity", [])
 
 
 def test_the_seeded_catalogue_has_what_the_examples_need(api: Api) -> None:
@@ -133,10 +135,7 @@ def test_a_price_may_be_a_number_or_quoted(api: Api, price: object) -> None:
     ("field", "value"),
     [
         *(("name", value) for value in ("", "  ", None, 5, True, ["x"], "x" * 256, "a\0b")),
-        *(
-            ("price", value)
-            for value in (0, -1, Decimal("0.001"), 10**10, None, True, "", "NaN", "1e2", "Infinity", [])
-        ),
+        *(("price", value) for value in NO_PRICES),
         *(("stock", value) for value in (-1, 1.5, "1", True, None, 10**9 + 1, 2**63)),
     ],
 )

@@ -1,5 +1,7 @@
 """Lines that cannot be held: which one is named, what is still listed, and that nothing is held."""
 
+from typing import Any
+
 import pytest
 
 from product_stub.catalog.models import Reservation
@@ -77,6 +79,7 @@ def test_the_very_last_unit_can_be_held(api: Api) -> None:
 
 
 GOOD = {"product_id": 1, "quantity": 1}
+NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "1", True, None, [], {}, 2**63, 10**30)
 
 
 @pytest.mark.parametrize(
@@ -91,11 +94,7 @@ GOOD = {"product_id": 1, "quantity": 1}
         ({"items": [GOOD, 5]}, "items.1"),
         ({"items": [{"quantity": 1}]}, "items.0.product_id"),
         ({"items": [{"product_id": 1}]}, "items.0.quantity"),
-        *(
-            ({"items": [{**GOOD, field: value}]}, f"items.0.{field}")
-            for field in GOOD
-            for value in (0, -1, 1.5, "1", True, None, [], {}, 2**63, 10**30)
-        ),
+        *(({"items": [{**GOOD, field: value}]}, f"items.0.{field}") for field in GOOD for value in NO_COUNTS),
         ({"items": [{**GOOD, "quantity": 1_000_001}]}, "items.0.quantity"),
     ],
 )

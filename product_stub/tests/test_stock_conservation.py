@@ -32,7 +32,9 @@ class Shop(RuleBasedStateMachine):
         super().__init__()
         self.run = uuid.uuid4().hex
         self.ids = [make_product(SUPPLY).pk for _ in range(PRODUCTS)]
-        self.stock, self.reserved, self.sold = Counter(dict.fromkeys(range(PRODUCTS), SUPPLY)), Counter(), Counter()
+        self.stock = Counter(dict.fromkeys(range(PRODUCTS), SUPPLY))
+        self.reserved: Counter[int] = Counter()
+        self.sold: Counter[int] = Counter()
         self.model: dict[int, tuple[str, dict[int, int]]] = {}
 
     def _id(self, number: int) -> str:

@@ -45,7 +45,7 @@ class FakeClient:
         self.polls: list[float] = []
         self._unheard: list[Any] = []
 
-    def subscribe(self, topics: list[str], *, on_revoke: Any, on_lost: Any) -> None:
+    def subscribe(self, topics: list[str], *, on_revoke: Any = None, on_lost: Any = None) -> None:
         self.topics, self.on_revoke, self.on_lost = topics, on_revoke, on_lost
 
     def poll(self, timeout: float) -> Any:

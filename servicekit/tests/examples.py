@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from servicekit import server
+from servicekit.runtime import server_settings
 from servicekit.settings.databases import SERVERS
 from servicekit.settings.env import SQLITE, database
 
@@ -32,6 +32,6 @@ def assert_the_example_names_every_variable(
         monkeypatch.setenv("DB_ENGINE", engine)
         database(settings.env, default_sqlite=Path("db.sqlite3"))
     if is_served:
-        server.read(service, settings.env)
+        server_settings.read(service, settings.env)
     read = {name for name in settings.env.dump() if not (also and name.startswith(also))}
     assert named == read, f"not explained: {sorted(read - named)}; not read: {sorted(named - read)}"

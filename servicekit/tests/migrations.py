@@ -42,7 +42,7 @@ def our_apps() -> set[str]:
 
 def what_breaks() -> list[str]:
     """Each operation of our migrations that the code before it cannot work with, as "app.migration: why"."""
-    executor = MigrationExecutor(None)  # type: ignore[arg-type]
+    executor = MigrationExecutor(None)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes(), clean_start=True)
     state = ProjectState(real_apps=executor.loader.unmigrated_apps)
     ours, found = our_apps(), []
@@ -68,7 +68,9 @@ def what_breaks_in(migration: Migration, state: ProjectState) -> list[str]:
 
 
 def _on_the_database(operation: Any) -> list[Any]:
-    return operation.database_operations if isinstance(operation, operations.SeparateDatabaseAndState) else [operation]
+    if isinstance(operation, operations.SeparateDatabaseAndState):
+        return list(operation.database_operations)
+    return [operation]
 
 
 def _why(operation: Any, migration: Migration, state: ProjectState) -> list[str]:

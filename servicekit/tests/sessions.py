@@ -21,6 +21,12 @@ def fetch(of_engine: Mapping[str, str], *values: Any, using: Any = connection) -
         return list(cursor.fetchall()) if cursor.description else []
 
 
+def close_pool() -> None:
+    """That of this process, on PostgreSQL."""
+    postgresql: Any = connection
+    postgresql.close_pool()
+
+
 @contextmanager
 def another_session() -> Iterator[BaseDatabaseWrapper]:
     session = connections.create_connection(DEFAULT_DB_ALIAS)

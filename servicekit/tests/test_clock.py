@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 def moments() -> tuple[datetime, datetime, datetime]:
     """Half a minute ago, now and a day from now, all read at once."""
     Event.objects.create(aggregatetype="thing", aggregateid="1", sequence=1, type="thing.seen", payload="{}")
-    return Event.objects.values_list(clock.seconds_from_now(-30.5), Now(), clock.seconds_from_now(86_400)).get()
+    asked = (clock.seconds_from_now(-30.5), Now(), clock.seconds_from_now(86_400))
+    before, now, later = Event.objects.values_list(*asked).get()
+    return before, now, later
 
 
 def test_it_is_the_databases_time_and_the_seconds_on_top(moments: tuple[datetime, datetime, datetime]) -> None:

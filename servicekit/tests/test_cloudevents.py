@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_json_has_several_names(content_type: str) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_attribute_is_refused(attributes: dict[str, str], reason: str) -> None:
+def test_a_wrong_attribute_is_refused(attributes: dict[str, Any], reason: str) -> None:
     """With a word for what is wrong; no header can make it crash."""
     sent = message(**attributes)
     with pytest.raises(Refused) as refused:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from django.db import OperationalError
 
 from servicekit.errors import Unavailable
-from servicekit.inbox import consumer
+from servicekit.inbox import parking
 from servicekit.inbox.cloudevents import CloudEvent
 from servicekit.inbox.consumer import Consumer
 from servicekit.inbox.messages import Message
@@ -195,7 +195,7 @@ def test_poison_in_the_middle_is_parked_and_passed(monkeypatch: pytest.MonkeyPat
         raise OperationalError("gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(consumer.parking, "park", away)
+        patched.setattr(parking, "park", away)
         bench.rounds(3, seconds=1.0)
     assert (bench.taken, bench.client.committed) == (["a"], {(TOPIC, 0): 1})
     bench.rounds(2, seconds=20.0)

@@ -85,6 +85,7 @@ def test_a_moment_keeps_its_microseconds_and_its_zone() -> None:
     moment = datetime(2026, 3, 29, 1, 59, 59, 123457, tzinfo=timezone.utc)
     fast_sql.insert(Sample(name="one", happened_at=moment.astimezone(tokyo)))
     found = Sample.objects.get()
+    assert found.happened_at is not None
     assert (found.happened_at, found.happened_at.utcoffset()) == (moment, timedelta())
     assert Sample.objects.filter(happened_at=moment).count() == 1
     assert Sample.objects.filter(happened_at__gt=moment - timedelta(microseconds=1)).count() == 1
@@ -95,7 +96,7 @@ def test_the_databases_clock_is_in_the_same_zone_as_ours() -> None:
     """A lease that it writes is as long as it was meant, to the microsecond."""
     fast_sql.insert(Sample(name="now", happened_at=Now()))
     fast_sql.insert(Sample(name="later", happened_at=clock.seconds_from_now(30.25)))
-    moments = dict(Sample.objects.values_list("name", "happened_at"))
+    moments: dict[str, Any] = dict(Sample.objects.values_list("name", "happened_at"))
     assert abs((moments["now"] - now()).total_seconds()) < 5
     assert (moments["later"] - moments["now"]).total_seconds() == pytest.approx(30.25, abs=1)
     assert Sample.objects.filter(happened_at__lte=Now()).count() == 1

@@ -91,7 +91,9 @@ def test_a_choice_is_its_value() -> None:
     """A status goes in as the text that it stands for, in conditions and in what is written."""
     fast_sql.insert(Sample(name=Colour.RED))
     assert (
-        fast_sql.compare_and_set(Sample, where={"name": Colour.RED}, among={"name": Colour}, written={"flag": True})
+        fast_sql.compare_and_set(
+            Sample, where={"name": Colour.RED}, among={"name": list(Colour)}, written={"flag": True}
+        )
         == 1
     )
     assert fast_sql.compare_and_set(Sample, where={}, among={"name": {Colour.BLUE}}, written={"flag": False}) == 0

@@ -32,6 +32,7 @@ EVENT = Waiting(
     payload='{"order_id":"o-1","amount":50.10,"note":"ä"}',
     created_at="2025-11-10T12:05:00.000120Z",
     traceparent=None,
+    actor=None,
 )
 
 

@@ -228,7 +228,7 @@ def test_many_who_count_at_once_agree(scrape: Callable[[], Samples], monkeypatch
     all_told = threading.Event()
 
     def watch() -> list[float]:
-        seen = []
+        seen: list[float] = []
         while not all_told.is_set() or len(seen) < 2:
             seen.append(scrape()["things_broken_total", "red"])
         connection.close()

@@ -9,14 +9,14 @@ from django.db.migrations.state import ModelState, ProjectState
 
 from servicekit.tests import migrations
 
-TEXT = {"max_length": 9}
-A_MODEL = [("id", models.BigAutoField(primary_key=True))]
+TEXT: dict[str, Any] = {"max_length": 9}
+A_MODEL: list[tuple[str, models.Field[Any, Any]]] = [("id", models.BigAutoField(primary_key=True))]
 
 
 def why_not(*planned: Any) -> list[str]:
     """What breaks the code before, of a migration of an app that has one model already."""
     state = ProjectState()
-    fields = {
+    fields: dict[str, models.Field[Any, Any]] = {
         "id": models.BigAutoField(primary_key=True),
         "name": models.CharField(max_length=9),
         "note": models.CharField(max_length=9, null=True),
@@ -24,9 +24,12 @@ def why_not(*planned: Any) -> list[str]:
         "count": models.PositiveIntegerField(),
     }
     state.add_model(ModelState("shop", "Thing", list(fields.items())))
-    migration = Migration("0002_more", "shop")
-    migration.operations = list(planned)
-    return [why.removeprefix("shop.0002_more: ") for why in migrations.what_breaks_in(migration, state)]
+
+    class More(Migration):
+        operations = planned
+
+    broken = migrations.what_breaks_in(More("0002_more", "shop"), state)
+    return [why.removeprefix("shop.0002_more: ") for why in broken]
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,21 @@ from django.core.management.base import SystemCheckError
 from django.db import OperationalError, connection
 
 from servicekit.tests.models import Sample
-from servicekit.tests.sessions import Threads
+from servicekit.tests.sessions import Threads, close_pool
 from servicekit.web import error_responses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def pool_of_two() -> None:
+def pool_of_two() -> Iterator[None]:
     pool = connection.settings_dict["OPTIONS"]["pool"]
     connection.close()
-    connection.close_pool()
+    close_pool()
     connection.settings_dict["OPTIONS"]["pool"] = {**pool, "max_size": 2, "timeout": 0.2}
     yield
     connection.close()
-    connection.close_pool()
+    close_pool()
     connection.settings_dict["OPTIONS"]["pool"] = pool
 
 
@@ -63,11 +63,11 @@ def another_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         cursor.execute(f"DROP DATABASE IF EXISTS {name}")
         cursor.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     connection.close()
-    connection.close_pool()
+    close_pool()
     monkeypatch.setitem(connection.settings_dict, "NAME", name)
     yield name
     connection.close()
-    connection.close_pool()
+    close_pool()
     monkeypatch.undo()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {name}")
@@ -94,7 +94,7 @@ def test_limits_that_only_the_role_can_have_are_asked_for(monkeypatch: pytest.Mo
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = 0")
     (said,) = [message for message in run_checks() if message.id == "storage.W001"]
-    connection.close_pool()
+    close_pool()
     assert (
         said.msg == f"With DB_TRANSACTION_POOLING nothing limits lock_timeout for {connection.settings_dict['USER']}."
     )

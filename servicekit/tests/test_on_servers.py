@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from servicekit.db.transactions import in_one_transaction
 from servicekit.load.slot import Connections
 from servicekit.tests.models import Sample
-from servicekit.tests.sessions import KILL, OWN_ID, Threads, another_session, fetch
+from servicekit.tests.sessions import KILL, OWN_ID, Threads, another_session, close_pool, fetch
 from servicekit.web import error_responses
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,7 +53,7 @@ def _sessions_end_with_the_test() -> Any:
     """What a test has told its session, no other one is to hear of."""
     yield
     if connection.vendor == "postgresql":
-        connection.close_pool()
+        close_pool()
     connection.close()
 
 

@@ -106,14 +106,14 @@ def test_a_key_is_the_same_below_each_prefix(api: Api) -> None:
 )
 def test_a_prefix_that_is_none_is_refused(api: Api, prefix: str) -> None:
     """400, before any link is made of it."""
-    answer = api.get("/docs", **{"X-Forwarded-Prefix": prefix})
+    answer = api.get("/docs", X_Forwarded_Prefix=prefix)
     assert answer.status_code == 400
     assert answer.json() == {"error": "X-Forwarded-Prefix must be a path like /shop", "code": "bad_request"}
 
 
 @pytest.mark.parametrize("prefix", ["", "/"])
 def test_no_prefix_is_none(api: Api, prefix: str) -> None:
-    assert api.get("/echo", **{"X-Forwarded-Prefix": prefix}).status_code == 200
+    assert api.get("/echo", X_Forwarded_Prefix=prefix).status_code == 200
 
 
 def test_the_header_means_nothing_unless_it_is_turned_on() -> None:

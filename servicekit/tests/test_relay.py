@@ -95,6 +95,7 @@ def test_what_is_read_is_what_was_written() -> None:
         payload='{"amount":5}',
         created_at=exactjson.utc_text(event.created_at) or "",
         traceparent=None,
+        actor=event.actor,
     )
 
 

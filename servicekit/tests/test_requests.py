@@ -12,13 +12,13 @@ from servicekit.web.messages import Response
 def test_a_sane_request_id_is_kept_and_answered(api: Api) -> None:
     """The caller's own id leads through all services."""
     sane = "Az09._-" + "x" * 121
-    assert api.get("/echo", **{"X-Request-ID": sane})["X-Request-ID"] == sane
+    assert api.get("/echo", X_Request_ID=sane)["X-Request-ID"] == sane
 
 
 @pytest.mark.parametrize("given", ["", "two words", "x" * 129, "a\tb", "ä", "a/b", 'a"b', "a\n"])
 def test_any_other_request_id_is_replaced(api: Api, given: str) -> None:
     """Nothing that could break a log line or a header is passed on."""
-    made = api.get("/echo", **{"X-Request-ID": given})["X-Request-ID"]
+    made = api.get("/echo", X_Request_ID=given)["X-Request-ID"]
     assert made != given
     assert len(made) == 32
     assert made.isalnum()
@@ -51,8 +51,8 @@ def test_health_is_too_quiet_for_the_log(api: Api, log_lines: LogLines) -> None:
 
 def test_one_requests_id_does_not_leak_into_the_next(api: Api, log_lines: LogLines) -> None:
     """The id is bound anew for each request."""
-    api.get("/echo", **{"X-Request-ID": "first"})
-    api.get("/echo", **{"X-Request-ID": "second"})
+    api.get("/echo", X_Request_ID="first")
+    api.get("/echo", X_Request_ID="second")
     assert [line["request_id"] for line in log_lines()] == ["first", "second"]
 
 

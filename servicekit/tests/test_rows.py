@@ -18,7 +18,7 @@ def sample() -> Sample:
 
 
 def stored() -> dict[str, Any]:
-    return Sample.objects.values().get()
+    return {**Sample.objects.values().get()}
 
 
 def test_what_comes_back_is_the_row_as_it_is_now(sample: Sample, django_assert_num_queries: Any) -> None:

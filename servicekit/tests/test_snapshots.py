@@ -18,8 +18,9 @@ def make(number: int) -> None:
 def mode() -> Any:
     """In which transactions begin."""
     if connection.vendor == "sqlite":
-        connection.ensure_connection()
-        return connection.transaction_mode
+        sqlite: Any = connection
+        sqlite.ensure_connection()
+        return sqlite.transaction_mode
     names = {"postgresql": "SHOW transaction_isolation", "mysql": "SHOW SESSION VARIABLES LIKE '%isolation'"}
     return fetch(names)
 

@@ -2,7 +2,7 @@
 
 import gc
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -156,7 +156,7 @@ def test_a_short_wait_for_the_lock_is_over_with_what_it_was_for(database: sqlite
 
     def busy_timeout_ms() -> int:
         with database.cursor() as cursor:
-            return cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+            return int(cursor.execute("PRAGMA busy_timeout").fetchone()[0])
 
     def fail_meanwhile() -> None:
         with sqlite.waiting_at_most(database, 0.5):
@@ -190,7 +190,7 @@ def test_a_transaction_that_cannot_begin_or_end_says_so_as_django_does(
     with_transaction(database)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        database.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
+        database.transaction_mode = "IMMEDIATE"
         with pytest.raises(OperationalError, match="locked"):
             with_transaction(database)
         other.execute("ROLLBACK")
@@ -240,7 +240,8 @@ def test_what_the_driver_refuses_is_told_as_django_tells_it(database: sqlite.Dat
     with database.cursor() as cursor:
         cursor.execute("CREATE UNIQUE INDEX one ON written (number)", [])
         cursor.execute("INSERT INTO written VALUES (%s)", [1])
-        for insert, values in ((cursor.execute, [1]), (cursor.executemany, [[2], (1,)])):
+        tried: list[tuple[Callable[..., Any], list[Any]]] = [(cursor.execute, [1]), (cursor.executemany, [[2], (1,)])]
+        for insert, values in tried:
             with pytest.raises(IntegrityError, match="UNIQUE") as refused:
                 insert("INSERT INTO written VALUES (%s)", values)
             assert type(refused.value.__cause__) is sqlite3.IntegrityError

@@ -71,7 +71,7 @@ class CrashPoints:
         if not do or kind == NOT_FOR[do]:
             return
         chain = [*chain_of_ours(), *about]
-        point = {"scenario": scenario, "kind": kind, "chain": chain, "wrote": sorted(wrote)}
+        point: dict[str, Any] = {"scenario": scenario, "kind": kind, "chain": chain, "wrote": sorted(wrote)}
         point["repeat"] = self._repeat(_identity(point))
         if self._is_first(do, point):
             point["group"] = os.getpgrp()

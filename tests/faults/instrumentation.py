@@ -95,7 +95,7 @@ def _watch_transactions(crash_points: CrashPoints) -> None:
         return enter(atomic)
 
     Atomic.__enter__ = wrapped_enter
-    wrapper = type(connections[DEFAULT_DB_ALIAS])
+    wrapper: Any = type(connections[DEFAULT_DB_ALIAS])
     original = wrapper._commit
 
     @wraps(original)
@@ -126,14 +126,15 @@ def _watch_statements(crash_points: CrashPoints) -> None:
         return wrapped
 
     is_short = connections[DEFAULT_DB_ALIAS].vendor == "sqlite" and fastpath.is_on("sqlite")
-    kind = Statements if is_short else CursorWrapper
+    kind: Any = Statements if is_short else CursorWrapper
     kind.execute = watched(kind.execute)
     kind.executemany = watched(kind.executemany)
 
 
 def _watch_requests(crash_points: CrashPoints) -> None:
     """Each answer, when it is complete and nothing of it has left."""
-    original = RequestMiddleware.__call__
+    kind: Any = RequestMiddleware
+    original = kind.__call__
 
     @wraps(original)
     def wrapped(middleware: Any, request: Any) -> Any:
@@ -145,4 +146,4 @@ def _watch_requests(crash_points: CrashPoints) -> None:
             )
         return response
 
-    RequestMiddleware.__call__ = wrapped
+    kind.__call__ = wrapped

@@ -86,7 +86,7 @@ def _held(stack: Stack) -> dict[str, Decimal]:
 def _bank(stack: Stack, sql: str) -> list[tuple[str, tuple[Any, ...]]]:
     """Rows of the simulated bank's own books, whose first column is a charge's key, with the order's id instead."""
     rows = stack.services["payment_service"].rows(sql)
-    return [(key.removeprefix("order-").rpartition("-pay-")[0], rest) for key, *rest in rows]
+    return [(key.removeprefix("order-").rpartition("-pay-")[0], tuple(rest)) for key, *rest in rows]
 
 
 def _money(value: Any) -> Decimal:

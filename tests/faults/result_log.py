@@ -6,10 +6,10 @@ the test, when its outcome is known; a test that fails before it comes to its ca
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -69,13 +69,16 @@ _RESULT_LOG: Final = pytest.StashKey[ResultLog]()
 @pytest.fixture
 def result_log(request: pytest.FixtureRequest) -> ResultLog:
     """A function that tells of a fault that this test put in; its arguments are those of `ResultLog.__call__`."""
-    return request.node.stash.setdefault(_RESULT_LOG, ResultLog())
+    stash: pytest.Stash = request.node.stash
+    return stash.setdefault(_RESULT_LOG, ResultLog())
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add up the test's phases; after the last of them write its lines."""
-    report: Any = yield
+    report = yield
     if os.environ.get(FILE) and "result_log" in getattr(item, "fixturenames", ()):
         result_log = item.stash.setdefault(_RESULT_LOG, ResultLog())
         result_log.seconds += report.duration

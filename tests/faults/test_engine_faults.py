@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -164,8 +165,7 @@ def test_a_server_that_dies_under_load_keeps_what_it_was_told(
         client.start()
     try:
         for _ in range(CRASHES):
-            before = len(answered)
-            wait_until(lambda before=before: len(answered) >= before + SOME, what="orders are answered")
+            wait_until(partial(_are, len(answered) + SOME, answered), what="orders are answered")
             server.crash()
             for name in SERVICES:
                 assert Http(sound.services[name].url).get("/health").status == 503
@@ -192,6 +192,10 @@ def test_a_server_that_dies_under_load_keeps_what_it_was_told(
         "200; no process of ours was started again; all invariants",
         numbers=5,
     )
+
+
+def _are(count: int, answered: dict[str, str]) -> bool:
+    return len(answered) >= count
 
 
 def _shop(url: str, answered: dict[str, str], enough: threading.Event) -> None:

@@ -158,8 +158,8 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def _end(fork_servers: ForkServers, frozen: Frozen) -> None:
     """Kill them all, however they stand: whoever waits for one gets no answer."""
-    for process in PROCESSES:
-        fork_servers.disarm(process)
+    for name in PROCESSES:
+        fork_servers.disarm(name)
     for process in (*frozen.servers, *frozen.workers):
         process.kill()
 

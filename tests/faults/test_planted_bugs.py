@@ -55,7 +55,7 @@ def scene(make_module_stack: MakeStack, tmp_path_factory: pytest.TempPathFactory
         "REQUESTS_AT_ONCE": "4",  # or two requests for one payment would never meet
         "LOG_LEVEL": "DEBUG",  # which has a line for each event that is published
     }
-    settings = {name: planted | (SETTINGS if name == "payment_service" else {}) for name in SERVICES}
+    settings = {name: planted | (dict(SETTINGS) if name == "payment_service" else {}) for name in SERVICES}
     stack = make_module_stack(settings=settings)
     stack.start_workers()
     with checking(stack) as checker:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.faults.reliability import __main__ as command
-from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE, Attack, Listed
+from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE, Attack, Listed, listed_tests
 from tests.faults.reliability.invariants import Checked, all_checked
 from tests.faults.reliability.results import Line, Ran, read_lines, read_report
 from tests.faults.reliability.writing import Run, document
@@ -175,7 +175,7 @@ def test_the_invariants_are_those_that_the_checkers_know() -> None:
 def test_the_list_is_whole_and_names_only_tests_that_are_there() -> None:
     """One to thirty-five; a test that was renamed is noticed here."""
     assert [each.number for each in CATALOGUE] == list(range(1, 36))
-    for node in (node for each in (*CATALOGUE, *ATTACKS) for node in each.tests):
+    for node in listed_tests():
         file, _, function = node.partition("::")
         assert (ROOT / file).is_file(), node
         assert f"def {function}(" in (ROOT / file).read_text() or not function, node

@@ -5,6 +5,7 @@ then.
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_damaged_database_is_never_taken_for_a_good_one(make_stack: MakeStack,
         storage.damage(stack.services[name])
         refused = [Write(stack, name).send() for _ in range(WRITES)]
         assert {(reply.status, reply.json["code"]) for reply in refused} == {(503, "database_unavailable")}, name
-        seen = wait_until(lambda name=name: not_ready(stack, name), within_s=UNREADY_WITHIN_S, what="not ready")
+        seen = wait_until(partial(not_ready, stack, name), within_s=UNREADY_WITHIN_S, what="not ready")
         assert seen.json["checks"]["database"] in ("unavailable", "damaged"), name
         assert Http(stack.services[name].url).get("/health/live").status == 200
     result_log(

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from tests.brokers import WITHIN_S, Topics
+from tests.consuming import header
 from tests.stack import ROOT
 
 KAFKA: Final = ROOT / "scripts" / "kafka"
@@ -72,12 +73,11 @@ class Broker:
         return [
             Arrived(
                 (message.key() or b"").decode(),
-                int(headers["ce_sequence"]),
-                headers["ce_id"].decode(),
-                headers["ce_type"].decode(),
+                int(header(message, "ce_sequence")),
+                header(message, "ce_id"),
+                header(message, "ce_type"),
             )
             for message in found
-            for headers in [dict(message.headers() or [])]
         ]
 
     @property

@@ -254,24 +254,28 @@ LIARS: Final[dict[type[Honest], str]] = {
 def pytest_collection() -> None:
     """The registry's gateways are these, once Django is there to import it."""
     from payment_service.payments.gateways import registry  # noqa: PLC0415
-    from payment_service.tests.gateways import rigs  # noqa: PLC0415
+    from payment_service.tests.gateways import network, rigs  # noqa: PLC0415
 
     def rig_of(made: type[Honest]) -> "rigs.Rig":
         gateway = made()
 
         @contextmanager
-        def failing(fault: "rigs.Fault", garbage: bytes) -> Iterator[rigs.Failing]:
-            gateway.is_down = GatewayUnavailable if fault is rigs.Fault.REFUSED else OutcomeUnknown
+        def failing(fault: "network.Fault", garbage: bytes) -> Iterator[rigs.Failing]:
+            gateway.is_down = GatewayUnavailable if fault is network.Fault.REFUSED else OutcomeUnknown
             yield rigs.Failing(gateway, fault.name)
             gateway.is_down = None
 
         return rigs.Rig(gateway, "yes", "no", charges_made=lambda: len(gateway.money), failing=failing)
 
-    planted = {made.__name__: made for made in (Honest, *LIARS)}
+    def rig_maker(made: type[Honest]) -> Callable[[pytest.FixtureRequest], "rigs.Rig"]:
+        return lambda _: rig_of(made)
+
+    kinds: list[type[Honest]] = [Honest, *LIARS]
+    planted = {made.__name__: made for made in kinds}
     registry._MAKERS = planted  # type: ignore[misc]
     rigs.LEFT_OUT.clear()
     rigs.RIGS.clear()
-    rigs.RIGS.update({name: lambda _, made=made: rig_of(made) for name, made in planted.items()})  # type: ignore[misc]
+    rigs.RIGS.update({name: rig_maker(made) for name, made in planted.items()})
 
 
 @pytest.fixture(scope="session")

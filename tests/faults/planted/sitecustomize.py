@@ -9,9 +9,12 @@ import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import bugs
+if TYPE_CHECKING:
+    from tests.faults.planted import bugs
+else:
+    import bugs
 
 # Module and constant -> the variable that sets it.
 SHORTER = {

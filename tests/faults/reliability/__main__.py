@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
-from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE
+from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE, listed_tests
 from tests.faults.reliability.invariants import all_checked
 from tests.faults.reliability.results import read_lines, read_report
 from tests.faults.reliability.writing import Run, document
@@ -56,7 +56,7 @@ class Part:
 def parts() -> list[Part]:
     """Everything that is run, in order."""
     databases, kafka = str(ROOT / "scripts" / "databases"), str(ROOT / "scripts" / "kafka")
-    listed = [node for each in (*CATALOGUE, *ATTACKS) for node in each.tests]
+    listed = listed_tests()
     found = [
         Part("sqlite", ["tests/faults", *_telling(), *listed]),
         Part("postgres", ON_SERVERS, [databases, "run", "--durable", "postgres", "--"]),

@@ -325,3 +325,8 @@ ATTACKS: Final[Sequence[Attack]] = (
         (f"{_PAYMENTS}/test_real_money.py",),
     ),
 )
+
+
+def listed_tests() -> list[str]:
+    """The files and single tests of all of them."""
+    return [*(node for each in CATALOGUE for node in each.tests), *(node for each in ATTACKS for node in each.tests)]
