@@ -14,7 +14,9 @@ from product_stub.catalog.api.schemas import (
     product_body,
     reservation_body,
 )
+from servicekit.apikeys.guard import admit
 from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.web.access import ANY_KEY
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
@@ -88,6 +90,7 @@ class NoProductView(View):
     """What is not a product's id names no product."""
 
     def initial(self, request: Any, *args: object, **kwargs: object) -> None:
+        admit(request, {request.method: ANY_KEY})
         raise errors.ProductNotFound
 
 
@@ -95,4 +98,5 @@ class NoReservationView(View):
     """What is not a reservation's id names no reservation."""
 
     def initial(self, request: Any, *args: object, **kwargs: object) -> None:
+        admit(request, {request.method: ANY_KEY})
         raise errors.ReservationNotFound
