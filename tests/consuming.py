@@ -76,6 +76,11 @@ def trail(stack: Stack, order: str) -> list[str]:
     return [event["type"] for event in stack.orders.get(f"/api/orders/{order}/events/").json["items"]]
 
 
+def actors(stack: Stack, order: str) -> dict[str, str]:
+    """Who caused each event of an order."""
+    return {event["type"]: event["actor"] for event in stack.orders.get(f"/api/orders/{order}/events/").json["items"]}
+
+
 def marked(stack: Stack) -> Counter[str]:
     """The events that had their effect, each by its id."""
     rows = stack.services["order_service"].rows("select event_id from inbox_consumed where consumer = ?", GROUP)

@@ -16,7 +16,8 @@ SERVICE = ROOT / "payment_service"
 PAYMENTS = (
     "select number, order_id, amount, status, method, reference, created_at from payments_payment order by number"
 )
-EVENTS = "select position, type, created_at from events_event order by position"
+EVENTS = "select position, type, created_at, actor from events_event order by position"
+KEYS = "select prefix, hashed_key, name, scopes, limit_per_s, created_at, created_by from apikeys_apikey order by id"
 
 
 def manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,6 +30,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("before") / "db.sqlite3"
     assert manage({"DB_NAME": str(path)}, "migrate", "-v0").stderr == ""
     manage({"DB_NAME": str(path)}, "import_payments", str(SERVICE / "sample_payments.csv"))
+    manage(
+        {"DB_NAME": str(path)}, "keys", "create", "shop", "--scope", "payments:read,payments:charge", "--limit", "5/s"
+    )
     return path
 
 
@@ -60,9 +64,10 @@ def test_everything_goes_along(file: Path, new: Database) -> None:
     moved = manage(new.environment, "copy_database", str(file))
     assert (moved.stderr, moved.returncode) == ("", 0)
     assert " 150  payments_payment\n" in moved.stdout
-    for sql in (PAYMENTS, EVENTS):
+    for sql in (PAYMENTS, EVENTS, KEYS):
         assert said_by(before, sql)
         assert said_by(new, sql) == said_by(before, sql)
+    assert said_by(new, "select distinct actor from events_event") == [("command",)]
     assert manage(new.environment, "check_invariants", "--quiet-for", "0").returncode == 0
 
 

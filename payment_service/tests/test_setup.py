@@ -17,6 +17,7 @@ from payment_service.tests.conftest import asked, trail
 from payment_service.tests.fakes import FakeGateway
 from servicekit.events.models import Event
 from servicekit.idempotency.meaning import AMOUNTS
+from servicekit.observability import actor
 from servicekit.settings import env as environment
 from servicekit.tests.bodies import amounts_taken
 from servicekit.tests.documents import assert_openapi_is_current
@@ -90,9 +91,11 @@ def test_the_example_file_names_every_variable(monkeypatch: pytest.MonkeyPatch) 
 def test_the_worker_runs_each_job_once(gateway: FakeGateway) -> None:
     """`worker --once` finds out what is due, and publishes what happened."""
     gateway.script = ["lost"]
+    actor.act_as("shop")
     charging.charge_payment(asked())
     out = StringIO()
     call_command("worker", once=True, stdout=out)
+    assert Event.objects.get(type="payment.successful").actor == "worker"  # nobody waited for what it has found out
     assert out.getvalue().splitlines()[:4] == ["payments: 1", "refunds: 0", "notices: 0", "relay: 1"]
     assert trail() == ["payment.successful"]
     assert Event.objects.filter(published_at=None).count() == 0

@@ -8,7 +8,16 @@ from servicekit.web.admin.readonly import ReadOnly
 
 @admin.register(Event)
 class EventAdmin(ReadOnly, admin.ModelAdmin[Event]):
-    list_display = ("position", "type", "aggregatetype", "aggregateid", "sequence", "created_at", "published_at")
+    list_display = (
+        "position",
+        "type",
+        "aggregatetype",
+        "aggregateid",
+        "sequence",
+        "created_at",
+        "actor",
+        "published_at",
+    )
     list_filter = ("type", "created_at")
     search_fields = ("aggregateid", "=event_id")
     show_full_result_count = False

@@ -78,7 +78,8 @@ def test_an_event_is_written_in_binary_mode() -> None:
 
 def test_the_cloudevents_library_reads_it() -> None:
     """Every attribute and extension, and the data."""
-    key, value, headers = writer(source="/payment_service", key="order_id")(EVENT._replace(traceparent=TRACE))
+    event = EVENT._replace(traceparent=TRACE, actor="Zoë at the shop")
+    key, value, headers = writer(source="/payment_service", key="order_id")(event)
     sent = {name: str(text).encode() for name, text in headers}
     read_back = from_binary(KafkaMessage(sent, key.encode(), value.encode()), JSONFormat())
     assert read_back.get_attributes() == {
@@ -92,6 +93,7 @@ def test_the_cloudevents_library_reads_it() -> None:
         "partitionkey": "o-1",
         "sequence": "0000000012",
         "traceparent": TRACE,
+        "actor": "Zoë at the shop",
     }
     assert read_back.get_data() == {"order_id": "o-1", "amount": 50.1, "note": "ä"}
 
