@@ -19,8 +19,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from honcho.environ import parse_procfile
@@ -36,6 +38,8 @@ LOADS: Final = {"order": 2, "payment": 1, "product": 1}
 LOOK_EVERY_S: Final = 0.2
 # Where it is asked to stop a part: a file with the part's name and the signal in it, for as long as it is to be down.
 CONTROL: Final = ROOT / ".run"
+# With API_AUTH=on: the keys of the services at each other, one secret a file, for as long as this runs.
+KEYS: Final = ROOT / ".keys"
 # What stands in it when the part has ended.
 _DOWN: Final = "down"
 SIGNALS: Final = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
@@ -43,6 +47,45 @@ SIGNALS: Final = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
 ENDS_WITHIN_S: Final = 10.0
 # Linux: the signal that a process gets when the one that started it has ended (PR_SET_PDEATHSIG).
 _SIGNAL_AT_PARENTS_END: Final = 1
+
+
+@dataclass(frozen=True)
+class ServiceKey:
+    """What a service is known by at another: the variable that it finds its secret by, and what it may do there."""
+
+    holder: str
+    at: str
+    variable: str
+    scopes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.holder.replace("_", "-")
+
+    def file(self, folder: Path) -> Path:
+        return folder / f"{self.holder}-at-{self.at}"
+
+
+SERVICE_KEYS: Final = (
+    ServiceKey("order_service", "product_stub", "PRODUCT_SERVICE_KEY", ("products:read", "reservations")),
+    ServiceKey(
+        "order_service",
+        "payment_service",
+        "PAYMENT_SERVICE_KEY",
+        ("payments:read", "payments:charge", "payments:refund"),
+    ),
+    ServiceKey("payment_service", "order_service", "ORDER_SERVICE_KEY", ("orders:read", "orders:write")),
+    ServiceKey("product_stub", "order_service", "ORDER_SERVICE_KEY", ("orders:read",)),
+)
+# The service that a part of the Procfile belongs to.
+PARTS: Final = {
+    "order": "order_service",
+    "order-worker": "order_service",
+    "payment": "payment_service",
+    "payment-worker": "payment_service",
+    "product": "product_stub",
+    "product-worker": "product_stub",
+}
 
 
 def main() -> int:
@@ -53,9 +96,11 @@ def main() -> int:
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
     shutil.rmtree(METRICS, ignore_errors=True)
     try:
-        return _migrate(environment) or _load_sample(environment) or _start(environment)
+        return _migrate(environment) or _load_sample(environment) or _make_keys(environment) or _start(environment)
     except KeyboardInterrupt:  # before there was anything to stop
         return 0
+    finally:
+        shutil.rmtree(KEYS, ignore_errors=True)
 
 
 def _is_taken(port: int) -> bool:
@@ -84,10 +129,64 @@ def _load_sample(environment: dict[str, str]) -> int:
     return subprocess.call(command, env=environment, cwd=ROOT)
 
 
+def is_closed(environment: Mapping[str, str]) -> bool:
+    """Whether it was asked for that every request needs a key."""
+    return environment.get("API_AUTH", "").strip().lower() == "on"
+
+
+def _make_keys(environment: dict[str, str]) -> int:
+    if not is_closed(environment):
+        print(
+            "Everything is open, on this machine only: no request needs a key (API_AUTH=on asks for them)", flush=True
+        )
+        return 0
+    print("Making the keys that the services have at each other", flush=True)
+    shutil.rmtree(KEYS, ignore_errors=True)
+    return make_keys(KEYS, dict.fromkeys(PORTS, environment))
+
+
+def make_keys(folder: Path, environments: Mapping[str, Mapping[str, str]]) -> int:
+    """Make the keys of the services at each other, their secrets in files; those of the last start end here.
+
+    Args:
+        environments: Of each service that is asked.
+
+    Returns: the first exit status that is not 0.
+    """
+    folder.mkdir(mode=0o700)
+    running = [(key, _make_key(key, environments[key.at])) for key in SERVICE_KEYS]
+    made = [(key, process.communicate()[0], process.returncode) for key, process in running]
+    for key, printed, status in made:
+        if status:
+            return status
+        opened = os.open(key.file(folder), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(opened, "w") as file:
+            file.write(printed.splitlines()[-1])
+    return 0
+
+
+def _make_key(key: ServiceKey, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    manage, scopes = str(ROOT / key.at / "manage.py"), ",".join(key.scopes)
+    command = [sys.executable, manage, "keys", "create", key.name, "--scope", scopes, "--instead"]
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def keys_of(part: str) -> dict[str, str]:
+    """What a part finds its keys by."""
+    return {f"{key.variable}_FILE": str(key.file(KEYS)) for key in SERVICE_KEYS if key.holder == PARTS.get(part)}
+
+
 def _start(environment: dict[str, str]) -> int:
     commands = parse_procfile((ROOT / "Procfile").read_text()).processes
-    places = processors(environment)
-    return Supervisor(commands, environment, control=CONTROL, places=places, announce=_announce).run()
+    closed = is_closed(environment)
+    return Supervisor(
+        commands,
+        environment,
+        control=CONTROL,
+        places=processors(environment),
+        announce=partial(_announce, is_closed=closed),
+        own={part: keys_of(part) for part in commands} if closed else {},
+    ).run()
 
 
 class Supervisor:
@@ -101,13 +200,15 @@ class Supervisor:
         control: Path,
         places: Mapping[str, int],
         announce: Callable[[], bool],
+        own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
-        """`announce` is asked again and again until it has said what it has to."""
+        """`announce` is asked again and again until it has said what it has to; `own` is what single parts are told."""
         self._commands = commands
         self._environment = dict(environment)
         self._control = control
         self._places = places
         self._announce = announce
+        self._own = own
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._is_stopping = threading.Event()
 
@@ -158,7 +259,7 @@ class Supervisor:
             self._commands[name],
             shell=True,
             cwd=ROOT,
-            env=self._environment,
+            env={**self._environment, **self._own.get(name, {})},
             start_new_session=True,
             preexec_fn=partial(_settle, self._places.get(name), os.getpid()),  # noqa: PLW1509 - there are no threads
         )
@@ -228,14 +329,23 @@ def processors(environment: Mapping[str, str]) -> dict[str, int]:
     return chosen
 
 
-def _announce() -> bool:
+def _announce(*, is_closed: bool) -> bool:
     """Say where everything is, once it is there."""
     if not all(map(_is_healthy, PORTS.values())):
         return False
     print("\nReady. Ctrl-C stops everything.", flush=True)
     for service, port in PORTS.items():
         print(f"  {service:16} http://localhost:{port}/docs", flush=True)
+    if is_closed:
+        print(_YOUR_KEY.format(python=os.path.relpath(sys.executable)), flush=True)
     return True
+
+
+_YOUR_KEY: Final = """
+Every request needs a key. This makes one for you, in another terminal, and shows it once:
+  {python} order_service/manage.py keys create me --scope orders:read,orders:write,orders:cancel
+  curl -H "Authorization: Bearer $KEY" http://localhost:8000/api/orders/
+The other services have keys of their own: product_stub/manage.py, payment_service/manage.py."""
 
 
 def _is_healthy(port: int) -> bool:

@@ -24,6 +24,8 @@ from servicekit.settings import env as environment
 ROOT: Final = Path(__file__).resolve().parent.parent
 # Longer than an order may take (ORDER_DEADLINE_S).
 _STOP_TIMEOUT_S: Final = 25
+# As granian counts.
+_FIRST_WORKER: Final = 1
 _NO_KEYS: Final = (
     "{service} takes keys only (API_AUTH), and has none: python {service}/manage.py keys create NAME --scope ...\n"
     "Or say API_AUTH=off: then whoever reaches it may do everything."
@@ -54,8 +56,11 @@ def _work(settings: Settings, worker_id: int, *_: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     application = import_module(f"{settings.service}.wsgi").application
-    if import_module("servicekit.apikeys.checks").lacks_keys():
+    keys = import_module("servicekit.apikeys.checks")
+    if keys.lacks_keys():
         sys.exit(_NO_KEYS.format(service=settings.service))
+    if worker_id == _FIRST_WORKER:
+        keys.warn_if_open()
     import_module("servicekit.runtime.listening").work(settings, application, worker_id)
 
 

@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import start
 from tests import databases, forks, undertaker
-from tests.client import Http
+from tests.client import KNOWN_KEYS, Http
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVICES: Final = ("product_stub", "payment_service", "order_service")
@@ -26,6 +28,14 @@ STARTS_WITHIN_S: Final = 60.0
 # Longer than a server gives its own worker to end (25 s), on a machine that does other things, too.
 STOPS_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.02
+# Of the key with which tests come to a closed service: all that it has.
+ALL_SCOPES: Final[Mapping[str, str]] = {
+    "order_service": "orders:read,orders:write,orders:cancel",
+    "payment_service": "payments:read,payments:charge,payments:capture,payments:refund",
+    "product_stub": "products:read,products:write,reservations",
+}
+# Whether every stack is closed that does not say otherwise: API_AUTH=on, in the environment of the tests.
+ARE_CLOSED: Final = start.is_closed(os.environ)
 # How much of each log a failed test shows.
 SHOWN_LINES: Final = 40
 
@@ -222,9 +232,11 @@ class Stack:
         settings: Mapping[str, Mapping[str, str]] | None = None,
         servers: int = 1,
         workers: int = 1,
+        closed: bool = ARE_CLOSED,
     ) -> None:
         """`peers`: base URLs that take the place of a service of ours; `settings`: environment per service;
         `servers` of each on one database, with so many processes (`workers`) each. `services` has the first of each.
+        `closed`: every request needs a key; the services have theirs in files, and `Http` knows one for each.
         """
         peers, settings = peers or {}, settings or {}
         own = [name for name in SERVICES if name not in peers]
@@ -233,13 +245,19 @@ class Stack:
         ports_of = {name: [next(ports) for _ in range(servers)] for name in own}
         urls = {name: [f"http://127.0.0.1:{port}" for port in ports_of[name]] for name in own}
         urls |= {name: [url] * servers for name, url in peers.items()}
+        self.keys = folder / "keys" if closed else None
         self.servers = {
             name: [
                 Service(
                     name,
                     port,
                     database=folder / f"{name}.sqlite3",
-                    environment={**base_environment(), **_wiring(urls, number), **settings.get(name, {})},
+                    environment={
+                        **base_environment(),
+                        **_wiring(urls, number),
+                        **self._known_by(name, peers),
+                        **settings.get(name, {}),
+                    },
                     workers=workers,
                     number=number,
                 )
@@ -250,6 +268,39 @@ class Stack:
         self.services = {name: several[0] for name, several in self.servers.items()}
         self.workers: list[Process] = []
         self._turns = count()
+
+    def key_file(self, holder: str, at: str) -> Path:
+        """Where the secret is that one service is known by at another."""
+        if self.keys is None:
+            raise LookupError("this stack is open")
+        return next(key.file(self.keys) for key in start.SERVICE_KEYS if (key.holder, key.at) == (holder, at))
+
+    def make_keys(self) -> None:
+        """Make those of a closed stack: of the services at each other as `make run` does, and one for the tests."""
+        if self.keys is None:
+            return
+        self.keys.mkdir()
+        own = [key for key in start.SERVICE_KEYS if key.at in self.services]
+        made = [(key.at, key.name, ",".join(key.scopes), key.file(self.keys)) for key in own]
+        made += [(name, "tests", ALL_SCOPES[name], self.keys / name) for name in self.services]
+        for *_, file in made:  # a service that is not there yet is asked for its key by settings that name its own
+            file.touch()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda each: self._make_key(*each), made))
+        for name, several in self.servers.items():
+            KNOWN_KEYS.update(dict.fromkeys((server.url for server in several), (self.keys / name).read_text()))
+
+    def _make_key(self, at: str, name: str, scopes: str, file: Path) -> None:
+        made = self.services[at].manage("keys", "create", name, "--scope", scopes)
+        if made.returncode:
+            raise RuntimeError(f"no key at {at}: {made.stderr}")
+        file.write_text(made.stdout.splitlines()[-1])
+
+    def _known_by(self, name: str, peers: Mapping[str, str]) -> dict[str, str]:
+        if self.keys is None:
+            return {}
+        own = [key for key in start.SERVICE_KEYS if key.holder == name and key.at not in peers]
+        return {"API_AUTH": "on"} | {f"{key.variable}_FILE": str(key.file(self.keys)) for key in own}
 
     def client(self, name: str) -> Http:
         """A client of one service; with several servers it goes to each in turn, and starts with another each time."""
@@ -304,6 +355,9 @@ class Stack:
     def stop(self) -> None:
         """Stop everything; one that has to be killed is a failure, but keeps none of the others running."""
         with ExitStack() as stopping:
+            for several in self.servers.values():
+                for server in several:
+                    KNOWN_KEYS.pop(server.url, None)
             for port in self._reserved:
                 stopping.callback(port.close)
             for process in self.processes():
@@ -370,5 +424,6 @@ def running_stack(
             databases.at(template / f"{name}.sqlite3").copy_to(service.db)
             ending.callback(service.db.drop)
         ending.callback(stack.stop)
+        stack.make_keys()
         prepare(stack)
         yield stack.start(without=without)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from honcho.environ import parse_procfile
 
 import start
 from tests.stack import wait_until
@@ -134,3 +135,54 @@ def test_a_system_that_binds_no_process_is_left_alone(monkeypatch: pytest.Monkey
     """macOS and Windows."""
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     assert start.processors({}) == {}
+
+
+def test_every_part_gets_the_keys_of_its_service_and_no_other() -> None:
+    """The worker the same as its server."""
+    parts = parse_procfile((start.ROOT / "Procfile").read_text()).processes
+    assert set(start.PARTS) == set(parts)
+    for part in ("order", "order-worker"):
+        assert start.keys_of(part) == {
+            "PRODUCT_SERVICE_KEY_FILE": str(start.ROOT / ".keys" / "order_service-at-product_stub"),
+            "PAYMENT_SERVICE_KEY_FILE": str(start.ROOT / ".keys" / "order_service-at-payment_service"),
+        }
+    for part in ("payment", "payment-worker"):
+        assert start.keys_of(part) == {
+            "ORDER_SERVICE_KEY_FILE": str(start.ROOT / ".keys" / "payment_service-at-order_service")
+        }
+    for part in ("product", "product-worker"):
+        assert start.keys_of(part) == {
+            "ORDER_SERVICE_KEY_FILE": str(start.ROOT / ".keys" / "product_stub-at-order_service")
+        }
+
+
+@pytest.mark.parametrize(
+    ("said", "is_closed"), [(None, False), ("", False), ("off", False), ("on", True), (" ON ", True)]
+)
+def test_keys_are_asked_for_where_that_is_said(said: str | None, is_closed: bool) -> None:
+    """`make run` is open otherwise, and says so."""
+    assert start.is_closed({} if said is None else {"API_AUTH": said}) is is_closed
+
+
+def test_a_single_part_is_told_what_others_are_not(tmp_path: Path) -> None:
+    """Beside what all are told."""
+    told = "printf '%s %s' $ALL $OWN > $OWN_FOLDER/$PART; exec sleep 1000"
+    script = f"""
+import os
+from pathlib import Path
+import start
+commands = {{"order": "PART=order; {told}", "payment": "PART=payment; {told}"}}
+folder = Path({str(tmp_path)!r})
+start.Supervisor(
+    commands, {{**os.environ, "ALL": "all", "OWN_FOLDER": str(folder)}}, control=folder / "control", places={{}},
+    announce=lambda: True, own={{"payment": {{"OWN": "payments"}}}},
+).run()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], cwd=start.ROOT) as running:
+        said = {part: tmp_path / part for part in ("order", "payment")}
+        wait_until(lambda: all(path.exists() and path.read_text() for path in said.values()))
+        running.send_signal(signal.SIGTERM)
+    assert {part: path.read_text().strip() for part, path in said.items()} == {
+        "order": "all",
+        "payment": "all payments",
+    }

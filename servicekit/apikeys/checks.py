@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.db import Error as DatabaseProblem
 
 from servicekit.apikeys import issuing
+from servicekit.settings import base
+
+log = structlog.get_logger()
 
 _HINT = "Make one: `manage.py keys create NAME --scope ...`; or say API_AUTH=off, and whoever reaches it may do all."
 
@@ -35,3 +39,9 @@ def lacks_keys() -> bool:
         return settings.API_AUTH and not issuing.any_usable()
     except DatabaseProblem:
         return False
+
+
+def warn_if_open() -> None:
+    """Say in the log that keys are not asked for, where others than this machine are served."""
+    if not settings.API_AUTH and not base.only_this_machine(settings.ALLOWED_HOSTS):
+        log.warning("server.open", reason="API_AUTH=off: whoever reaches this service may do everything")

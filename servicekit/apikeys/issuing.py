@@ -1,6 +1,6 @@
 """Making, replacing and revoking keys. Every change is logged with who made it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -36,6 +36,7 @@ def create(
     expires: datetime | None = None,
     limit_per_s: float | None = None,
     secret: str | None = None,
+    instead: bool = False,
 ) -> str:
     """Make a key, and return its secret: nobody can read that again.
 
@@ -43,11 +44,14 @@ def create(
         expires: None: never.
         limit_per_s: Requests a second in each process; None: as many as there are.
         secret: One that was made elsewhere, as `prefix.rest`, instead of a new one.
+        instead: Whatever keys of this name are good end here.
 
     Raises:
         Problem: there is a key of this name that is good, or something is wrong with what was asked.
     """
-    if usable(name):
+    if instead:
+        _revoke(list(usable(name)))
+    elif usable(name):
         raise Problem(f"There is a key {name!r}. Replace it with `keys rotate`, or revoke it first")
     key = ApiKey(
         name=checked_name(name),
@@ -92,11 +96,7 @@ def revoke(name_or_prefix: str) -> int:
     chosen = list(models.usable().filter(Q(name=name_or_prefix) | Q(prefix=name_or_prefix)))
     if not chosen:
         raise Problem(f"There is no key {name_or_prefix!r}")
-    ApiKey.objects.filter(pk__in=[key.pk for key in chosen]).update(
-        revoked_at=timezone.now(), revoked_by=actor.current()
-    )
-    for key in chosen:
-        transaction.on_commit(partial(log.info, "key.revoked", key=key.name, prefix=key.prefix))
+    _revoke(chosen)
     return len(chosen)
 
 
@@ -128,6 +128,12 @@ def checked_scopes(scopes: Iterable[str]) -> list[str]:
     if unknown := [scope for scope in given if scope not in known]:
         raise Problem(f"There is no scope {unknown[0]!r}; there are {', '.join(sorted(known))}")
     return given
+
+
+def _revoke(keys: Sequence[ApiKey]) -> None:
+    ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=timezone.now(), revoked_by=actor.current())
+    for key in keys:
+        transaction.on_commit(partial(log.info, "key.revoked", key=key.name, prefix=key.prefix))
 
 
 def _save(key: ApiKey, secret: str | None) -> str:

@@ -220,7 +220,7 @@ def api_auth(env: Env, *, allowed_hosts: Sequence[str]) -> bool:
     said: str = env.str("API_AUTH", default="").strip().lower()
     if said not in ("", "on", "off"):
         raise EnvError(f'Environment variable "API_AUTH" must be on or off, not {said!r}')
-    return said == "on" or (said == "" and not all(map(_is_loopback, allowed_hosts)))
+    return said == "on" or (said == "" and not only_this_machine(allowed_hosts))
 
 
 def api_auth_also(env: Env) -> list[str]:
@@ -230,6 +230,11 @@ def api_auth_also(env: Env) -> list[str]:
     if unknown := sorted(set(said) - {"metrics", "docs"}):
         raise EnvError(f'Environment variable "API_AUTH_ALSO" may have metrics and docs, not {unknown[0]!r}')
     return said
+
+
+def only_this_machine(allowed_hosts: Sequence[str]) -> bool:
+    """Whether nobody else can be meant, whatever is asked for in the `Host` header."""
+    return all(map(_is_loopback, allowed_hosts))
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,6 +23,7 @@ from servicekit.apikeys.ring import Ring
 from servicekit.events.models import Event
 from servicekit.observability import actor
 from servicekit.settings import base
+from servicekit.tests.conftest import LogLines
 from servicekit.web import routes
 
 pytestmark = pytest.mark.django_db
@@ -533,3 +534,20 @@ def test_a_new_key_is_good_at_once(api: Any, closed: Clock, django_assert_num_qu
     with django_assert_num_queries(0):
         for number in range(100):
             assert guard.ring.find(f"abcdefgh.{number:032}") is None
+
+
+@pytest.mark.parametrize(
+    ("api_auth", "hosts", "said"),
+    [
+        (False, ["localhost", "shop.example.org"], ["server.open"]),
+        (False, ["localhost", "127.0.0.1"], []),
+        (True, ["shop.example.org"], []),
+    ],
+)
+def test_a_service_that_is_open_to_others_says_so(
+    settings: Any, log_lines: LogLines, api_auth: bool, hosts: list[str], said: list[str]
+) -> None:
+    """At its start, in the log."""
+    settings.API_AUTH, settings.ALLOWED_HOSTS = api_auth, hosts
+    checks.warn_if_open()
+    assert [line["event"] for line in log_lines()] == said

@@ -37,7 +37,9 @@ class Command(BaseCommand):
         create.add_argument("--expires", type=_moment, metavar="WHEN", help="a date, a moment, or a time from now: 90d")
         create.add_argument("--limit", type=_limit, metavar="N/s", help="requests a second in each process: 50/s")
         _from_file(create)
-        create.add_argument("--if-missing", action="store_true", help="do nothing when there is a key of this name")
+        others = create.add_mutually_exclusive_group()
+        others.add_argument("--if-missing", action="store_true", help="do nothing when there is a key of this name")
+        others.add_argument("--instead", action="store_true", help="revoke the keys of this name that there are")
         what.add_parser("list", help="show the keys, and the scopes that there are")
         rotate = what.add_parser("rotate", help="make a new key for a name; the old one stays good for a while")
         rotate.add_argument("name")
@@ -69,6 +71,7 @@ class Command(BaseCommand):
         limit: float | None,
         from_file: Path | None,
         if_missing: bool,
+        instead: bool,
         **_: Any,
     ) -> None:
         scopes = [part for given in scope for part in re.split(r"[ ,]+", given) if part]
@@ -76,7 +79,9 @@ class Command(BaseCommand):
             self.stdout.write(f"There is a key {name!r}")
             return
         try:
-            secret = issuing.create(name, scopes, expires=expires, limit_per_s=limit, secret=_read(from_file))
+            secret = issuing.create(
+                name, scopes, expires=expires, limit_per_s=limit, secret=_read(from_file), instead=instead
+            )
         except issuing.Problem:
             if if_missing and issuing.usable(name):  # another process was faster
                 self.stdout.write(f"There is a key {name!r}")
