@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+import start
 from tests import compose
 from tests.compose import DEMO, FULL, ON_MYSQL, ROOT, Refused
 
@@ -170,7 +171,10 @@ def test_every_command_is_one_that_there_is(services: Configuration) -> None:
     named = [found for command in commands for found in re.findall(r"python (\w+)/manage\.py\s+(\w+)", command)]
     assert {service for service, _ in named} == {OURS[image] for image in own_images(services)}
     for service, command in named:
-        assert command == "migrate" or list((ROOT / service).glob(f"*/management/commands/{command}.py")), command
+        own, shared = (
+            (ROOT / folder).glob(f"*/management/commands/{command}.py") for folder in (service, "servicekit")
+        )
+        assert command == "migrate" or [*own, *shared], command
 
 
 def test_several_of_each_stand_behind_one_port(full: Configuration) -> None:
@@ -255,7 +259,10 @@ def test_secrets_come_from_files(read: Callable[..., Configuration], tmp_path: P
     """Both sides of a password read the same file, which is given to nobody else; the environment has no secret."""
     subprocess.run([ROOT / "compose" / "make-secrets", tmp_path / "secrets"], check=True)
     written = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    assert all(re.fullmatch("[0-9a-f]{48}", secret) for secret in written.values())
+    for name, secret in written.items():
+        assert re.fullmatch(r"[0-9a-f]{8}\.[0-9a-f]{48}" if name.startswith("key_of_") else "[0-9a-f]{48}", secret), (
+            name
+        )
     assert len(set(written.values())) == len(written)
     for engine in ON:
         found = read(FULL, ON[engine])
@@ -270,16 +277,46 @@ def test_secrets_come_from_files(read: Callable[..., Configuration], tmp_path: P
             }
             secrets = service.get("secrets", [])
             given = sorted(str(each["source"] if isinstance(each, dict) else each) for each in secrets)
-            assert given == sorted(files.values()), name
-            assert all(secret.startswith(name.partition("-")[0]) for secret in given), name
+            taken = re.findall(r"--from-file /run/secrets/(\w+)", str(service.get("command", "")))
+            assert given == sorted([*files.values(), *taken]), name
+            own = name.partition("-")[0]
+            assert all(secret.startswith((f"{own}_", f"key_of_{own}_")) for secret in files.values()), name
+            assert all(secret.endswith(f"_at_{own}") for secret in taken), name
             named = [key for key, value in service.get("environment", {}).items() if value and is_secret(key)]
             assert named in ([], ["MYSQL_RANDOM_ROOT_PASSWORD"]), name
         users = [name for name, service in found["services"].items() if service.get("secrets")]
         assert {"order-db", "order-service", "payment-db", "payment-worker", "product-db", "product-stub"} < set(users)
 
 
+@pytest.mark.parametrize("engine", ON)
+def test_the_full_one_asks_for_keys_and_the_services_have_theirs(
+    read: Callable[..., Configuration], engine: str
+) -> None:
+    """Each is made where it is asked for, before anybody asks, from the secret that its holder reads."""
+    services = read(FULL, ON[engine])["services"]
+    folders = {folder: image for image, folder in OURS.items()}
+    for image in PORTS:
+        assert {each["environment"]["API_AUTH"] for each in services.values() if each["image"] == image} == {"on"}
+    for key in start.SERVICE_KEYS:
+        holder = services[folders[key.holder]]["environment"][f"{key.variable}_FILE"]
+        (migration,) = [
+            each for name, each in services.items() if name.endswith("-migrate") and each["image"] == folders[key.at]
+        ]
+        command = " ".join(str(part) for part in migration["command"])
+        made = f"keys create {key.name} --scope {','.join(key.scopes)} --from-file {holder} --if-missing"
+        assert f"python {key.at}/manage.py {made}" in command
+        assert f"python {key.at}/manage.py migrate && " in command
+
+
+def test_the_demo_is_open_unless_it_is_told_otherwise(read: Callable[..., Configuration]) -> None:
+    """It is on this machine only; its services say at the start that they are open to whoever reaches them."""
+    for told, said in (({}, "off"), ({"API_AUTH": "on"}, "on")):
+        services = read(DEMO, told)["services"]
+        assert {services[image]["environment"]["API_AUTH"] for image in PORTS} == {said}
+
+
 def is_secret(variable: str) -> bool:
-    return bool(re.search(r"(PASSWORD|SECRET_KEY|API_KEY)$", variable))
+    return bool(re.search(r"(PASSWORD|SECRET_KEY|API_KEY|SERVICE_KEY)$", variable))
 
 
 def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
@@ -288,7 +325,7 @@ def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([ROOT / "compose" / "make-secrets", tmp_path], check=True)
     assert (tmp_path / "order_db_password").read_text() == "as it was"
-    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 6)
+    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 10)
 
 
 # What a compose file says itself: where data is, who asks whom, and what the images have set.
