@@ -31,6 +31,14 @@ def unfinished(found: Samples) -> dict[str, float]:
     return {labels[1]: n for labels, n in found.items() if labels[0] == "orders_unfinished" and n}
 
 
+def test_everything_begins_at_zero(scrape: Callable[[], Samples]) -> None:
+    """Every counter is there from the start, with each label that is known."""
+    found = scrape()
+    for counter in metrics.COUNTERS:
+        shown = {labels[1:]: n for labels, n in found.items() if labels[0] == f"{counter.name}_total"}
+        assert shown == dict.fromkeys(counter.known, 0), counter.name
+
+
 def test_a_paid_order(shop: Shop, scrape: Callable[[], Samples]) -> None:
     """Placed and paid, nothing else, and nothing is left of it."""
     shop.place()

@@ -1,10 +1,8 @@
 """A rolling upgrade: migrations that the version before can work with, and that version on a later schema."""
 
-from io import StringIO
 from uuid import uuid4
 
 import pytest
-from django.core.management import call_command
 from django.db import models
 
 from payment_service.payments.models import Payment, Refund
@@ -15,8 +13,8 @@ from servicekit.tests import migrations
 
 @pytest.mark.django_db
 def test_models_and_migrations_agree() -> None:
-    """No migration is missing: `python payment_service/manage.py makemigrations` writes it."""
-    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+    """No migration is missing."""
+    assert migrations.lacking() == []
 
 
 def test_the_version_before_works_with_every_migration() -> None:

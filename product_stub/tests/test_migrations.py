@@ -1,9 +1,6 @@
 """A rolling upgrade: migrations that the version before can work with, and that version on a later schema."""
 
-from io import StringIO
-
 import pytest
-from django.core.management import call_command
 from django.db import models
 
 from product_stub.tests.conftest import Api, counters, make_product
@@ -12,8 +9,8 @@ from servicekit.tests import migrations
 
 @pytest.mark.django_db
 def test_models_and_migrations_agree() -> None:
-    """No migration is missing: `python product_stub/manage.py makemigrations` writes it."""
-    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+    """No migration is missing."""
+    assert migrations.lacking() == []
 
 
 def test_the_version_before_works_with_every_migration() -> None:

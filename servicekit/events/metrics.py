@@ -37,7 +37,8 @@ Key = tuple[str, Labels]
 
 @dataclass(frozen=True)
 class EventCounter:
-    """A counter of events. `counts` says for each type of event which labels its data give it.
+    """A counter of events. `counts` says for each type of event which labels its data give it;
+    None: this one is not counted.
 
     Attributes:
         name: Without `_total`.
@@ -46,7 +47,7 @@ class EventCounter:
 
     name: str
     meaning: str
-    counts: Mapping[str, Callable[[Mapping[str, Any]], Labels]]
+    counts: Mapping[str, Callable[[Mapping[str, Any]], Labels | None]]
     label_names: Labels = ()
     known: tuple[Labels, ...] = ((),)
 
@@ -109,8 +110,8 @@ def _count_between(after: int, to: int, counters: tuple[EventCounter, ...], foun
     for kind, payload in events.values_list("type", "payload").iterator():
         data = exactjson.decode(payload)
         for counter in counters:
-            if kind in counter.counts:
-                found[counter.name, counter.counts[kind](data)] += 1
+            if kind in counter.counts and (labels := counter.counts[kind](data)) is not None:
+                found[counter.name, labels] += 1
 
 
 def _keep(seen: int, position: int, found: Counter[Key]) -> None:

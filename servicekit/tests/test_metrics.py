@@ -172,6 +172,7 @@ def test_events_are_counted_by_what_their_data_say(scrape: Callable[[], Samples]
     assert (found["things_broken_total", "red"], found["things_broken_total", "blue"]) == (2, 1)
     assert found[("things_made_total",)] == 1
     assert found[("things_total",)] == 4
+    assert found[("things_broken_red_total",)] == 2
 
 
 def test_what_is_settled_is_not_counted_again(scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,9 @@ COUNTERS = (
         label_names=("colour",),
         known=(("red",),),
     ),
+    EventCounter(
+        "things_broken_red", "Red ones.", {"thing.broken": lambda data: () if data["colour"] == "red" else None}
+    ),
 )
 
 urlpatterns = [

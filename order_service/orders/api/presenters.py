@@ -25,7 +25,7 @@ def page(place: Place, listed: Listed[Order]) -> dict[str, Any]:
 
 
 def order_json(order: Order) -> dict[str, Any]:
-    """The order's JSON, as `serializers.OrderOut` describes it. `refund_blocked` stands there only where it is."""
+    """The order's JSON, as `schemas.OrderOut` describes it. `refund_blocked` stands there only where it is."""
     body = {
         "id": order.uid,
         "number": order.number,
