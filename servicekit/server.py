@@ -60,7 +60,7 @@ def _work(settings: Settings, worker_id: int, *_: object) -> None:
     if keys.lacks_keys():
         sys.exit(_NO_KEYS.format(service=settings.service))
     if worker_id == _FIRST_WORKER:
-        keys.warn_if_open()
+        keys.warn_if_open(settings.host)
     import_module("servicekit.runtime.listening").work(settings, application, worker_id)
 
 

@@ -41,7 +41,7 @@ def lacks_keys() -> bool:
         return False
 
 
-def warn_if_open() -> None:
+def warn_if_open(host: str = "localhost") -> None:
     """Say in the log that keys are not asked for, where others than this machine are served."""
-    if not settings.API_AUTH and not base.only_this_machine(settings.ALLOWED_HOSTS):
+    if not settings.API_AUTH and not base.only_this_machine([*settings.ALLOWED_HOSTS, host]):
         log.warning("server.open", reason="API_AUTH=off: whoever reaches this service may do everything")

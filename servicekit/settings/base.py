@@ -216,11 +216,15 @@ def secret_key(env: Env) -> str:
 
 
 def api_auth(env: Env, *, allowed_hosts: Sequence[str]) -> bool:
-    """`API_AUTH`: whether every request of the API needs a key. Not said: where others than this machine are served."""
+    """`API_AUTH`: whether every request of the API needs a key. Not said: where others than this machine are served.
+
+    That is so also where the server listens to them (`SERVER_HOST`): what stands in `Host` is theirs to say.
+    """
     said: str = env.str("API_AUTH", default="").strip().lower()
     if said not in ("", "on", "off"):
         raise EnvError(f'Environment variable "API_AUTH" must be on or off, not {said!r}')
-    return said == "on" or (said == "" and not only_this_machine(allowed_hosts))
+    listens_at: str = env.str("SERVER_HOST", default="localhost")
+    return said == "on" or (said == "" and not only_this_machine([*allowed_hosts, listens_at]))
 
 
 def api_auth_also(env: Env) -> list[str]:
@@ -232,9 +236,9 @@ def api_auth_also(env: Env) -> list[str]:
     return said
 
 
-def only_this_machine(allowed_hosts: Sequence[str]) -> bool:
-    """Whether nobody else can be meant, whatever is asked for in the `Host` header."""
-    return all(map(_is_loopback, allowed_hosts))
+def only_this_machine(hosts: Sequence[str]) -> bool:
+    """Whether all of these, as `ALLOWED_HOSTS` or an address to listen at, mean this machine."""
+    return all(map(_is_loopback, hosts))
 
 
 def _is_loopback(host: str) -> bool:

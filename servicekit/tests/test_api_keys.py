@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ from servicekit.events.models import Event
 from servicekit.observability import actor
 from servicekit.settings import base
 from servicekit.tests.conftest import LogLines
-from servicekit.web import routes
+from servicekit.tests.urls import ListView
+from servicekit.web import health, metrics_endpoint, routes
+from servicekit.web.routes import route
 
 pytestmark = pytest.mark.django_db
 
@@ -289,6 +292,28 @@ def test_whoever_serves_more_than_this_machine_takes_keys(
     assert base.api_auth(Env(), allowed_hosts=hosts) is is_closed
 
 
+@pytest.mark.parametrize(
+    ("said", "listens_at", "is_closed"),
+    [
+        ("", "127.0.0.1", False),
+        ("", "::1", False),
+        ("", "localhost", False),
+        ("", "0.0.0.0", True),
+        ("", "::", True),
+        ("", "", True),
+        ("", "10.0.0.1", True),
+        ("off", "0.0.0.0", False),
+    ],
+)
+def test_whoever_listens_to_others_takes_keys(
+    monkeypatch: pytest.MonkeyPatch, said: str, listens_at: str, is_closed: bool
+) -> None:
+    """They may say `Host: localhost` as well as anybody."""
+    monkeypatch.setenv("API_AUTH", said)
+    monkeypatch.setenv("SERVER_HOST", listens_at)
+    assert base.api_auth(Env(), allowed_hosts=["localhost", "127.0.0.1"]) is is_closed
+
+
 def test_a_service_that_takes_keys_and_has_none_says_so(settings: Any) -> None:
     """It does not start; with one key it does."""
     settings.API_AUTH = True
@@ -551,3 +576,50 @@ def test_a_service_that_is_open_to_others_says_so(
     settings.API_AUTH, settings.ALLOWED_HOSTS = api_auth, hosts
     checks.warn_if_open()
     assert [line["event"] for line in log_lines()] == said
+
+
+def test_a_repeat_with_the_new_key_is_a_repeat(api: Any, closed: Clock) -> None:
+    """A key that is replaced under way makes nobody pay twice."""
+    first = place(api, **bearer(issuing.create("shop", ["things:write"])), Idempotency_Key="k")
+    new = issuing.rotate("shop", overlap=timedelta())
+    closed.now += 0.5
+    again = place(api, **bearer(new), Idempotency_Key="k")
+    assert (again.content, again.headers.get("Idempotent-Replayed")) == (first.content, "true")
+
+
+def test_what_is_too_large_is_refused_before_anybody_is_asked_who_he_is(api: Any, closed: Clock) -> None:
+    """It is not read for that; what is small enough is not looked at before."""
+    assert api.post("/things", "x" * 1001).status_code == 413
+    assert api.post("/things", "x" * 1000).status_code == 401
+    assert api.post("/things", "x", content_type="text/plain").status_code == 401
+    assert place(api, Idempotency_Key="").status_code == 401
+    wrong = issuing.create("reader", ["things:read"])
+    closed.now += 0.1
+    assert api.post("/things", "{", **bearer(wrong)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("also", "closed_paths"), [([], []), (["docs"], ["/openapi.json"]), (["metrics"], ["/metrics"])]
+)
+def test_metrics_and_the_document_are_closed_where_that_is_said(
+    api: Any, settings: Any, closed: Clock, also: list[str], closed_paths: list[str]
+) -> None:
+    """Metrics to who may read the audit, the document to any key; health, and pages that are empty without, never."""
+    settings.API_AUTH_ALSO = also
+    urls: Any = ModuleType("urls_with_keys")
+    urls.urlpatterns = [
+        *health.routes(service="servicekit", version="1"),
+        *metrics_endpoint.routes(),
+        route(r"^list$", ListView, get="things:read"),
+    ]
+    settings.ROOT_URLCONF = urls
+    reader = bearer(issuing.create("reader", ["things:read"]))
+    for path in ("/health", "/health/live", "/metrics", "/metrics/", "/openapi.json", "/docs", "/redoc"):
+        is_closed = path.rstrip("/") in closed_paths
+        assert api.get(path).status_code == (401 if is_closed else 200), path
+    if "metrics" in also:
+        watcher = bearer(issuing.create("prometheus", ["audit:read"]))
+        closed.now += 0.1
+        assert [api.get("/metrics", **each).status_code for each in (reader, watcher)] == [403, 200]
+    if "docs" in also:
+        assert api.get("/openapi.json", **reader).status_code == 200
