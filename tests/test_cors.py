@@ -59,7 +59,7 @@ def test_a_named_origin_may_read(open_stack: Stack, name: str, origin: str) -> N
     refused = Http(open_stack.services[name].url).request("POST", POSTS[name], headers=headers, data=b"{}")
     assert (refused.status, refused.headers[ALLOWED]) == (400, origin)
     exposed = set(refused.headers["Access-Control-Expose-Headers"].split(", "))
-    assert exposed == {"X-Request-ID", "Idempotent-Replayed", "Retry-After"}
+    assert exposed == {"X-Request-ID", "Idempotent-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy"}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -58,7 +58,8 @@ def test_an_answer_may_be_read_with_its_headers(api: Api) -> None:
     """Only by the origin that asked, and caches are told so."""
     answer = api.get("/echo", Origin=SHOP)
     assert answer["access-control-allow-origin"] == SHOP
-    assert answer["access-control-expose-headers"] == "X-Request-ID, Idempotent-Replayed, Retry-After"
+    exposed = "X-Request-ID, Idempotent-Replayed, Retry-After, RateLimit, RateLimit-Policy"
+    assert answer["access-control-expose-headers"] == exposed
     assert answer["Vary"] == "origin"
 
 

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from servicekit.events import outbox, store
 from servicekit.events.models import Event
+from servicekit.observability import actor
 from servicekit.tests.conftest import LogLines
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,7 @@ def test_an_event_goes_with_its_transaction(log_lines: LogLines) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_event_is_logged_once_it_is_true(log_lines: LogLines) -> None:
     """After the commit, with the ids and nothing of what it is about."""
+    actor.act_as("shop")
     with transaction.atomic():
         append(amount=Decimal("1.50"))
         assert log_lines() == []
@@ -62,6 +64,7 @@ def test_an_event_is_logged_once_it_is_true(log_lines: LogLines) -> None:
         "sequence": 1,
         "level": "info",
         "service": "servicekit",
+        "actor": "shop",
     }
 
 
