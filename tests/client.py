@@ -36,7 +36,8 @@ class Http:
         secret: Of the key that each request comes with; by default the known one, where there is one, and "" for none.
     """
 
-    def __init__(self, base_url: str, *others: str, secret: str | None = None) -> None:
+    def __init__(self, base_url: str, *others: str, secret: str | None = None, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self.base_url = base_url
         self._turns = cycle([base_url, *others])
         self._session = requests.Session()
@@ -54,7 +55,7 @@ class Http:
     def request(self, method: str, path: str, **options: Any) -> Reply:
         """Anything else; options are those of `requests`."""
         answer = self._session.request(
-            method, next(self._turns) + path, allow_redirects=False, timeout=PATIENCE_S, **options
+            method, next(self._turns) + path, allow_redirects=False, timeout=self._patience_s, **options
         )
         is_json = answer.headers.get("Content-Type", "").startswith("application/json") and answer.text
         parsed = answer.json(parse_float=Decimal) if is_json else None

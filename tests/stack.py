@@ -288,7 +288,13 @@ class Stack:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda each: self._make_key(*each), made))
         for name, several in self.servers.items():
-            KNOWN_KEYS.update(dict.fromkeys((server.url for server in several), (self.keys / name).read_text()))
+            for server in several:
+                self.know(name, server.url)
+
+    def know(self, name: str, url: str) -> None:
+        """Let `Http` show the tests' key at another address of a service, too."""
+        if self.keys is not None:
+            KNOWN_KEYS[url] = (self.keys / name).read_text()
 
     def _make_key(self, at: str, name: str, scopes: str, file: Path) -> None:
         made = self.services[at].manage("keys", "create", name, "--scope", scopes)

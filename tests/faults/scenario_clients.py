@@ -269,6 +269,7 @@ def never_pay(stack: Stack, quantities: Iterable[int]) -> list[ScenarioClient]:
     ours = stack.services["order_service"]
     environment = {**ours.environment, "ORDER_EXPIRES_AFTER_S": "1"}
     impatient = Service(ours.name, free_ports(1)[0], database=ours.database, environment=environment)
+    stack.know(ours.name, impatient.url)
     impatient.start()
     impatient.wait_until_up()
     clients = [ScenarioClient("never pays", NEVER_PAYS, stack, quantity=quantity) for quantity in quantities]

@@ -28,6 +28,7 @@ def arena(make_module_stack: MakeStack) -> Arena:
     impatient.start()
     workers = {name: (stack.start_worker(name), stack.start_worker(name)) for name in (races.ORDERS, races.PAYMENTS)}
     url = f"http://127.0.0.1:{port}"
+    stack.know(races.ORDERS, url)
     stack.workers.append(impatient)
     wait_until(Http(url).is_healthy, what="the second order service is up")
     return Arena(stack, impatient, url, workers)

@@ -18,12 +18,14 @@ Place, pay, cancel and refund orders on a stack of its own, with keys repeated, 
 out, while its services and workers are killed (SIGKILL), frozen (SIGSTOP) and restarted, and what passes between them
 is lost, cut, repeated and refused. Then stop the faults, wait until nothing is under way, check every invariant in each
 service and across them, and compare with what each client was told.
-The seed alone decides who does what when and what breaks when; it is printed first, and the plan is kept in a file."""
+The seed alone decides who does what when and what breaks when; it is printed first, and the plan is kept in a file.
+API_AUTH=on in the environment: with keys asked for, and those of the services at each other."""
 EPILOG: Final = """\
 Exit status: 0 when everything holds, 1 when anything is violated.
 
 examples:
   make chaos SEED=7 MINUTES=10
+  API_AUTH=on make chaos MINUTES=10
   python -m tests.faults.chaos --seed 7 --minutes 60 --rate 20
   python -m tests.faults.chaos --replay .chaos/7-smallest.json
   python -m tests.faults.chaos --minutes 0.5 --bug no_tombstone     to see that it can fail

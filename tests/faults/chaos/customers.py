@@ -155,9 +155,8 @@ class Shop:
                 pool.submit(self.insist, asked, for_s=PATIENCE_S)
 
     def _drop(self, asked: Asked) -> None:
-        address, headers = self._urls[asked.service] + asked.path, {"Idempotency-Key": asked.key}
         with suppress(requests.RequestException):
-            requests.post(address, json=asked.body, headers=headers, timeout=DROPS_AFTER_S)
+            Http(self._urls[asked.service], patience_s=DROPS_AFTER_S).post(asked.path, asked.body, key=asked.key)
 
     def _request(
         self, step: Step, customer: Customer, known: Mapping[str, str]
