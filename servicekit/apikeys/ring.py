@@ -4,11 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Final
 
 import structlog
 from django.db import Error, OperationalError, connection
-from django.db.models.functions import Now
+from django.db.models import Q
 
 from servicekit.apikeys.limits import Bucket
 from servicekit.apikeys.models import ApiKey, generator, usable
@@ -49,7 +50,7 @@ class Ring:
         self._read_at = float("-inf")
         self._failed_at = float("-inf")
         self._reading = threading.Lock()
-        self._used: set[str] = set()
+        self._used: dict[str, float] = {}  # when, by prefix
         self._use_noted_at = clock()
 
     def find(self, secret: str) -> Key | None:
@@ -67,7 +68,7 @@ class Ring:
             key = self._keys.get(hashed)
         if key is None or (key.expires_at is not None and key.expires_at <= self._now()):
             return None
-        self._used.add(key.prefix)
+        self._used[key.prefix] = self._now()
         return key
 
     def _read(self, fresh_s: float) -> None:
@@ -116,10 +117,13 @@ class Ring:
         if not self._used or self._clock() - self._use_noted_at < USE_NOTED_EVERY_S:
             return
         self._use_noted_at = self._clock()
-        used, self._used = list(self._used), set()  # others may go on adding to the set
+        used, self._used = self._used, {}
         try:
             with waiting_at_most(connection, _NOTING_WAITS_S):
-                ApiKey.objects.filter(prefix__in=used).update(last_used_at=Now())
+                for prefix, at in list(used.items()):  # others may go on adding to it
+                    moment = datetime.fromtimestamp(at, tz=timezone.utc)
+                    is_later = Q(last_used_at=None) | Q(last_used_at__lt=moment)  # than another process knows of
+                    ApiKey.objects.filter(is_later, prefix=prefix).update(last_used_at=moment)
         except Error:
-            self._used.update(used)
+            self._used = used | self._used
             log.warning("keys.use_not_noted", exc_info=True)

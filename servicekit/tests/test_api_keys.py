@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from types import ModuleType
 from typing import Any
@@ -198,6 +198,22 @@ def test_its_last_use_is_known_to_the_minute(api: Any, closed: Clock, django_ass
     closed.now += 31
     place(api, **bearer(secret))
     assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_its_last_use_is_when_it_was_used(closed: Clock) -> None:
+    """And not when that was noted: hours later at night, or after it was revoked. One that was noted since stays."""
+    now = Clock()
+    ring = Ring(clock=closed, now=now)
+    leaked, other = issuing.create("leaked", ["things:read"]), issuing.create("other", ["things:read"])
+    ring.find(leaked)
+    issuing.revoke("leaked")
+    ring.find(other)
+    closed.now += 7200
+    now.now += 7200
+    first, later = (datetime.fromtimestamp(moment, tz=timezone.get_default_timezone()) for moment in (1000, 5000))
+    ApiKey.objects.filter(name="other").update(last_used_at=later)
+    ring.find("abcdefgh." + "x" * 32)
+    assert dict(ApiKey.objects.values_list("name", "last_used_at")) == {"leaked": first, "other": later}
 
 
 def test_between_two_looks_at_the_table_a_key_costs_no_query(closed: Clock, django_assert_num_queries: Any) -> None:
