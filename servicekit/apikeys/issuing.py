@@ -64,10 +64,14 @@ def create(
 
 
 @in_one_transaction
-def rotate(name: str, *, overlap: timedelta, secret: str | None = None) -> str:
+def rotate(name: str, *, overlap: timedelta, expires: datetime | None = None, secret: str | None = None) -> str:
     """Make a new key that may do what the present one may; that one ends after `overlap`. Returns the new secret.
 
-    Raises Problem: there is no key of this name.
+    Args:
+        expires: When the new one ends; None: when the present one would have.
+
+    Raises:
+        Problem: there is no key of this name.
     """
     old = list(usable(name))
     if not old:
@@ -80,7 +84,7 @@ def rotate(name: str, *, overlap: timedelta, secret: str | None = None) -> str:
     key = ApiKey(
         name=name,
         scopes=newest.scopes,
-        expires_at=newest.expires_at,
+        expires_at=expires or newest.expires_at,
         limit_per_s=newest.limit_per_s,
         created_by=actor.current(),
     )

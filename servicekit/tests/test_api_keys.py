@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from environs import Env
 
+from servicekit import exactjson
 from servicekit.apikeys import checks, guard, issuing
 from servicekit.apikeys.limits import Bucket
 from servicekit.apikeys.models import ApiKey
@@ -163,6 +164,20 @@ def test_while_a_key_is_replaced_both_are_good(api: Any, closed: Clock) -> None:
     assert first.expires_at - timezone.now() < timedelta(hours=1)
 
 
+def test_a_key_that_is_about_to_end_is_replaced_by_one_that_is_not(api: Any, closed: Clock) -> None:
+    """Under its name, without a gap; and what is said of both is so. Unless said, it ends with that one."""
+    ends = timezone.now() + timedelta(hours=1)
+    old = issuing.create("shop", ["things:write"], expires=ends)
+    said = manage("rotate", "shop")
+    text = exactjson.utc_text(ends.replace(microsecond=0))
+    assert said[-2].startswith(f"shop has a new key, good until {text}; the old one is good until {text}.")
+    said = manage("rotate", "shop", "--expires", "2300-01-31")
+    assert said[-2].startswith(
+        f"shop has a new key, good until 2300-01-31T00:00:00Z; the old one is good until {text}."
+    )
+    assert [place(api, **bearer(secret)).status_code for secret in (old, said[-1])] == [201, 201]
+
+
 def test_two_callers_with_the_same_idempotency_key_do_not_see_each_other(api: Any, closed: Clock) -> None:
     """Each has its own answer, and is told it again."""
     one, other = (issuing.create(name, ["things:write"]) for name in ("one", "other"))
@@ -258,6 +273,7 @@ def test_the_secret_is_shown_once_and_kept_hashed(ring: Clock) -> None:
         (("create", "s", "--scope", "things:read", "--limit", "0/s"), "a limit is a number above 0"),
         (("create", "s", "--scope", "things:read", "--limit", "50"), "a limit is a number above 0"),
         (("rotate", "nobody"), "There is no key 'nobody'"),
+        (("rotate", "there", "--expires", "2001-01-01"), "is over already"),
         (("rotate", "there", "--overlap", "long"), "a time is a number and s, m, h or d"),
         (("revoke", "nobody"), "There is no key 'nobody'"),
     ],

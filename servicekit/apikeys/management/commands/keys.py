@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from servicekit import errors, exactjson
 from servicekit.apikeys import issuing
-from servicekit.apikeys.models import ApiKey
+from servicekit.apikeys.models import PREFIX_LENGTH, ApiKey
 from servicekit.web import routes
 
 # How long the old key stays good while a client takes the new one.
@@ -45,6 +45,12 @@ class Command(BaseCommand):
         rotate.add_argument("name")
         rotate.add_argument(
             "--overlap", type=_span, default=_span(_OVERLAP), metavar="TIME", help=f"how long; {_OVERLAP} by default"
+        )
+        rotate.add_argument(
+            "--expires",
+            type=_moment,
+            metavar="WHEN",
+            help="when the new one ends; by default when the old one would have",
         )
         _from_file(rotate)
         revoke = what.add_parser("revoke", help="end a key, in every process within a second")
@@ -89,10 +95,14 @@ class Command(BaseCommand):
             raise
         self._show(f"{name} may {', '.join(sorted(set(scopes)))}.", secret, from_file)
 
-    def _rotate(self, *, name: str, overlap: timedelta, from_file: Path | None, **_: Any) -> None:
-        secret = issuing.rotate(name, overlap=overlap, secret=_read(from_file))
-        ends = exactjson.utc_text((timezone.now() + overlap).replace(microsecond=0))
-        self._show(f"{name} has a new key; the old one is good until {ends}.", secret, from_file)
+    def _rotate(
+        self, *, name: str, overlap: timedelta, expires: datetime | None, from_file: Path | None, **_: Any
+    ) -> None:
+        present = list(issuing.usable(name))
+        secret = issuing.rotate(name, overlap=overlap, expires=expires, secret=_read(from_file))
+        old = ApiKey.objects.get(pk=present[-1].pk)
+        new = ApiKey.objects.get(prefix=secret[:PREFIX_LENGTH])
+        self._show(f"{name} has a new key{_until(', ', new)}; the old one is{_until(' ', old)}.", secret, from_file)
 
     def _revoke(self, *, name: str, **_: Any) -> None:
         self.stdout.write(f"{issuing.revoke(name)} revoked; no process takes them for longer than a second")
@@ -117,6 +127,10 @@ def _state(key: ApiKey) -> str:
     if key.expires_at is None:
         return "good"
     return f"{'expired' if key.expires_at <= timezone.now() else 'good until'} {exactjson.utc_text(key.expires_at)}"
+
+
+def _until(before: str, key: ApiKey) -> str:
+    return f"{before}good until {exactjson.utc_text(key.expires_at.replace(microsecond=0))}" if key.expires_at else ""
 
 
 def _use(key: ApiKey) -> str:
