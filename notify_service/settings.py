@@ -13,6 +13,8 @@ SERVICE_NAME = "notify_service"
 SECRET_KEY = base.secret_key(env)  # signs nothing: there is no HTTP
 DEBUG = False
 API_AUTH_ALSO: list[str] = []
+# Nobody is let in, so there is no table of keys, either.
+REST_FRAMEWORK = {**common.REST_FRAMEWORK, "DEFAULT_PERMISSION_CLASSES": []}
 
 INSTALLED_APPS = ["servicekit.inbox", "notify_service.mailing"]
 # W020 looks for what protects an HTTP service, which this is not.

@@ -181,7 +181,7 @@ class Load:
 
 def replace(file: Path, secret: str) -> None:
     """So that nobody reads half of it."""
-    written = file.with_name("new")
+    written = file.with_name(f"{file.name}.new")
     written.write_text(secret)
     written.replace(file)
 

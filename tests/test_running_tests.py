@@ -84,8 +84,8 @@ def test_a_folder_without_tests_is_named() -> None:
 WATCHED: Final = """
 import importlib, sys
 from pathlib import Path
-from environs import Env
-Env.read_env = lambda _, path, **__: print(Path(path).parent.name)
+import dotenv
+dotenv.load_dotenv = lambda path, **__: print(Path(path).parent.name)
 for module in sys.argv[1:]:
     importlib.import_module(module)
 """
