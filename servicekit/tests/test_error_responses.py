@@ -135,9 +135,9 @@ def test_a_view_may_raise_what_it_means(
 def test_an_unknown_route_is_answered_in_json(api: Api, method: str, debug: bool) -> None:
     """404 for every method, where Django would show its own page of routes with DEBUG on."""
     with override_settings(DEBUG=debug):
-        answer = api.request(method, "/nothing/here")
-    assert answer.status_code == 404
-    assert json.loads(answer.content) == {"error": "Not found", "code": "not_found"}
+        answers = [api.request(method, "/nothing/here"), api.request(method, "/", PATH_INFO="*")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [json.loads(answer.content) for answer in answers] == [{"error": "Not found", "code": "not_found"}] * 2
 
 
 def test_a_method_that_is_not_there_names_those_that_are(api: Api) -> None:

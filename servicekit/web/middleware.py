@@ -108,6 +108,8 @@ class LimitsMiddleware:
         meta = request.META
         if BODY_PROBLEM in meta:
             return error_responses.error(*meta[BODY_PROBLEM])
+        if not request.path_info.startswith("/"):  # `OPTIONS *`: not even the last route, which is for all, matches it
+            return error_responses.error(404, "Not found", "not_found")
         return (
             headers.refuse_repeated(meta)
             or self._refuse_host(request)
