@@ -60,8 +60,11 @@ def test_nobody_gets_in_without_a_key(stack: Stack, name: str) -> None:
     url = stack.services[name].url
     other = next(each for each in SERVICES if each != name)
     foreign = (stack.keys / other).read_text() if stack.keys else ""
+    before = len(refused(stack))
     answers = [Http(url, secret=secret).get(READS[name]).status for secret in ("", foreign)]
     assert answers == [401, 401]
+    # A request is logged after its answer is sent, and no later test is to find these.
+    wait_until(lambda: len(refused(stack)) >= before + 2, what="both are in the log")
     assert Http(url, secret="").get("/health").status == 200
     assert stack.client(name).get(READS[name]).status == 200
 
@@ -124,6 +127,9 @@ def rotate(stack: Stack, key: start.ServiceKey) -> None:
 def test_a_secret_may_be_given_to_the_caller_first(stack: Stack) -> None:
     """As where both read it from the same Docker secret: until the peer knows it, the one before goes."""
     file = stack.key_file("order_service", "payment_service")
+    paid = place(stack)
+    for _ in range(20):  # each on a connection of its own, so that both processes have called since the last change
+        assert stack.orders.get(f"/api/orders/{paid}/").status == 200
     with Load(stack.orders.base_url) as load:
         secret = "docker01." + os.urandom(24).hex()
         replace(file, secret)
