@@ -260,8 +260,11 @@ def test_the_secret_is_shown_once_and_kept_hashed(ring: Clock) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("create", "shop"), "A key needs a scope: things:read, things:write"),
-        (("create", "shop", "--scope", "all"), "There is no scope 'all'; there are things:read, things:write"),
+        (("create", "shop"), "A key needs a scope: audit:read, things:read, things:write"),
+        (
+            ("create", "shop", "--scope", "all"),
+            "There is no scope 'all'; there are audit:read, things:",
+        ),
         (("create", "worker", "--scope", "things:read"), "'worker' is not a client's name"),
         (("create", "", "--scope", "things:read"), "A name has 1 to 50 printable ASCII characters"),
         (("create", "x" * 51, "--scope", "things:read"), "A name has 1 to 50 printable ASCII characters"),

@@ -11,6 +11,9 @@ from servicekit.web.messages import Request
 PUBLIC: Final = "public"
 # One that every key has, whatever it may do besides.
 ANY_KEY: Final = "any"
+# Of what watches and checks a service: `/metrics`, where that needs a key. Each service has it, so that a key can be
+# made before that is switched on.
+AUDIT: Final = "audit:read"
 
 
 def say_limit(request: Request, response: HttpResponseBase) -> None:

@@ -30,7 +30,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from servicekit.observability.metrics import gauge
-from servicekit.web.access import PUBLIC
+from servicekit.web.access import AUDIT, PUBLIC
 from servicekit.web.messages import Request
 from servicekit.web.routes import route
 from servicekit.web.views import View
@@ -162,7 +162,7 @@ def routes(*readers: Reader) -> list[URLPattern]:
         registry.register(collector)
         return generate_latest(registry)
 
-    scope = "audit:read" if "metrics" in settings.API_AUTH_ALSO else PUBLIC
+    scope = AUDIT if "metrics" in settings.API_AUTH_ALSO else PUBLIC
     return [route(r"^metrics/?$", MetricsView, options={"text": Text(collect)}, get=scope)]
 
 

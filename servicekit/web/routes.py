@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, get_resolver, re_path
 
-from servicekit.web.access import ANY_KEY, PUBLIC
+from servicekit.web.access import ANY_KEY, AUDIT, PUBLIC
 from servicekit.web.views import View
 
 
@@ -49,4 +49,4 @@ def table() -> Iterator[Allowed]:
 
 def scopes() -> frozenset[str]:
     """Every scope that a key of this service can have."""
-    return frozenset(line.scope for line in table()) - {PUBLIC, ANY_KEY}
+    return frozenset({AUDIT, *(line.scope for line in table())}) - {PUBLIC, ANY_KEY}
