@@ -36,13 +36,13 @@ def test_a_pool_that_has_nothing_left_asks_for_patience(pool_of_two: None) -> No
 
     def hold() -> None:
         Sample.objects.count()
-        have_one.wait(10)
-        may_go.wait(10)
+        have_one.wait(60)
+        may_go.wait(60)
 
     connection.close()
     with Threads() as threads:
         holding = [threads.start(hold) for _ in range(2)]
-        have_one.wait(10)
+        have_one.wait(60)
         started = time.monotonic()
         with pytest.raises(OperationalError) as raised:
             threads.start(Sample.objects.count).result()

@@ -120,7 +120,7 @@ def test_a_deadlock_costs_nobody_anything() -> None:
             found = Sample.objects.select_for_update().get(pk=sample.pk)
             Sample.objects.filter(pk=sample.pk, version=found.version).update(version=found.version + 1)
             if runs[who] == 1 and sample is samples[0]:
-                both_have_one.wait(10)
+                both_have_one.wait(60)
 
     with Threads() as threads:
         for done in [threads.start(add_to_both, "a", first, second), threads.start(add_to_both, "b", second, first)]:
