@@ -2,9 +2,7 @@
 
 import os
 import stat
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +14,14 @@ import start
 from tests import databases
 from tests import stack as stacks
 from tests.client import Http
+from tests.load import PAID, Load
 from tests.stack import ALL_SCOPES, SERVICES, Process, Stack, wait_until
 
 READS: Final = {"order_service": "/api/orders/", "payment_service": "/v1/payments", "product_stub": "/api/products/"}
 ORDER: Final = {"customer_name": "Alice", "product_ids": [1, 2]}
 SETTINGS: Final = {"payment_service": {"GATEWAY_DELAY_MS": "0-5", "GATEWAY_SUCCESS_RATE": "1"}}
-CLIENTS: Final = 3
+# Orders, more than the clients who place them at once.
+SOME: Final = 5
 # Longer than a caller takes to look at its file, and than a process takes to look at its table.
 OVERLAP_S: Final = 3
 # What is promised of a revoked key.
@@ -103,15 +103,14 @@ def test_the_stub_asks_whether_an_order_needs_its_stock(stack: Stack) -> None:
 def test_every_key_of_a_service_is_replaced_under_load(stack: Stack) -> None:
     """No order fails, and not one request anywhere is answered 401: neither before the old keys end nor after."""
     before = len(refused(stack))
-    with Load(stack.orders.base_url) as load:
-        wait_until(lambda: load.answers.total() >= CLIENTS, what="some orders")
+    with Load(stack.orders.base_url, ORDER) as load:
+        wait_until(load.goes_on(SOME), what="some orders")
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda key: rotate(stack, key), start.SERVICE_KEYS))
         last = time.monotonic() + OVERLAP_S + OVER_WITHIN_S
         wait_until(lambda: time.monotonic() > last)
-        so_far = load.answers.total()
-        wait_until(lambda: load.answers.total() >= so_far + CLIENTS, what="some more orders")
-    assert set(load.answers) == {(201, "PAID")}
+        wait_until(load.goes_on(SOME), what="some more orders")
+    assert (set(load.answers), load.unanswered) == ({PAID}, 0)
     assert refused(stack)[before:] == []
     for key in start.SERVICE_KEYS:
         listed = stack.services[key.at].manage("keys", "list").stdout.splitlines()
@@ -130,18 +129,16 @@ def test_a_secret_may_be_given_to_the_caller_first(stack: Stack) -> None:
     paid = place(stack)
     for _ in range(20):  # each on a connection of its own, so that both processes have called since the last change
         assert stack.orders.get(f"/api/orders/{paid}/").status == 200
-    with Load(stack.orders.base_url) as load:
+    with Load(stack.orders.base_url, ORDER) as load:
         secret = "docker01." + os.urandom(24).hex()
         replace(file, secret)
         wait_until(lambda: "docker01" in stack.services["order_service"].log_text(), what="the new secret is read")
-        so_far = load.answers.total()
-        wait_until(lambda: load.answers.total() >= so_far + CLIENTS, what="orders meanwhile")
+        wait_until(load.goes_on(SOME), what="orders meanwhile")
         command = ("keys", "rotate", "order-service", "--from-file", str(file), "--overlap", "1m")
         rotated = stack.services["payment_service"].manage(*command)
         assert rotated.returncode == 0, rotated.stderr
-        so_far = load.answers.total()
-        wait_until(lambda: load.answers.total() >= so_far + CLIENTS, what="orders afterwards")
-    assert set(load.answers) == {(201, "PAID")}
+        wait_until(load.goes_on(SOME), what="orders afterwards")
+    assert (set(load.answers), load.unanswered) == ({PAID}, 0)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -157,32 +154,6 @@ def test_a_revoked_key_ends_within_a_second_in_every_process(stack: Stack, name:
 
 def statuses(url: str, path: str, secret: str) -> set[int]:
     return {Http(url, secret=secret).get(path).status for _ in range(20)}
-
-
-class Load:
-    """Clients who place one order after another."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.answers: Counter[tuple[int, str]] = Counter()
-        self._enough = threading.Event()
-        self._clients = [threading.Thread(target=self._shop) for _ in range(CLIENTS)]
-
-    def __enter__(self) -> "Load":
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._enough.set()
-        for client in self._clients:
-            client.join()
-
-    def _shop(self) -> None:
-        http = Http(self.url)
-        while not self._enough.is_set():
-            answer = http.post("/api/orders/", ORDER)
-            self.answers[answer.status, answer.json.get("status", "")] += 1
 
 
 def replace(file: Path, secret: str) -> None:

@@ -9,6 +9,7 @@ from servicekit.events import store
 from servicekit.events.outbox import Waiting
 from servicekit.events.publishers.base import Outcome, Refusal
 from servicekit.events.relay import Relay
+from servicekit.tests.clocks import Clock
 
 TOO_LARGE = Refusal("MSG_SIZE_TOO_LARGE", "Broker: Message size too large", is_permanent=True)
 NO_TOPIC = Refusal("UNKNOWN_TOPIC", "Broker: Unknown topic", is_permanent=False)
@@ -71,19 +72,11 @@ class FakeBroker:
         return refused
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class RelayAt(Relay):
     """A relay whose time passes only when told, or by so much at each run."""
 
     def __init__(self, broker: FakeBroker, *, batch: int = 100) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         super().__init__(broker, batch=batch, monotonic=self.clock)
 
     def run_after(self, seconds: float) -> int:

@@ -25,6 +25,7 @@ from servicekit.apikeys.ring import Ring
 from servicekit.events.models import Event
 from servicekit.observability import actor
 from servicekit.settings import base
+from servicekit.tests.clocks import Clock
 from servicekit.tests.conftest import LogLines
 from servicekit.tests.urls import ListView
 from servicekit.web import health, metrics_endpoint, routes
@@ -33,18 +34,10 @@ from servicekit.web.routes import route
 pytestmark = pytest.mark.django_db
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def ring(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The process's keys, on a clock of the test's own; nothing is known of other tests' keys."""
-    clock = Clock()
+    clock = Clock(1000.0)
     monkeypatch.setattr(guard, "ring", Ring(clock=clock))
     actor.act_as(actor.COMMAND)
     return clock
@@ -217,7 +210,7 @@ def test_its_last_use_is_known_to_the_minute(api: Any, closed: Clock, django_ass
 
 def test_its_last_use_is_when_it_was_used(closed: Clock) -> None:
     """And not when that was noted: hours later at night, or after it was revoked. One that was noted since stays."""
-    now = Clock()
+    now = Clock(1000.0)
     ring = Ring(clock=closed, now=now)
     leaked, other = issuing.create("leaked", ["things:read"]), issuing.create("other", ["things:read"])
     ring.find(leaked)
@@ -390,7 +383,7 @@ def test_a_limit_below_one_a_second_says_so(api: Any, closed: Clock) -> None:
 
 def test_a_limit_is_kept_whoever_comes_together() -> None:
     """Of many threads at once exactly as many get in as may, and nobody between two ticks."""
-    clock = Clock()
+    clock = Clock(1000.0)
     bucket = Bucket(50.0, clock=clock)
     with ThreadPoolExecutor(16) as pool:
         first = [left.is_allowed for left in pool.map(lambda _: bucket.take(), range(400))]

@@ -9,20 +9,14 @@ import pytest
 
 from servicekit.load.circuit_breaker import TRANSITIONS, BreakerPolicy, CircuitBreaker, CircuitOpen, State, Trigger
 from servicekit.load.dependency import FULL, OPEN, CallRejected, Dependency
+from servicekit.tests.clocks import Clock
 
 POLICY = BreakerPolicy(failures=3, within_s=10, open_s=2)
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

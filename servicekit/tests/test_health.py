@@ -9,20 +9,12 @@ from pytest_django import DjangoAssertNumQueries
 from servicekit.load.limiter import ConcurrencyLimiter
 from servicekit.storage import damage, readiness
 from servicekit.storage.models import Heartbeat
+from servicekit.tests.clocks import Clock
 from servicekit.tests.conftest import Api
 from servicekit.web import health
 from servicekit.web.admission import AdmissionMiddleware
 
 pytestmark = pytest.mark.django_db
-
-
-class Clock:
-    """Stands still until it is set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(autouse=True)

@@ -14,19 +14,13 @@ from servicekit.http.peer_keys import LOOK_EVERY_S, PeerKey
 from servicekit.load.circuit_breaker import BreakerPolicy, State
 from servicekit.load.dependency import Dependency
 from servicekit.settings.env import SecretSource, peer_key
+from servicekit.tests.clocks import Clock
 from servicekit.tests.conftest import LogLines
 from servicekit.tests.peers import scripted_peer
 
 URL = "http://peer.test/api/things/"
 OLD = "oldolold." + "o" * 32
 NEW = "newnewne." + "n" * 32
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -1,28 +1,24 @@
 """Services that are asked to end (SIGTERM) and start again under load: whatever they had accepted is answered."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests import books
 from tests import stack as stacks
-from tests.client import Http
 from tests.faults import outcomes
 from tests.faults.checking import checking
 from tests.faults.forked_stack import ForkServers
 from tests.faults.result_log import ResultLog
 from tests.faults.scenario_clients import by_card
+from tests.load import PAID, Load
 from tests.stack import SERVICES, Stack, wait_until
 
-CLIENTS = 4
 RESTARTS = 3
 # Orders that are paid between two restarts.
 SOME = 15
-PAID = (201, "PAID")
 WANTED = {"customer_name": "Alice", "product_ids": [1, 2], **by_card("tok_ok")}
 # What the migrations of a later version may do before its code comes: add.
 ADDED = {"order_service": "orders_order", "payment_service": "payments_payment", "product_stub": "catalog_reservation"}
@@ -40,44 +36,6 @@ def stack(migrated: Path, tmp_path: Path) -> Iterator[Stack]:
         fork_servers.close()
 
 
-class Load:
-    """Clients who place one order after another, each on a connection of its own."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.enough = threading.Event()
-        self.answers: list[tuple[int, str]] = []
-        self.unanswered = 0
-        self._clients = [threading.Thread(target=self._shop) for _ in range(CLIENTS)]
-
-    def __enter__(self) -> "Load":
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.enough.set()
-        for client in self._clients:
-            client.join()
-
-    def _shop(self) -> None:
-        while not self.enough.is_set():
-            self._order()
-
-    def _order(self) -> None:
-        try:
-            answer = Http(self.url).post("/api/orders/", WANTED)
-        except requests.ConnectionError:
-            self.unanswered += 1
-        else:
-            self.answers.append((answer.status, answer.json["status"]))
-
-    def goes_on(self) -> Callable[[], bool]:
-        """A condition: some more orders were paid since now."""
-        before = self.answers.count(PAID)
-        return lambda: self.answers.count(PAID) >= before + SOME
-
-
 def what_is_wrong_in_the_end(stack: Stack) -> list[str]:
     """When workers have done what there was left to do."""
     stack.start_workers()
@@ -89,12 +47,12 @@ def what_is_wrong_in_the_end(stack: Stack) -> list[str]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: str, result_log: ResultLog) -> None:
     """Whoever has no answer has no order either; every process ends by itself with status 0; all books agree."""
-    with Load(stack.orders.base_url) as load:
+    with Load(stack.orders.base_url, WANTED) as load:
         for _ in range(RESTARTS):
-            wait_until(load.goes_on(), what="some orders")
+            wait_until(load.goes_on(SOME), what="some orders")
             assert stack.services[service].stop() == 0
             stack.restart(service)
-        wait_until(load.goes_on(), what="some orders")
+        wait_until(load.goes_on(SOME), what="some orders")
     # A connection that is closed before its request was read is the client's to try again: nothing was done for it.
     assert stack.orders.get("/api/orders/?per_page=1").json["total"] == len(load.answers)
     answers = Counter(load.answers)
@@ -113,13 +71,13 @@ def test_restarted_under_load_no_request_is_broken_off(stack: Stack, service: st
 
 def test_the_migrations_of_a_later_version_run_under_load(stack: Stack, result_log: ResultLog) -> None:
     """The first half of a rolling upgrade: columns and indexes that this version does not know cost no order."""
-    with Load(stack.orders.base_url) as load:
-        wait_until(load.goes_on(), what="some orders")
+    with Load(stack.orders.base_url, WANTED) as load:
+        wait_until(load.goes_on(SOME), what="some orders")
         for service, table in ADDED.items():
             database = stack.services[service].db
             database.run(f"alter table {table} add column of_a_later_version varchar(20) not null default ''")
             database.run(f"create index {table}_of_a_later_version on {table} (of_a_later_version)")
-            wait_until(load.goes_on(), what="some orders")
+            wait_until(load.goes_on(SOME), what="some orders")
     assert (set(load.answers), load.unanswered) == ({PAID}, 0)
     assert what_is_wrong_in_the_end(stack) == []
     result_log(
