@@ -7,7 +7,6 @@ from django.conf import settings
 from rest_framework.permissions import BasePermission
 
 from servicekit import errors
-from servicekit.apikeys.limits import Left
 from servicekit.apikeys.ring import Key, Ring
 from servicekit.observability import actor
 from servicekit.web.access import ANY_KEY, PUBLIC
@@ -46,7 +45,7 @@ class MissingScope(errors.Forbidden):
 class TooMany(errors.TooManyRequests):
     code = "too_many_requests"
 
-    def __init__(self, left: Left) -> None:
+    def __init__(self, left: RateLimit) -> None:
         super().__init__("This API key has used up its limit", retry_after_s=max(1, math.ceil(left.reset_s)))
 
 
@@ -72,8 +71,7 @@ def admit(request: Request, scopes: Any) -> None:
     key = _key_of(request)
     actor.act_as(key.name)
     if key.bucket is not None:
-        left = key.bucket.take()
-        request.rate_limit = RateLimit(key.bucket.per_s, left.remaining, left.reset_s)
+        request.rate_limit = left = key.bucket.take()
         if not left.is_allowed:
             raise TooMany(left)
     if scope != ANY_KEY and scope not in key.scopes:

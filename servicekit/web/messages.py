@@ -15,8 +15,15 @@ from servicekit import exactjson
 
 
 class RateLimit(NamedTuple):
-    """How many requests a caller may make in a second, how many are left, and after how many seconds there are more."""
+    """How many requests a caller may make in a second, and what is left of that after this one.
 
+    Attributes:
+        is_allowed: Whether this request may go on.
+        remaining: How many may follow at once.
+        reset_s: After how long there is at least one again, or all are, where there still is one.
+    """
+
+    is_allowed: bool
     per_s: float
     remaining: int
     reset_s: float
