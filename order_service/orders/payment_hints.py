@@ -1,6 +1,6 @@
 """News of an order's payment: remembered in the order's row until somebody has asked the payment service about it.
 
-Moves nothing and leaves the version alone, so whoever has the order in hand is not disturbed.
+No version changes with it, so the lease of a running saga stays good.
 """
 
 from collections.abc import Collection, Mapping

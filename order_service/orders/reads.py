@@ -17,7 +17,7 @@ from servicekit.web import paging
 from servicekit.web.fields import MAX_ID
 from servicekit.web.paging import Listed, Place
 
-# Of an order's trail. An order has a dozen, but whoever asks for its payment to be looked at can make it have more.
+# Events in one answer. An order has a dozen; a client that has its payment looked at again and again makes more.
 MAX_EVENTS: Final = 1000
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII | re.IGNORECASE)

@@ -45,7 +45,7 @@ def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
     except Unreachable:
         return order
     if seen is not None:
-        # As it is now, to be shown. To remember it is the part of whoever tells of it with an event.
+        # Only shown, not stored: an amount is stored together with its event (`writes.record_partial_refund`).
         order.refunded_amount = order.refunded_amount if seen.refunded is None else seen.refunded
         if order.refund_blocked != NO_VOID or seen.gave_all_back():  # which such a service does not say by itself
             order.refund_blocked = seen.refund_blocked

@@ -228,7 +228,7 @@ def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal 
 def claim(order: Order) -> Order | None:
     """Take over an order whose lease ran out; None when it was moved or claimed meanwhile.
 
-    The new version fences out whoever had it before: their next move finds another version.
+    The new version is the fencing token: the next move of the earlier holder is stale.
     """
     lease = {"version": order.version + 1, "due_at": clock.seconds_from_now(settings.ORDER_LEASE_S)}
     try:

@@ -1,4 +1,4 @@
-"""Who did it stands in the trail: whoever asked, a service that told of a payment, or a part of the service itself."""
+"""The actor of an event: the client, the peer service that sent a notice, or a part of the service itself."""
 
 import json
 from decimal import Decimal
@@ -63,7 +63,7 @@ def test_who_asks_and_who_tells_of_a_payment_are_told_apart(api: Client, shop: S
 
 
 def test_what_a_request_left_unfinished_is_the_workers(api: Client, shop: Shop) -> None:
-    """Whoever asked has long been answered."""
+    """The worker acts after the client was answered, so the events are its own."""
     shop.payments.fail("charge", Fault.OUTAGE_BEFORE, Fault.OUTAGE_BEFORE, Fault.OUTAGE_BEFORE)
     shop.payments.fail("void", Fault.OUTAGE_BEFORE)
     shop_key = key("shop", "orders:write", "orders:read")

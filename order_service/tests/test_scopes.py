@@ -9,7 +9,7 @@ from servicekit.tests import scopes
 
 
 def test_no_route_is_without_a_line() -> None:
-    """Whoever adds a route says which scope each of its methods needs."""
+    """Each method of each route names the scope that it needs."""
     scopes.assert_no_route_is_without_a_line()
 
 
