@@ -6,7 +6,7 @@ conditional UPDATE; whatever was read before is only a hint, and is read again w
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from product_stub.catalog.errors import (
     OutOfStock,
     ReservationConfirmed,
     ReservationItemsDiffer,
+    ReservationNotFound,
     ReservationReleased,
     StockLimitReached,
 )
@@ -32,6 +33,7 @@ from product_stub.catalog.reads import Offer
 from product_stub.catalog.states import COUNTER, Status, may_move
 from servicekit.db import fast_sql
 from servicekit.db.transactions import in_one_transaction
+from servicekit.errors import ServiceError, StaleRow
 
 log = structlog.get_logger()
 
@@ -105,6 +107,29 @@ def confirm(reservation_id: str) -> Reservation:
             raise ReservationReleased
         if reservation.status == Status.CONFIRMED or _move(reservation, to=Status.CONFIRMED):
             return reservation
+
+
+def confirm_all(reservation_ids: Collection[str]) -> Mapping[str, Reservation | ServiceError]:
+    """The held stock of each of these is sold: id → the reservation, or why that one is not. Safe to repeat.
+
+    One transaction for all of them; where somebody else moves one meanwhile, each by itself.
+    """
+    found = {reservation.uid: reservation for reservation in reads.find_reservations(reservation_ids)}
+    held = [reservation for reservation in found.values() if reservation.status == Status.HELD]
+    try:
+        _sell(held)
+    except StaleRow:
+        return {reservation_id: _confirm_or_say_why(reservation_id) for reservation_id in reservation_ids}
+    answers: dict[str, Reservation | ServiceError] = {}
+    for reservation_id in reservation_ids:
+        reservation = found.get(reservation_id)
+        if reservation is None:
+            answers[reservation_id] = ReservationNotFound()
+        elif reservation.status == Status.RELEASED:
+            answers[reservation_id] = ReservationReleased()
+        else:
+            answers[reservation_id] = reservation
+    return answers
 
 
 def release(
@@ -226,6 +251,37 @@ def _move(reservation: Reservation, *, to: Status) -> bool:
     return True
 
 
+def _confirm_or_say_why(reservation_id: str) -> Reservation | ServiceError:
+    try:
+        return confirm(reservation_id)
+    except (ReservationNotFound, ReservationReleased) as refusal:
+        return refusal
+
+
+def _sell(held: Sequence[Reservation]) -> None:
+    """Take held reservations to CONFIRMED. Raises StaleRow: one of them is no longer as it was read."""
+    if not held:
+        return
+    now = timezone.now()
+    _write_sale(held, now)
+    for reservation in held:
+        reservation.status, reservation.updated_at = Status.CONFIRMED.value, now
+        log.debug(_EVENTS[Status.CONFIRMED], reservation_id=reservation.uid)
+
+
+@in_one_transaction
+def _write_sale(held: Sequence[Reservation], now: datetime) -> None:
+    written = {"status": Status.CONFIRMED.value, "updated_at": now}
+    as_read, numbers = {"status": Status.HELD.value}, [reservation.pk for reservation in held]
+    if fast_sql.compare_and_set(Reservation, where=as_read, among={"number": numbers}, written=written) != len(held):
+        raise StaleRow("reservation")
+    _shift(
+        [line for reservation in held for line in reservation.lines],
+        source=COUNTER[Status.HELD],
+        target=COUNTER[Status.CONFIRMED],
+    )
+
+
 @in_one_transaction
 def _write_move(reservation: Reservation, seen: Status, to: Status, now: datetime) -> bool:
     as_seen, written = {"number": reservation.pk, "status": seen.value}, {"status": to.value, "updated_at": now}
@@ -236,15 +292,15 @@ def _write_move(reservation: Reservation, seen: Status, to: Status, now: datetim
 
 
 def _shift(moved: Sequence[Line], *, source: str, target: str) -> None:
-    """Take each line's units from one counter of its product to another. Takes the rows in the order of their ids.
+    """Take the lines' units from one counter of their products to another: each product once, in order of the ids.
 
     By hand, because this runs twice for each line of each order: with the ORM, which writes the statement anew each
     time, holding and confirming take twice as long. `source` and `target` are names from the table of states.
     """
-    parameters = [
-        (line.quantity, line.quantity, line.product_id, line.quantity)
-        for line in sorted(moved, key=lambda line: line.product_id)
-    ]
+    units: dict[int, int] = {}
+    for line in moved:
+        units[line.product_id] = units.get(line.product_id, 0) + line.quantity
+    parameters = [(units[product], units[product], product, units[product]) for product in sorted(units)]
     with connection.cursor() as cursor:
         cursor.executemany(_SHIFT.format(source=source, target=target), parameters)
         if cursor.rowcount != len(parameters):

@@ -139,3 +139,23 @@ def test_a_delivery_with_one_key_counts_once(server: Server) -> None:
     assert set(_statuses(answers)) <= {200, 409}
     assert {body["code"] for status, body in answers if status == 409} <= {"idempotency_key_in_use"}
     assert _stock(server, product) == 7
+
+
+def test_many_are_confirmed_at_once_in_overlapping_requests(server: Server) -> None:
+    """Ten requests with the same reservations in different orders, while some are released: each unit moves once."""
+    first, second = _product(server, 20), _product(server, 20)
+    ids = [f"many-{n}" for n in range(12)]
+    for reservation_id in ids:
+        assert _put(server, reservation_id, (first, 1), (second, 1))()[0] == 201
+    calls: list[Callable[[], tuple[int, Any]]] = [
+        partial(server.call, "POST", "/api/reservations/confirm", {"ids": ids[n:] + ids[:n]}) for n in range(10)
+    ]
+    calls += [partial(server.call, "DELETE", f"/api/reservations/{reservation_id}/") for reservation_id in ids[::3]]
+    answers = _at_once(calls)
+    assert {status for status, _ in answers[:10]} == {200}
+    assert {status for status, _ in answers[10:]} <= {204, 409}
+    released = sum(status == 204 for status, _ in answers[10:])
+    statuses = [server.call("GET", f"/api/reservations/{reservation_id}/")[1]["status"] for reservation_id in ids]
+    assert (statuses.count("RELEASED"), statuses.count("CONFIRMED")) == (released, len(ids) - released)
+    assert (_stock(server, first), _stock(server, second)) == (8 + released, 8 + released)
+    server.manage("check_invariants")

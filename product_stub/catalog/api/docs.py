@@ -206,3 +206,32 @@ CONFIRM_RESERVATION = extend_schema(
         **_REUSED,
     },
 )
+CONFIRM_RESERVATIONS = extend_schema(
+    operation_id="confirm_reservations",
+    summary="The held stock of many reservations is sold, each answered by itself; safe to repeat",
+    tags=["reservations"],
+    parameters=[IDEMPOTENCY_KEY],
+    request=shapes.ConfirmIn,
+    examples=[_body("two", {"ids": [_HELD["id"], "unknown-1"]})],
+    responses={
+        200: _answer(
+            shapes.ConfirmedManyOut,
+            "What became of each: sold, now or before, or why not.",
+            two={
+                "items": [
+                    {"id": _HELD["id"], "status": "CONFIRMED"},
+                    {"id": "unknown-1", **_sentence("reservation_not_found", "Reservation not found")},
+                ]
+            },
+        ),
+        400: _problems(
+            PROBLEM,
+            "Bad input.",
+            _invalid("ids", "Ensure this field has no more than 100 elements."),
+            _MALFORMED,
+            _BAD_KEY,
+        ),
+        409: _problems(PROBLEM, "Still running.", _KEY_IN_USE),
+        **_REUSED,
+    },
+)

@@ -4,9 +4,11 @@ The `...Out` serializers describe answers in the OpenAPI document; the answers t
 functions beside them make.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -14,6 +16,7 @@ from product_stub.catalog import lines
 from product_stub.catalog.models import Product, Reservation
 from product_stub.catalog.states import Status
 from servicekit import money
+from servicekit.errors import ServiceError
 from servicekit.web.fields import (
     MAX_ID,
     BodyIn,
@@ -23,6 +26,7 @@ from servicekit.web.fields import (
     MoneyOutField,
     QueryIn,
     QueryIntegerField,
+    StrictCharField,
     StrictIntegerField,
     parsed,
 )
@@ -35,6 +39,8 @@ MAX_LINE_QUANTITY: Final = 1_000_000
 MAX_ADDED: Final = 10**9
 DEFAULT_PER_PAGE: Final = 50
 MAX_PER_PAGE: Final = 200
+# Reservations that one request confirms: a body of a few kilobytes, and one short transaction.
+MAX_CONFIRMED: Final = 100
 # Enough for any catalogue; keeps the offset inside a BIGINT.
 MAX_PAGE: Final = 10**9
 
@@ -73,6 +79,17 @@ class ReservationIn(BodyIn):
     items = BoundedListField(child=LineIn(), min_length=1, max_length=MAX_LINES)
 
 
+_RESERVATION_ID: Final = RegexValidator(r"\A[A-Za-z0-9-]+\Z", "Not a reservation's id.")
+
+
+class ConfirmIn(BodyIn):
+    ids = BoundedListField(
+        child=StrictCharField(max_length=64, trim_whitespace=False, validators=[_RESERVATION_ID]),
+        min_length=1,
+        max_length=MAX_CONFIRMED,
+    )
+
+
 class ReleaseIn(QueryIn):
     """A method, because `return` cannot be the name of a class attribute."""
 
@@ -91,6 +108,11 @@ class PageIn(PagedIn):
 def parse_wanted(data: object) -> dict[int, int]:
     """Quantity by product id, in request order; a product that is named twice is wanted in both quantities."""
     return lines.merge((line["product_id"], line["quantity"]) for line in parsed(ReservationIn, data)["items"])
+
+
+def parse_ids(data: object) -> list[str]:
+    """The reservations' ids, in request order; one that is named twice is one."""
+    return list(dict.fromkeys(parsed(ConfirmIn, data)["ids"]))
 
 
 def parse_return(data: object) -> bool:
@@ -122,6 +144,19 @@ class ReservationOut(serializers.Serializer[Any]):
     items = LineOut(many=True, help_text="In the order of the request; prices as they were when it was made.")
 
 
+class ConfirmedOut(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    status = serializers.ChoiceField(
+        choices=[Status.CONFIRMED.value], required=False, help_text="Only of one that is sold."
+    )
+    error = serializers.CharField(required=False, help_text="Why this one is not sold.")
+    code = serializers.CharField(required=False, help_text="The same, for programs.")
+
+
+class ConfirmedManyOut(serializers.Serializer[Any]):
+    items = ConfirmedOut(many=True, help_text="One for each id, in the order of the request.")
+
+
 def product_body(product: Product) -> dict[str, Any]:
     return {
         "id": product.pk,
@@ -134,6 +169,18 @@ def product_body(product: Product) -> dict[str, Any]:
 def page_body(place: Place, listed: Listed[Product]) -> dict[str, Any]:
     last = (listed.rows[-1].pk,) if listed.rows else None
     return place.body(listed, [product_body(product) for product in listed.rows], position=last)
+
+
+def confirmed_body(answers: Mapping[str, Reservation | ServiceError]) -> dict[str, Any]:
+    """Each id with what became of it."""
+    return {
+        "items": [
+            {"id": reservation_id, "error": answer.message, "code": answer.code}
+            if isinstance(answer, ServiceError)
+            else {"id": reservation_id, "status": str(answer.status)}
+            for reservation_id, answer in answers.items()
+        ]
+    }
 
 
 def reservation_body(reservation: Reservation) -> dict[str, Any]:

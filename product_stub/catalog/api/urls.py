@@ -10,7 +10,8 @@ PRODUCT = r"^api/products/(?P<product_id>[1-9][0-9]{0,17})"
 RESERVATION = r"^api/reservations/(?P<reservation_id>[A-Za-z0-9-]{1,64})"
 
 urlpatterns = [
-    # First, because each order comes here twice.
+    # First, because each order comes here. `confirm` is what is asked for many, and no id.
+    route(r"^api/reservations/confirm/?$", views.ConfirmManyView, post="reservations"),
     route(RESERVATION + r"/?$", views.ReservationView, get="reservations", put="reservations", delete="reservations"),
     route(RESERVATION + r"/confirm/?$", views.ConfirmView, post="reservations"),
     route(r"^api/products/?$", views.ProductsView, get="products:read", post="products:write"),

@@ -8,7 +8,9 @@ from product_stub.catalog.api.schemas import (
     PageIn,
     ProductIn,
     RestockIn,
+    confirmed_body,
     page_body,
+    parse_ids,
     parse_return,
     parse_wanted,
     product_body,
@@ -84,6 +86,15 @@ class ConfirmView(View):
     @idempotent
     def post(self, request: Request, reservation_id: str) -> Response:
         return Response(reservation_body(writes.confirm(reservation_id)))
+
+
+class ConfirmManyView(View):
+    """Reservations that are sold, each answered by itself."""
+
+    @docs.CONFIRM_RESERVATIONS
+    @idempotent
+    def post(self, request: Request) -> Response:
+        return Response(confirmed_body(writes.confirm_all(parse_ids(request.data))))
 
 
 class NoProductView(View):
