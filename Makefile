@@ -78,7 +78,7 @@ lint: venv $(BIN)/.installed-requirements-dev ## Check style, format and who imp
 .PHONY: types
 types: venv $(BIN)/.installed-requirements-dev ## Check types, the tests' too, once for each service with its own settings
 	DJANGO_SETTINGS_MODULE=servicekit.tests.settings $(BIN)/mypy --cache-dir .mypy_cache/servicekit \
-	    servicekit conftest.py nightly.py start.py audit tests benchmarks
+	    servicekit conftest.py nightly.py start.py audit orderpay tests benchmarks
 	@printf '%s\n' $(SERVICES) | xargs -P 2 -I{} sh -c 'echo "DJANGO_SETTINGS_MODULE={}.settings $(BIN)/mypy {}"; \
 	    DJANGO_SETTINGS_MODULE={}.settings $(BIN)/mypy --cache-dir .mypy_cache/{} {}'
 	MYPYPATH=scripts $(BIN)/mypy --config-file= --strict --scripts-are-modules --cache-dir .mypy_cache/scripts \

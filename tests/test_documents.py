@@ -10,7 +10,12 @@ import pytest
 
 from tests.stack import ROOT
 
-DOCUMENTS: Final = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("docs/**/*.md")]
+DOCUMENTS: Final = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("orderpay/*.md"),
+    *ROOT.glob("benchmarks/*.md"),
+    *ROOT.glob("docs/**/*.md"),
+]
 DECISIONS: Final = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 # A target that is no address: a file, a heading, or a heading of a file.
 LINK: Final = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")

@@ -1,0 +1,599 @@
+"""The client: one object for the three services, with what each can be asked for."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID, uuid4
+
+import requests
+
+from orderpay import errors, models
+from orderpay.models import Event, Health, Order, Payment, Product, Refund, Reservation
+from orderpay.transport import Transport, path
+
+OrderId = str | int | UUID
+Door = Literal["payments", "charges", "process"]
+Key = str | Callable[[], str] | None
+# How long an order may take is bounded by the service (17 s).
+TIMEOUT_S: Final = 30.0
+_DOORS: Final[Mapping[str, str]] = {
+    "payments": "/api/payments/",
+    "charges": "/v1/payments/charge/",
+    "process": "/api/v1/payments/process/",
+}
+_ORDER_PAGE: Final = 100
+_FAILED: Final = "FAILED"
+
+
+class Client:
+    """The order, the payment and the product service, each at its address.
+
+    Args:
+        orders: Where the order service is, without a path.
+        payments: Where the payment service is.
+        products: Where the product service is.
+        key: What the services know the caller by; one for all, or one for each by their names here
+            (`{"orders": …}`). A function is asked at each call, so that a key can be replaced. None: none is sent.
+        timeout_s: Seconds to wait for an answer, each time.
+        retries: How often a call is repeated that got no answer, or one that says "not now".
+
+    >>> client.health("orders").status
+    'ok'
+    """
+
+    def __init__(
+        self,
+        orders: str = "http://localhost:8000",
+        payments: str = "http://localhost:8002",
+        products: str = "http://localhost:8001",
+        key: Key | Mapping[str, Key] = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        retries: int = 3,
+        session: requests.Session | None = None,
+    ) -> None:
+        keys = key if isinstance(key, Mapping) else dict.fromkeys(("orders", "payments", "products"), key)
+        shared = session or requests.Session()
+        self._transports = {
+            name: Transport(base, key=keys.get(name), session=shared, timeout_s=timeout_s, retries=retries)
+            for name, base in (("orders", orders), ("payments", payments), ("products", products))
+        }
+        self.orders = Orders(self._transports["orders"])
+        self.payments = Payments(self._transports["payments"])
+        self.products = Products(self._transports["products"])
+        self.reservations = Reservations(self._transports["products"])
+
+    def health(self, service: str) -> Health:
+        """How `orders`, `payments` or `products` is; `unavailable` while its database is.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        return models.read(Health, self._transports[service].call("GET", "/health/", accept=(503,)).body)
+
+    def is_live(self, service: str) -> bool:
+        """Whether its process runs, and something in it moves.
+
+        >>> client.is_live("payments")
+        True
+        """
+        return bool(self._transports[service].call("GET", "/health/live/", accept=(503,)).body["status"] == "ok")
+
+    def metrics(self, service: str) -> str:
+        """What it counts, in the text format of Prometheus.
+
+        >>> "http_request_duration_seconds" in client.metrics("orders")
+        True
+        """
+        return self._transports[service].text("/metrics")
+
+
+@dataclass(frozen=True)
+class Orders:
+    """`/api/orders/`. An order is found by its `id` or by its `number`."""
+
+    _transport: Transport
+
+    def place(
+        self,
+        *,
+        customer_name: str,
+        items: Mapping[int, int],
+        payment: Literal["now", "later"] = "now",
+        payment_method: str | None = None,
+        token: str | None = None,
+        currency: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Order:
+        """Place an order, and pay it unless `payment` is `later`.
+
+        Args:
+            items: Units (1 to 1000) by product id.
+            payment_method: Such as `CARD`; without one the payment service decides.
+            token: The gateway's own token of a card; never a card's number.
+            currency: ISO 4217; without one the catalogue's first.
+
+        Returns: PAID; PENDING with `later`, or while a worker still has it.
+
+        Raises:
+            Declined: the payment failed after its retries; `order` is CANCELLED.
+            OrderCancelled: for another reason: unknown product, too little stock.
+            Unavailable: `order` is CANCELLED where the product service is away; no `order`: not known, repeat it.
+            Invalid: no order was stored.
+
+        >>> order = client.orders.place(customer_name="Alice", items={1: 1, 2: 1}, token="tok_ok")
+        >>> order.status, order.total_amount, order.currency
+        ('PAID', Decimal('50.00'), 'USD')
+        >>> try:
+        ...     client.orders.place(customer_name="Bob", items={1: 1}, token="tok_expired_card")
+        ... except orderpay.Declined as declined:
+        ...     print(declined.order.status, declined.order.cancellation_reason)
+        CANCELLED Payment failed
+        """
+        body: dict[str, Any] = {
+            "customer_name": customer_name,
+            "items": [{"product_id": product_id, "quantity": count} for product_id, count in items.items()],
+            "payment": payment,
+            **_given(payment_method=payment_method, currency=currency),
+        }
+        if token is not None:
+            body["payment_method_details"] = {"token": token}
+        return models.read(Order, self._transport.post("/api/orders/", body, idempotency_key=idempotency_key))
+
+    def get(self, reference: OrderId, *, live: bool = True) -> Order:
+        """One order. Not `live`: with the last payment status known, without asking the payment service.
+
+        Raises:
+            NotFound: there is no such order.
+
+        >>> client.orders.get(order.number).id == order.id
+        True
+        """
+        where = path("/api/orders/{}/", reference)
+        return models.read(Order, self._transport.get(where, {} if live else {"live": False}))
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        unfinished_for: int | None = None,
+        customer_name: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        per_page: int = _ORDER_PAGE,
+    ) -> Iterator[Order]:
+        """Orders, newest first.
+
+        Args:
+            unfinished_for: Seconds: only orders that have had something left to do for so long.
+            created_after: At that moment or later.
+            created_before: Before that moment.
+
+        >>> next(client.orders.list(customer_name="Alice")).number == order.number
+        True
+        """
+        asked = _given(
+            status=status,
+            unfinished_for=unfinished_for,
+            customer_name=customer_name,
+            created_after=created_after,
+            created_before=created_before,
+            per_page=per_page,
+        )
+        return (models.read(Order, each) for each in self._transport.pages("/api/orders/", asked))
+
+    def page(self, page: int = 1, **asked: Any) -> tuple[Sequence[Order], int]:
+        """One page by its number, and how many orders there are in all; filters as for `list`.
+
+        >>> orders, total = client.orders.page(per_page=1)
+        >>> len(orders), total >= 1
+        (1, True)
+        """
+        found = self._transport.get("/api/orders/", {**asked, "page": page})
+        return [models.read(Order, each) for each in found["items"]], found["total"]
+
+    def events(self, reference: OrderId) -> tuple[Event, ...]:
+        """What happened to an order, oldest first: when, on which attempt, why, and who caused it.
+
+        >>> [event.type for event in client.orders.events(order.id)]
+        ['order.created', 'order.reserved', 'order.paid', 'order.closed']
+        """
+        found = self._transport.get(path("/api/orders/{}/events/", reference))
+        return tuple(models.read(Event, each) for each in found["items"])
+
+    def cancel(self, reference: OrderId, *, idempotency_key: str | None = None) -> Order:
+        """Cancel an order that waits, or refund one that is paid. PAID in the answer: the money is on its way back.
+
+        Raises:
+            Conflict: it is cancelled or refunded already.
+
+        >>> client.orders.cancel(order.id).status
+        'REFUNDED'
+        """
+        where = path("/api/orders/{}/cancel/", reference)
+        return models.read(Order, self._transport.post(where, idempotency_key=idempotency_key))
+
+    def look_again(self, reference: OrderId, *, idempotency_key: str | None = None) -> Order:
+        """Have the payment service asked again, and the order settled by what that says.
+
+        >>> client.orders.look_again(order.id).payment_status
+        'REFUNDED'
+        """
+        where = path("/api/orders/{}/payment/", reference)
+        return models.read(Order, self._transport.post(where, idempotency_key=idempotency_key))
+
+
+@dataclass(frozen=True)
+class Payments:
+    """The payment ledger, under one vocabulary whatever the door. One payment per order ever takes money."""
+
+    _transport: Transport
+
+    def charge(
+        self,
+        order_id: OrderId,
+        amount: Decimal | int | str,
+        *,
+        method: str | None = None,
+        token: str | None = None,
+        currency: str | None = None,
+        door: Door = "payments",
+        idempotency_key: str | None = None,
+    ) -> Payment:
+        """Take money for an order. The same order and amount again is the same payment.
+
+        Args:
+            amount: Major units, exact: `Decimal("50.00")`, `"50.00"` or `50`.
+            door: Through which of the ledger's doors; `process` wants a `currency` and a `method` of its own.
+
+        Returns: CAPTURED; PENDING or PROCESSING while the gateway has not answered.
+
+        Raises:
+            Declined: the gateway said no; `payment` says why. Another attempt may follow.
+            Conflict: another amount was asked for this order before, or it was voided.
+
+        >>> payment = client.payments.charge(4711, Decimal("12.50"), method="CARD", token="tok_ok", door="charges")
+        >>> payment.status, payment.reference.startswith("ECI")
+        ('CAPTURED', True)
+        """
+        name = "payment_method" if door == "process" else "method"
+        return self._charge(
+            _DOORS[door],
+            {**_charge(order_id, amount, token=token, currency=currency), **_given(**{name: method})},
+            idempotency_key,
+        )
+
+    def authorize(
+        self,
+        order_id: OrderId,
+        amount: Decimal | int | str,
+        *,
+        currency: str,
+        method: str = "credit_card",
+        token: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Payment:
+        """Set money aside, to `capture` or `void` it later.
+
+        >>> held = client.payments.authorize(4712, "100.00", currency="USD", token="tok_ok")
+        >>> held.status
+        'AUTHORIZED'
+        """
+        body = {**_charge(order_id, amount, token=token, currency=currency), "payment_method": method, "capture": False}
+        return self._charge(_DOORS["process"], body, idempotency_key)
+
+    def pay(
+        self,
+        order_id: OrderId,
+        amount: Decimal | int | str,
+        *,
+        method: str | None = None,
+        token: str | None = None,
+        currency: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Payment:
+        """Pay an order that waits for it (`payment="later"`): the price is asked of the order service first.
+
+        Raises:
+            Declined: the gateway said no.
+            Invalid: another price, or the order does not wait for a payment.
+
+        >>> waiting = client.orders.place(customer_name="Carol", items={2: 3}, payment="later")
+        >>> client.payments.pay(waiting.number, waiting.total_amount).status
+        'CAPTURED'
+        """
+        body = {**_charge(order_id, amount, token=token, currency=currency), **_given(method=method)}
+        return self._charge("/pay/", body, idempotency_key)
+
+    def get(
+        self,
+        *,
+        order_id: OrderId | None = None,
+        payment_id: OrderId | None = None,
+        transaction_id: str | None = None,
+    ) -> Payment:
+        """The whole record, with its refunds: by exactly one of order, payment (UUID or number) or transaction.
+
+        >>> client.payments.get(payment_id=payment.payment_id).captured_at is not None
+        True
+        """
+        given = _given(order=order_id, payment=payment_id, transaction=transaction_id)
+        if len(given) != 1:
+            raise ValueError("Exactly one of order_id, payment_id and transaction_id.")
+        ((kind, value),) = given.items()
+        return models.payment(self._transport.get(path("/api/v1/payments/{}/{}/", kind, value)))
+
+    def state(self, order_id: OrderId) -> Payment:
+        """What the order service sees of an order's payment: state, amounts and decline code, and nothing else.
+
+        >>> client.payments.state(4711).status
+        'CAPTURED'
+        """
+        return models.payment(self._transport.get(path("/api/payments/{}/", order_id)))
+
+    def list(
+        self,
+        *,
+        order_id: OrderId | None = None,
+        method: str | None = None,
+        status: str | None = None,
+        refunded: bool | None = None,
+        amount_gt: Decimal | None = None,
+        amount_lt: Decimal | None = None,
+        start_date: date | datetime | None = None,
+        end_date: date | datetime | None = None,
+        sort_by_created: Literal["asc", "desc"] | None = None,
+        per_page: int = _ORDER_PAGE,
+    ) -> Iterator[Payment]:
+        """Payments, newest first.
+
+        Args:
+            status: `SUCCESS` (has taken money), `FAILED`, `PENDING` or `VOIDED`.
+            refunded: Whether all of it was given back.
+            end_date: A date without a time includes that day.
+
+        >>> [each.payment_id for each in client.payments.list(order_id=4711)] == [payment.payment_id]
+        True
+        """
+        asked = _given(
+            order_id=order_id,
+            method=method,
+            status=status,
+            refunded=refunded,
+            amount_gt=amount_gt,
+            amount_lt=amount_lt,
+            start_date=start_date,
+            end_date=end_date,
+            sort_by_created=sort_by_created,
+            per_page=per_page,
+        )
+        return (models.payment(each) for each in self._transport.pages("/v1/payments/", asked))
+
+    def page(self, page: int = 1, **asked: Any) -> tuple[Sequence[Payment], int]:
+        """One page by its number, and how many payments there are in all; filters as for `list`.
+
+        >>> len(client.payments.page(per_page=1)[0])
+        1
+        """
+        found = self._transport.get("/v1/payments/", {**asked, "page": page})
+        return [models.payment(each) for each in found["items"]], found["total"]
+
+    def capture(
+        self, transaction_id: str, amount: Decimal | int | str | None = None, *, idempotency_key: str | None = None
+    ) -> Payment:
+        """Take what was set aside, or a part of it; the rest is released.
+
+        Raises:
+            Declined: the gateway said no.
+            Conflict: nothing is set aside.
+
+        >>> client.payments.capture(held.transaction_id, "30.00").status
+        'CAPTURED'
+        """
+        body = {"transaction_id": transaction_id, **_given(amount=amount)}
+        return self._charge("/api/v1/payments/capture/", body, idempotency_key)
+
+    def void(
+        self,
+        *,
+        order_id: OrderId | None = None,
+        transaction_id: str | None = None,
+        amount: Decimal | int | str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Payment:
+        """Hold no money: for an order, now or later, whatever state it is in; or release what a transaction set aside.
+
+        Args:
+            amount: Only all that is set aside can be released; another amount is refused.
+
+        >>> client.payments.void(order_id=4713).status
+        'VOIDED'
+        """
+        if (order_id is None) == (transaction_id is None):
+            raise ValueError("Either order_id or transaction_id.")
+        if order_id is not None:
+            where, body = path("/api/payments/{}/void/", order_id), _given(amount=amount)
+        else:
+            where, body = "/api/v1/payments/void/", _given(transaction_id=transaction_id, amount=amount)
+        return models.payment(self._transport.post(where, body, idempotency_key=idempotency_key))
+
+    def refund(
+        self,
+        *,
+        payment_id: int | None = None,
+        transaction_id: str | None = None,
+        amount: Decimal | int | str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Refund:
+        """Give money back: all that is left, or `amount`. By number, or by transaction, which also keeps a reason.
+
+        Returns: `succeeded`, or `pending` while the gateway has not answered; then it will be found out.
+
+        Raises:
+            Declined: the gateway said no; `refund` says why.
+            Invalid: more than is left.
+            Conflict: not refundable, or the same refund is pending.
+
+        >>> back = client.payments.refund(payment_id=payment.payment_id, amount="2.50")
+        >>> back.status, back.amount
+        ('succeeded', Decimal('2.50'))
+        """
+        if (payment_id is None) == (transaction_id is None):
+            raise ValueError("Either payment_id or transaction_id.")
+        body = _given(amount=amount)
+        if payment_id is None:
+            where, body = (
+                "/api/v1/payments/refund/",
+                {"transaction_id": transaction_id, **body, **_given(reason=reason)},
+            )
+        else:
+            where = path("/v1/payments/{}/refund/", payment_id)
+        key = idempotency_key or new_key()
+        answer = self._transport.call("POST", where, body=body, idempotency_key=key)
+        refund = models.read(Refund, {**({"status": "pending"} if answer.status == 202 else {}), **answer.body})
+        if refund.status == "failed":
+            declined = _declined(refund.error or "The refund was refused", answer.body, answer.request_id, key)
+            declined.refund = refund
+            raise declined
+        return refund
+
+    def _charge(self, where: str, body: Mapping[str, Any], idempotency_key: str | None) -> Payment:
+        key = idempotency_key or new_key()
+        answer = self._transport.call("POST", where, body=body, idempotency_key=key)
+        payment = models.payment({"order_id": body.get("order_id"), **answer.body})
+        if payment.status == _FAILED or (answer.status == 200 and payment.success is False):
+            why = payment.error or payment.failure_code or payment.message or "The gateway said no"
+            declined = _declined(why, answer.body, answer.request_id, key)
+            declined.payment = payment
+            raise declined
+        return payment
+
+
+@dataclass(frozen=True)
+class Products:
+    """`/api/products/`."""
+
+    _transport: Transport
+
+    def list(self, *, per_page: int = _ORDER_PAGE) -> Iterator[Product]:
+        """The catalogue, with what can be reserved now.
+
+        >>> next(client.products.list()).name
+        'Mechanical Keyboard'
+        """
+        pages = self._transport.pages("/api/products/", {"per_page": per_page})
+        return (models.read(Product, each) for each in pages)
+
+    def page(self, page: int = 1, *, per_page: int = _ORDER_PAGE) -> tuple[Sequence[Product], int]:
+        """One page by its number, and how many products there are in all."""
+        found = self._transport.get("/api/products/", {"page": page, "per_page": per_page})
+        return [models.read(Product, each) for each in found["items"]], found["total"]
+
+    def get(self, product_id: int) -> Product:
+        """One product.
+
+        >>> client.products.get(1).price
+        Decimal('30.00')
+        """
+        return models.read(Product, self._transport.get(path("/api/products/{}/", product_id)))
+
+    def create(
+        self, *, name: str, price: Decimal | int | str, stock: int, idempotency_key: str | None = None
+    ) -> Product:
+        """A new product; `price` in major units.
+
+        >>> mug = client.products.create(name="Mug", price="7.50", stock=3)
+        >>> mug.stock
+        3
+        """
+        body = {"name": name, "price": price, "stock": stock}
+        return models.read(Product, self._transport.post("/api/products/", body, idempotency_key=idempotency_key))
+
+    def restock(self, product_id: int, quantity: int, *, idempotency_key: str | None = None) -> Product:
+        """More units of it.
+
+        >>> client.products.restock(mug.id, 2).stock
+        5
+        """
+        where = path("/api/products/{}/restock/", product_id)
+        return models.read(
+            Product, self._transport.post(where, {"quantity": quantity}, idempotency_key=idempotency_key)
+        )
+
+
+@dataclass(frozen=True)
+class Reservations:
+    """`/api/reservations/`: stock that is held under an id of the caller's own. Each call is safe to repeat."""
+
+    _transport: Transport
+
+    def get(self, reservation_id: str | UUID) -> Reservation:
+        """One reservation.
+
+        Raises:
+            NotFound: there is none under this id.
+        """
+        return models.read(Reservation, self._transport.get(path("/api/reservations/{}/", reservation_id)))
+
+    def hold(self, reservation_id: str | UUID, items: Mapping[int, int]) -> Reservation:
+        """Hold all lines, or none. `items`: units by product id.
+
+        Raises:
+            NotFound: no such product.
+            Conflict: too little stock, or it was released before.
+
+        >>> client.reservations.hold("basket-1", {mug.id: 2}).status
+        'HELD'
+        """
+        lines = [{"product_id": product_id, "quantity": count} for product_id, count in items.items()]
+        where = path("/api/reservations/{}/", reservation_id)
+        return models.read(Reservation, self._transport.call("PUT", where, body={"items": lines}).body)
+
+    def confirm(self, reservation_id: str | UUID, *, idempotency_key: str | None = None) -> Reservation:
+        """Sell what is held.
+
+        >>> client.reservations.confirm("basket-1").status
+        'CONFIRMED'
+        """
+        where = path("/api/reservations/{}/confirm/", reservation_id)
+        return models.read(Reservation, self._transport.post(where, idempotency_key=idempotency_key))
+
+    def release(self, reservation_id: str | UUID, *, return_sold: bool = False) -> None:
+        """Give the stock back, exactly once. What is sold goes back only with `return_sold`.
+
+        >>> client.reservations.release("basket-1", return_sold=True)
+        >>> client.products.get(mug.id).stock
+        5
+        """
+        asked = {"return": True} if return_sold else {}
+        self._transport.call("DELETE", path("/api/reservations/{}/", reservation_id), params=asked)
+
+
+def new_key() -> str:
+    """A new idempotency key: keep it with what is to be done once, and give it to each call that does it."""
+    return str(uuid4())
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _charge(
+    order_id: OrderId, amount: Decimal | int | str, *, token: str | None, currency: str | None
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "order_id": str(order_id) if isinstance(order_id, UUID) else order_id,
+        "amount": amount,
+        **_given(currency=currency),
+    }
+    if token is not None:
+        body["payment_method_details"] = {"token": token}
+    return body
+
+
+def _declined(why: str, body: Mapping[str, Any], request_id: str, key: str) -> errors.Declined:
+    code = str(body.get("failure_code") or body.get("code") or "")
+    return errors.Declined(why, code=code, status=200, request_id=request_id, body=body, idempotency_key=key)

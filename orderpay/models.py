@@ -1,0 +1,281 @@
+"""What the services answer, as frozen dataclasses. Amounts are in major units, times in UTC."""
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timezone
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final, TypeVar
+
+# A payment's states, whichever door it came through: the ledger's own (docs/payment-states.md).
+PAYMENT_STATUSES: Final = (
+    "PENDING",
+    "PROCESSING",
+    "AUTHORIZED",
+    "CAPTURED",
+    "FAILED",
+    "VOIDED",
+    "PARTIALLY_REFUNDED",
+    "REFUNDED",
+)
+# What some doors call CAPTURED.
+_CAPTURED_AT_A_DOOR: Final = frozenset({"COMPLETED", "SUCCESS"})
+
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of an order. `name` and the prices are None where the product was not found."""
+
+    product_id: int
+    quantity: int
+    name: str | None = None
+    unit_price: Decimal | None = None
+    line_total: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order. `status` is PENDING, PAID, CANCELLED or REFUNDED.
+
+    Attributes:
+        number: The order number for people; `id` or `number` finds an order.
+        payment_status: In the words of `/api/payments`.
+        expires_at: Until when an unpaid order keeps its stock.
+        refund_blocked: Why the gateway refuses for good to give the money back; None: it does not.
+    """
+
+    id: str
+    number: int
+    customer_name: str
+    items: tuple[Item, ...]
+    total_amount: Decimal
+    currency: str
+    status: str
+    cancellation_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    paid_at: datetime | None
+    expires_at: datetime | None
+    payment_status: str | None
+    refunded_amount: Decimal
+    refund_blocked: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of an order or a payment, who caused it and why. `sequence` rises, and may skip numbers."""
+
+    sequence: int
+    type: str
+    created_at: datetime
+    actor: str | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Product:
+    """`stock` is what can be reserved now."""
+
+    id: int
+    name: str
+    price: Decimal
+    stock: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a reservation, with the price as it was when it was made."""
+
+    product_id: int
+    name: str
+    unit_price: Decimal
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """`status` is HELD, CONFIRMED (sold) or RELEASED."""
+
+    id: str
+    status: str
+    items: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money on its way back (`pending`), back (`succeeded`), or refused (`failed`).
+
+    A refund that was asked for by `payment_id` has no id of its own to show.
+    """
+
+    amount: Decimal
+    status: str = "succeeded"
+    id: str | None = field(
+        default=None,
+        metadata={
+            "wire": (
+                "refund_id",
+                "id",
+            )
+        },
+    )
+    reason: str | None = None
+    attempts: int | None = None
+    error: str | None = None
+    created_at: datetime | None = None
+    payment_id: int | None = None
+    method: str | None = None
+    message: str | None = None
+    success: bool | None = None
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """What the gateway refuses for good though it is wanted: a `capture`, a `void` or a `refund`."""
+
+    operation: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment, under one vocabulary whatever the door: `status` is one of `PAYMENT_STATUSES`.
+
+    A door tells what its clients need, so some fields are None where another door would have them; `payments.get` has
+    them all but `payment_id` and `reference`.
+
+    Attributes:
+        id: The payment's UUID.
+        payment_id: Its number.
+        amount: What was taken, once anything was; until then what is asked for. None where the door says none.
+        error: Why the gateway said no.
+        failure_code: The same as a word, such as `expired_card`.
+        retryable: Whether another attempt may fare better.
+        provider_response: What the gateway said, as it said it.
+    """
+
+    status: str
+    order_id: str | int | None = None
+    id: str | None = None
+    payment_id: int | None = None
+    amount: Decimal | None = None
+    authorized_amount: Decimal | None = None
+    refunded_amount: Decimal | None = None
+    currency: str | None = None
+    method: str | None = field(
+        default=None,
+        metadata={
+            "wire": (
+                "payment_method",
+                "method",
+            )
+        },
+    )
+    reference: str | None = None
+    transaction_id: str | None = None
+    payment_intent_id: str | None = None
+    created_at: datetime | None = field(
+        default=None,
+        metadata={
+            "wire": (
+                "created_at",
+                "timestamp",
+            )
+        },
+    )
+    updated_at: datetime | None = None
+    authorized_at: datetime | None = None
+    captured_at: datetime | None = None
+    refunded_at: datetime | None = None
+    failure_code: str | None = None
+    retryable: bool | None = None
+    error: str | None = field(
+        default=None,
+        metadata={
+            "wire": (
+                "error_message",
+                "error",
+            )
+        },
+    )
+    message: str | None = None
+    success: bool | None = None
+    is_refunded: bool | None = field(default=None, metadata={"wire": ("refunded",)})
+    refund_blocked: str | None = None
+    blocked: Blocked | None = None
+    provider_response: Mapping[str, Any] | None = None
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refundable(self) -> Decimal:
+        """What is left to refund, major units."""
+        if self.status not in ("CAPTURED", "PARTIALLY_REFUNDED") or self.amount is None:
+            return Decimal("0.00")
+        pending = sum((each.amount for each in self.refunds if each.status == "pending"), Decimal(0))
+        return self.amount - (self.refunded_amount or Decimal(0)) - pending
+
+
+@dataclass(frozen=True)
+class Health:
+    """`status` is ok or unavailable; `downstreams` has each peer's circuit: closed, half_open or open."""
+
+    status: str
+    service: str = ""
+    version: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict)
+    downstreams: Mapping[str, str] = field(default_factory=dict)
+
+
+def payment(body: Mapping[str, Any]) -> Payment:
+    """A payment out of what any of the four doors says of it."""
+    status = str(body.get("status") or ("PENDING" if body.get("message") == "Payment pending" else "CAPTURED")).upper()
+    if status in _CAPTURED_AT_A_DOOR:
+        back = body.get("refunded_amount") or 0
+        status = "REFUNDED" if body.get("refunded") else "PARTIALLY_REFUNDED" if back else "CAPTURED"
+    return read(Payment, {**body, "status": status})
+
+
+def read(model: type[Model], body: Mapping[str, Any]) -> Model:
+    """An object of a JSON object; what the model does not know is left out."""
+    values = {}
+    for name, names, hint in _fields(typing.cast(Any, model)):
+        found = next((body[wire] for wire in names if body.get(wire) is not None), None)
+        if found is not None or any(wire in body for wire in names):
+            values[name] = _value(hint, found)
+    return model(**values)
+
+
+def wire_names(model: type[Any]) -> Iterator[str]:
+    """Every name that a model reads."""
+    for _, names, _ in _fields(typing.cast(Any, model)):
+        yield from names
+
+
+@cache
+def _fields(model: Any) -> tuple[tuple[str, tuple[str, ...], Any], ...]:
+    hints = typing.get_type_hints(model)
+    return tuple((each.name, each.metadata.get("wire", (each.name,)), hints[each.name]) for each in fields(model))
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):  # with None, at most
+        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        return value if value is None or len(kinds) > 1 else _value(kinds[0], value)
+    if typing.get_origin(hint) is tuple:
+        return tuple(_value(typing.get_args(hint)[0], each) for each in value)
+    return _scalar(hint, value)
+
+
+def _scalar(hint: Any, value: Any) -> Any:
+    if hint is Decimal:
+        return Decimal(str(value))
+    if hint is datetime:
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(timezone.utc)
+    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+        return read(hint, value)
+    return value

@@ -1,0 +1,452 @@
+"""The typed client: its docstrings' examples run, it knows all that the OpenAPI documents know, and it is a package."""
+
+import doctest
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from email import message_from_string
+from pathlib import Path
+from typing import Any, Final
+from zipfile import ZipFile
+
+import pytest
+import requests
+import yaml
+
+import orderpay
+from orderpay import client as client_module
+from orderpay import models, transport, webhooks
+from tests.stack import ROOT, Stack
+
+SERVICES: Final = {"orders": "order_service", "payments": "payment_service", "products": "product_stub"}
+DOCUMENTS: Final[Mapping[str, Any]] = {
+    service: yaml.safe_load((ROOT / "docs" / "openapi" / f"{service}.yaml").read_text())
+    for service in SERVICES.values()
+}
+NOON: Final = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
+
+# How each operation of the documents is asked for by the client, with everything that it takes.
+Calls = Mapping[str, Callable[[orderpay.Client], object]]
+CALLS: Final[Mapping[str, Calls]] = {
+    "order_service": {
+        "list_orders": lambda c: [
+            *c.orders.list(
+                status="PAID", unfinished_for=60, customer_name="A", created_after=NOON, created_before=NOON, per_page=7
+            ),
+            c.orders.page(3),
+        ],
+        "place_order": lambda c: c.orders.place(
+            customer_name="A", items={1: 2}, payment="later", payment_method="CARD", token="tok_ok", currency="USD"
+        ),
+        "show_order": lambda c: c.orders.get("x", live=False),
+        "cancel_order": lambda c: c.orders.cancel(7),
+        "order_events": lambda c: c.orders.events(7),
+        "look_again": lambda c: c.orders.look_again(7),
+        "health_retrieve": lambda c: c.health("orders"),
+        "health_live_retrieve": lambda c: c.is_live("orders"),
+    },
+    "product_stub": {
+        "list_products": lambda c: [*c.products.list(per_page=7), c.products.page(2)],
+        "create_product": lambda c: c.products.create(name="Mug", price="7.50", stock=3),
+        "get_product": lambda c: c.products.get(1),
+        "restock_product": lambda c: c.products.restock(1, 5),
+        "get_reservation": lambda c: c.reservations.get("x"),
+        "put_reservation": lambda c: c.reservations.hold("x", {1: 2}),
+        "delete_reservation": lambda c: c.reservations.release("x", return_sold=True),
+        "confirm_reservation": lambda c: c.reservations.confirm("x"),
+        "health_retrieve": lambda c: c.health("products"),
+        "health_live_retrieve": lambda c: c.is_live("products"),
+    },
+    "payment_service": {
+        "create_payment": lambda c: c.payments.charge(7, "5.00", method="CARD", token="tok_ok", currency="USD"),
+        "read_payment": lambda c: c.payments.state(7),
+        "void_payment": lambda c: c.payments.void(order_id=7, amount="5.00"),
+        "capture_transaction": lambda c: c.payments.capture("t", "5.00"),
+        "read_by_order": lambda c: c.payments.get(order_id=7),
+        "read_by_payment": lambda c: c.payments.get(payment_id=7),
+        "read_by_transaction": lambda c: c.payments.get(transaction_id="t"),
+        "process_payment": lambda c: c.payments.authorize(7, "5.00", currency="USD", token="tok_ok"),
+        "refund_transaction": lambda c: c.payments.refund(transaction_id="t", amount="5.00", reason="broken"),
+        "void_transaction": lambda c: c.payments.void(transaction_id="t", amount="5.00"),
+        "pay": lambda c: c.payments.pay(7, "5.00", method="CARD", token="tok_ok", currency="USD"),
+        "list_payments": lambda c: [
+            *c.payments.list(
+                order_id=7,
+                method="CARD",
+                status="SUCCESS",
+                refunded=False,
+                amount_gt=Decimal("1.00"),
+                amount_lt=Decimal("9.00"),
+                start_date=date(2026, 1, 2),
+                end_date=NOON,
+                sort_by_created="asc",
+                per_page=7,
+            ),
+            c.payments.page(3),
+        ],
+        "refund_charge": lambda c: c.payments.refund(payment_id=7, amount="5.00"),
+        "charge": lambda c: c.payments.charge(7, "5.00", method="CARD", token="tok_ok", currency="USD", door="charges"),
+        "health_retrieve": lambda c: c.health("payments"),
+        "health_live_retrieve": lambda c: c.is_live("payments"),
+    },
+}
+# A second spelling of another field or parameter, which the client uses instead.
+SYNONYMS: Final = {"product_ids", "method", "payment_method"}
+# Schema of an answer → the dataclass that holds each of its fields.
+MODELS: Final[Mapping[str, type[Any]]] = {
+    "OrderOut": orderpay.Order,
+    "OrderItemOut": orderpay.Item,
+    "OrderEvent": orderpay.Event,
+    "ProductOut": orderpay.Product,
+    "ReservationOut": orderpay.Reservation,
+    "LineOut": orderpay.Line,
+    "PaymentOut": orderpay.Payment,
+    "PayOut": orderpay.Payment,
+    "ChargeOut": orderpay.Payment,
+    "ListedPayment": orderpay.Payment,
+    "PaymentRecord": orderpay.Payment,
+    "StepOut": orderpay.Payment,
+    "Blocked": orderpay.Blocked,
+    "RefundRecord": orderpay.Refund,
+    "RefundOut": orderpay.Refund,
+    "ChargeRefundOut": orderpay.Refund,
+    "Health": orderpay.Health,
+}
+# Answers that are walked through, or of which one word is all.
+NO_MODELS: Final = {"OrderListOut", "OrderTrail", "ProductPageOut", "PaymentPage", "Live"}
+
+
+class Recorder(requests.Session):
+    """Answers every request with an example of what the document says, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[dict[str, Any]] = []
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
+        base, _, rest = url.removeprefix("http://").partition("/")
+        service, path = base, f"/{rest}"
+        template, operation = _operation(service, method, path)
+        self.asked.append({"id": operation["operationId"], "method": method, "template": template, **options})
+        status, example = _example(service, operation)
+        answer = requests.Response()
+        answer.status_code = int(status)
+        answer._content = b"" if example is None else json.dumps(example).encode()
+        answer.headers["X-Request-ID"] = "r1"
+        return answer
+
+
+def _operation(service: str, method: str, path: str) -> tuple[str, Any]:
+    segments = path.split("/")
+    fitting = [
+        (template, operations[method.lower()])
+        for template, operations in DOCUMENTS[service]["paths"].items()
+        if method.lower() in operations
+        and len(template.split("/")) == len(segments)
+        and all(a == b or a.startswith("{") for a, b in zip(template.split("/"), segments, strict=True))
+    ]
+    assert fitting, f"no {method} {path} in the document of {service}"
+    return min(fitting, key=lambda each: each[0].count("{"))
+
+
+def _example(service: str, operation: Any) -> tuple[str, Any]:
+    status, answer = next((code, each) for code, each in operation["responses"].items() if code.startswith("2"))
+    content = answer.get("content", {}).get("application/json")
+    if content is None:
+        return status, None
+    return status, _made(service, content["schema"])
+
+
+def _made(service: str, schema: Any, name: str = "") -> Any:
+    """A value with every field there is."""
+    if "$ref" in schema:
+        return _made(service, DOCUMENTS[service]["components"]["schemas"][schema["$ref"].rpartition("/")[2]], name)
+    several = next((schema[kind] for kind in ("allOf", "anyOf", "oneOf") if kind in schema), None)
+    if several is not None:
+        return _made(service, several[0], name)
+    if name == "next_cursor":
+        return None
+    if "enum" in schema:
+        return next(value for value in reversed(schema["enum"]) if str(value).upper() != "FAILED")
+    kind = schema.get("type")
+    if kind == "object":
+        return {key: _made(service, each, key) for key, each in schema.get("properties", {}).items()}
+    return [_made(service, schema["items"])] if kind == "array" else _scalar(kind, schema, name)
+
+
+def _scalar(kind: str, schema: Any, name: str) -> Any:
+    said = {"date-time": "2026-01-02T12:00:00Z"}.get(schema.get("format", ""), f"a {name}")
+    return {"integer": 7, "number": 5.25, "boolean": True, "string": said}[kind]
+
+
+def _client(recorder: Recorder) -> orderpay.Client:
+    orders, payments, products = (f"http://{service}" for service in SERVICES.values())
+    return orderpay.Client(orders, payments, products, "secret", session=recorder, retries=0)
+
+
+def _schemas() -> Iterator[tuple[str, str, Any]]:
+    for service, document in DOCUMENTS.items():
+        for name, schema in document["components"]["schemas"].items():
+            yield service, name, schema
+
+
+@pytest.mark.parametrize("service", SERVICES.values())
+def test_every_operation_has_its_call(service: str) -> None:
+    """The client can ask for each operation of the document, and for nothing that is not in it."""
+    operations = {
+        operation["operationId"]
+        for operations in DOCUMENTS[service]["paths"].values()
+        for name, operation in operations.items()
+        if name != "parameters"
+    }
+    assert set(CALLS[service]) == operations
+    for operation_id, call in CALLS[service].items():
+        recorder = Recorder()
+        call(_client(recorder))
+        assert {each["id"] for each in recorder.asked} == {operation_id}
+
+
+@pytest.mark.parametrize("service", SERVICES.values())
+def test_every_field_and_parameter_can_be_sent(service: str) -> None:
+    """Each field of a body and each parameter that the document names can be given to the client."""
+    for call in CALLS[service].values():
+        recorder = Recorder()
+        call(_client(recorder))
+        *_, first = reversed(recorder.asked)
+        operation = DOCUMENTS[service]["paths"][first["template"]][first["method"].lower()]
+        named = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
+        sent = {name for each in recorder.asked for name in each["params"]}
+        assert named - sent <= SYNONYMS, operation["operationId"]
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        if body is not None:
+            shape = DOCUMENTS[service]["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+            given = json.loads(first["data"])
+            assert set(given) <= set(shape["properties"])
+            assert set(shape["properties"]) - set(given) <= SYNONYMS | {"capture"}, operation["operationId"]
+        keyed = any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", []))
+        assert ("Idempotency-Key" in first["headers"]) is keyed
+
+
+def test_every_field_of_an_answer_is_read() -> None:
+    """Each schema that is answered has its dataclass, which reads each of its fields."""
+    answered = {
+        name
+        for _, name, schema in _schemas()
+        if "properties" in schema and not name.endswith(("Request", "Problem")) and name != "CancelledOrderOut"
+    }
+    assert answered - NO_MODELS == set(MODELS)
+    for _, name, schema in _schemas():
+        if name in MODELS:
+            assert set(schema["properties"]) <= set(models.wire_names(MODELS[name])), name
+
+
+def test_every_status_of_every_door_has_one_name() -> None:
+    """Whatever a door calls it, the client calls it as the ledger does."""
+    for name in ("PaymentsStatus", "ChargesStatus", "ProcessStatus"):
+        for status in DOCUMENTS["payment_service"]["components"]["schemas"][name]["enum"]:
+            assert models.payment({"status": status}).status in orderpay.PAYMENT_STATUSES
+    back = models.payment({"status": "SUCCESS", "refunded": False, "refunded_amount": 1})
+    assert (back.status, models.payment({"status": "SUCCESS", "refunded": True}).status) == (
+        "PARTIALLY_REFUNDED",
+        "REFUNDED",
+    )
+
+
+class Script(Recorder):
+    """Answers by a list: an exception is raised, a pair is a status with a body."""
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
+        self.asked.append(options)
+        scripted = self.answers.pop(0)
+        if isinstance(scripted, Exception):
+            raise scripted
+        status, body, *headers = scripted
+        answer = requests.Response()
+        answer.status_code, answer._content = status, json.dumps(body).encode()
+        answer.headers.update({"X-Request-ID": "r1", **dict(*headers)})
+        return answer
+
+
+def _transport(script: Script, slept: list[float], retries: int = 3) -> transport.Transport:
+    return transport.Transport(
+        "http://x", key=lambda: "k1", session=script, timeout_s=1, retries=retries, sleep=slept.append
+    )
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
+    """One key for all attempts of a call, another one for the next call."""
+    slept: list[float] = []
+    script = Script(requests.ConnectionError(), requests.ReadTimeout(), (200, {"a": 1}), (200, {"a": 2}))
+    asking = _transport(script, slept)
+    assert (asking.post("/a"), asking.post("/a")) == ({"a": 1}, {"a": 2})
+    keys = [each["headers"]["Idempotency-Key"] for each in script.asked]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert slept == [0.2, 0.6]
+    assert script.asked[0]["headers"]["Authorization"] == "Bearer k1"
+
+
+def test_retry_after_is_honoured() -> None:
+    """It waits as long as the service says; longer than half a minute is for the caller to wait."""
+    slept: list[float] = []
+    script = Script((503, {"code": "overloaded"}, {"Retry-After": "2"}), (200, {}))
+    _transport(script, slept).post("/a")
+    assert slept == [2.0]
+    script = Script((429, {"code": "too_many_requests", "error": "later"}, {"Retry-After": "90"}))
+    with pytest.raises(orderpay.RateLimited) as limited:
+        _transport(script, slept).get("/a")
+    assert (limited.value.retry_after_s, slept) == (90.0, [2.0])
+
+
+def test_when_no_answer_comes_the_caller_has_the_key() -> None:
+    """After the last attempt it is not known whether it was done; with the key it can be found out."""
+    script = Script(requests.ConnectionError(), requests.ConnectionError())
+    with pytest.raises(orderpay.Unavailable) as lost:
+        _transport(script, [], retries=1).post("/a", idempotency_key="mine")
+    assert (lost.value.idempotency_key, len(script.asked)) == ("mine", 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "invalid", orderpay.Invalid),
+        (401, "invalid_key", orderpay.NotAuthenticated),
+        (402, "card_declined", orderpay.Declined),
+        (403, "insufficient_scope", orderpay.Forbidden),
+        (404, "order_not_found", orderpay.NotFound),
+        (409, "payment_voided", orderpay.Conflict),
+        (422, "idempotency_key_reused", orderpay.Invalid),
+        (500, "internal_error", orderpay.UnexpectedAnswer),
+    ],
+)
+def test_an_error_is_known_by_its_meaning(status: int, code: str, kind: type[orderpay.OrderPayError]) -> None:
+    """Each status has its exception, with sentence, code and request id, and is not asked for again."""
+    script = Script((status, {"error": "A sentence", "code": code, "fields": {"amount": ["Wrong."]}}))
+    with pytest.raises(kind) as raised:
+        _transport(script, []).post("/a")
+    error = raised.value
+    assert (type(error), error.code, error.status, error.request_id) == (kind, code, status, "r1")
+    assert (str(error), error.fields) == (f"A sentence ({code}, request r1)", {"amount": ["Wrong."]})
+    assert len(script.asked) == 1
+
+
+def test_an_id_cannot_become_another_path() -> None:
+    """What is put into a path is quoted."""
+    recorder = Script((404, {"error": "Order not found", "code": "order_not_found"}))
+    urls: list[str] = []
+    original = recorder.request
+    recorder.request = lambda method, url, **options: urls.append(url) or original(method, url, **options)
+    with pytest.raises(orderpay.NotFound):
+        orderpay.Client(session=recorder).orders.get("../../metrics?x=1#")
+    assert urls == ["http://localhost:8000/api/orders/..%2F..%2Fmetrics%3Fx%3D1%23/"]
+
+
+SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SIGNED: Final = {
+    "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "Webhook-Timestamp": "1614265330",
+    "Webhook-Signature": "v1,AAAA v1a,zzz v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+BODY: Final = b'{"test": 2432232314}'
+
+
+def test_a_webhook_is_taken_in_any_case_and_by_any_of_its_signatures() -> None:
+    """Two secrets sign while one takes the other's place."""
+    assert orderpay.verify_webhook(SECRET, SIGNED, BODY, now=1614265330 + 300) == {"test": 2432232314}
+
+
+@pytest.mark.parametrize(
+    ("secret", "headers", "body", "now"),
+    [
+        (SECRET, SIGNED, BODY + b" ", 1614265330),
+        (SECRET, SIGNED, BODY, 1614265330 + 301),
+        (SECRET, SIGNED, BODY, 1614265330 - 301),
+        (SECRET, {**SIGNED, "Webhook-Id": "other"}, BODY, 1614265330),
+        (SECRET, {**SIGNED, "Webhook-Signature": "v1,"}, BODY, 1614265330),
+        (SECRET, {**SIGNED, "Webhook-Signature": "v1,\u00fc"}, BODY, 1614265330),
+        (SECRET, {}, BODY, 1614265330),
+        ("whsec_AAAA", SIGNED, BODY, 1614265330),
+        ("whsec_!", SIGNED, BODY, 1614265330),
+    ],
+)
+def test_a_webhook_that_is_not_as_it_was_signed_is_refused(
+    secret: str, headers: Mapping[str, str], body: bytes, now: float
+) -> None:
+    """Another body, id, secret or time, and no signature at all."""
+    with pytest.raises(orderpay.BadSignature):
+        orderpay.verify_webhook(secret, headers, body, now=now)
+
+
+def test_the_examples_of_the_docstrings_do_what_they_say(make_stack: Callable[..., Stack]) -> None:
+    """Each `>>>` of the client, one after another, against real services."""
+    stack = make_stack()
+    orders, payments, products = (stack.services[service].url for service in SERVICES.values())
+    keys = {name: _key(stack, service) for name, service in SERVICES.items()}
+    client = orderpay.Client(orders, payments, products, keys)
+    names = {"client": client, "orderpay": orderpay, "Decimal": Decimal}
+    found = [
+        example
+        for module in (client_module, webhooks)
+        for example in sorted(doctest.DocTestFinder(exclude_empty=True).find(module), key=lambda each: each.lineno or 0)
+        if example.examples
+    ]
+    runner = doctest.DocTestRunner(verbose=False)
+    said: list[str] = []
+    for example in found:
+        example.globs = names  # one goes on where the one before has ended
+        runner.run(example, out=said.append, clear_globs=False)
+    assert "".join(said) == ""
+    with_examples = {each.name.rpartition(".")[2] for each in found}
+    assert {"Client", "place", "cancel", "charge", "refund", "list", "hold", "verify_webhook"} <= with_examples
+
+
+def _key(stack: Stack, service: str) -> str | None:
+    return (stack.keys / service).read_text() if stack.keys else None
+
+
+def _run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command} (needs a package index once): {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_it_is_a_package_that_needs_requests_alone(tmp_path: Path) -> None:
+    """A wheel is built of the folder, and works in an environment that has nothing else."""
+    source = tmp_path / "orderpay"
+    _copy_sources(source)
+    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("orderpay-*.whl")
+    with ZipFile(wheel) as packed:
+        names = packed.namelist()
+        metadata = message_from_string(packed.read("orderpay-0.1.0.dist-info/METADATA").decode())
+    assert metadata.get_all("Requires-Dist") == ["requests>=2.28"]
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert wheel.name == "orderpay-0.1.0-py3-none-any.whl"
+    modules = {f"orderpay/{each.name}" for each in (ROOT / "orderpay").glob("*.py")}
+    assert {name for name in names if not name.startswith("orderpay-")} == modules | {"orderpay/py.typed"}
+    venv.create(tmp_path / "empty", with_pip=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=tmp_path)
+    asked = (
+        "import orderpay\n"
+        "try:\n orderpay.Client(orders='http://127.0.0.1:9', retries=0).orders.get(1)\n"
+        "except orderpay.Unavailable as away:\n print(orderpay.__file__, away)"
+    )
+    said = _run(python, "-I", "-c", asked, cwd=tmp_path)
+    assert str(tmp_path / "empty") in said
+    assert "No answer from http://127.0.0.1:9" in said
+
+
+def _copy_sources(to: Path) -> None:
+    """Without what a build or a run leaves behind."""
+    to.mkdir()
+    for each in (ROOT / "orderpay").iterdir():
+        if each.is_file():
+            (to / each.name).write_bytes(each.read_bytes())
