@@ -17,6 +17,7 @@ from orderpay.errors import (
 from orderpay.models import (
     PAYMENT_STATUSES,
     Blocked,
+    Confirmed,
     Event,
     Health,
     Item,
@@ -35,6 +36,7 @@ __all__ = [
     "BadSignature",
     "Blocked",
     "Client",
+    "Confirmed",
     "Conflict",
     "Declined",
     "Event",

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import requests
 
 from orderpay import errors, models
-from orderpay.models import Event, Health, Order, Payment, Product, Refund, Reservation
+from orderpay.models import Confirmed, Event, Health, Order, Payment, Product, Refund, Reservation
 from orderpay.transport import Transport, path
 
 OrderId = str | int | UUID
@@ -560,6 +560,18 @@ class Reservations:
         """
         where = path("/api/reservations/{}/confirm/", reservation_id)
         return models.read(Reservation, self._transport.post(where, idempotency_key=idempotency_key))
+
+    def confirm_many(
+        self, reservation_ids: Sequence[str | UUID], *, idempotency_key: str | None = None
+    ) -> tuple[Confirmed, ...]:
+        """Sell what is held under each of 1 to 100 ids; each is answered by itself.
+
+        >>> [each.code or each.status for each in client.reservations.confirm_many(["basket-1", "none"])]
+        ['CONFIRMED', 'reservation_not_found']
+        """
+        body = {"ids": [str(each) for each in reservation_ids]}
+        found = self._transport.post("/api/reservations/confirm/", body, idempotency_key=idempotency_key)
+        return tuple(models.read(Confirmed, each) for each in found["items"])
 
     def release(self, reservation_id: str | UUID, *, return_sold: bool = False) -> None:
         """Give the stock back, exactly once. What is sold goes back only with `return_sold`.

@@ -106,6 +106,16 @@ class Reservation:
 
 
 @dataclass(frozen=True)
+class Confirmed:
+    """What became of one of many reservations: `status` is CONFIRMED, or `error` and `code` say why it is not."""
+
+    id: str
+    status: str | None = None
+    error: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
 class Refund:
     """Money on its way back (`pending`), back (`succeeded`), or refused (`failed`).
 

@@ -58,6 +58,7 @@ CALLS: Final[Mapping[str, Calls]] = {
         "put_reservation": lambda c: c.reservations.hold("x", {1: 2}),
         "delete_reservation": lambda c: c.reservations.release("x", return_sold=True),
         "confirm_reservation": lambda c: c.reservations.confirm("x"),
+        "confirm_reservations": lambda c: c.reservations.confirm_many(["x", "y"]),
         "health_retrieve": lambda c: c.health("products"),
         "health_live_retrieve": lambda c: c.is_live("products"),
     },
@@ -104,6 +105,7 @@ MODELS: Final[Mapping[str, type[Any]]] = {
     "ProductOut": orderpay.Product,
     "ReservationOut": orderpay.Reservation,
     "LineOut": orderpay.Line,
+    "ConfirmedOut": orderpay.Confirmed,
     "PaymentOut": orderpay.Payment,
     "PayOut": orderpay.Payment,
     "ChargeOut": orderpay.Payment,
@@ -117,7 +119,7 @@ MODELS: Final[Mapping[str, type[Any]]] = {
     "Health": orderpay.Health,
 }
 # Answers that are walked through, or of which one word is all.
-NO_MODELS: Final = {"OrderListOut", "OrderTrail", "ProductPageOut", "PaymentPage", "Live"}
+NO_MODELS: Final = {"OrderListOut", "OrderTrail", "ProductPageOut", "ConfirmedManyOut", "PaymentPage", "Live"}
 
 
 class Recorder(requests.Session):
