@@ -7,6 +7,7 @@ server on whose threads the work is done is not worth having.
 """
 
 import argparse
+import math
 import signal
 import sys
 from functools import partial
@@ -45,7 +46,7 @@ def serve(settings: Settings) -> None:
         blocking_threads=1,  # its own, which do not come into it
         backlog=BACKLOG,
         log_level=LogLevels(settings.log_level),
-        workers_kill_timeout=_STOP_TIMEOUT_S,
+        workers_kill_timeout=math.ceil(settings.drain_s) + _STOP_TIMEOUT_S,
     )
     server.serve(spawn_target=partial(_work, settings))
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from servicekit.inbox.purge import purge_once
 from servicekit.inbox.receive import Subscription, replay_once
 from servicekit.observability import actor
 from servicekit.runtime import workers
+from servicekit.runtime.heartbeat import HEARTBEAT
 from servicekit.web import metrics_endpoint
 
 # How long a consumer rests when nothing has come: the longest that a message waits. A round of nothing is a few
@@ -35,13 +37,16 @@ class ConsumeCommand(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds to rest when nothing has come")
         parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
+        parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="tell a probe there that the loop goes on")
 
-    def handle(self, *_: Any, idle: float, metrics_port: int | None, **__: Any) -> None:
+    def handle(self, *_: Any, idle: float, metrics_port: int | None, heartbeat: Path | None, **__: Any) -> None:
         actor.act_as(actor.CONSUMER)
         if not settings.KAFKA:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to consume from")
         if metrics_port is not None:
             metrics_endpoint.serve(metrics_port)
+        if heartbeat is not None:
+            HEARTBEAT.write_to(heartbeat)
         stop = workers.Stop().listen()
         subscription = self.subscription()
         consumer = connect(settings.KAFKA, subscription)

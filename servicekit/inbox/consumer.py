@@ -19,6 +19,7 @@ from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
 from servicekit.inbox.receive import TRANSIENT, Subscription, receive
 from servicekit.retry import Backoff
+from servicekit.runtime import heartbeat
 
 log = structlog.get_logger()
 
@@ -126,6 +127,7 @@ class Consumer:
     def _process_next(self) -> bool:
         """Take the message in front; whether that was done, or it stays there."""
         message = self._buffer[0]
+        heartbeat.beat()
         try:
             receive(message, self._subscription)
         except TRANSIENT as problem:

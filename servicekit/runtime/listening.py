@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from multiprocessing import parent_process
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import Any, Final
 
 from django.conf import settings as django
@@ -18,6 +18,7 @@ from granian.log import LogLevels, configure_logging
 
 from servicekit.runtime.bridge import Application, Bridge, Environ, HereAndNow, Limits
 from servicekit.runtime.server_settings import BACKLOG, BUFFER_BYTES, HEAD_TIMEOUT_S, SEND_TIMEOUT_S, Settings
+from servicekit.web import health
 from servicekit.web.admission import ALWAYS_ADMITTED
 
 # The half of granian that is not written in Python. Its types are not said, and not promised from version to version.
@@ -34,7 +35,7 @@ _IDLE_THREAD_S: Final = 30
 
 
 def work(settings: Settings, application: Application, worker_id: int) -> None:
-    """Answer requests until SIGTERM or SIGINT, then those that are there."""
+    """Answer requests until SIGTERM or SIGINT, and `drain_s` seconds more; then those that are there."""
     _end_with_parent()
     connections = min(settings.connections, _raise_file_limit() - _OTHER_FILES)
     configure_logging(LogLevels(settings.log_level), None, True)
@@ -46,12 +47,25 @@ def work(settings: Settings, application: Application, worker_id: int) -> None:
     for listener in listeners:
         listener.start(worker_id, connections=connections)
 
-    def stop(*_: object) -> None:
+    def stop() -> None:
         for listener in listeners:
             listener.stop()
 
+    def begin_to_stop(*_: object) -> None:
+        # A second signal is the same wish: one to the whole group comes from the process above as well.
+        if health.is_draining():
+            return
+        # Whoever shares out the requests is told first, and goes on sending them until he has looked.
+        health.drain()
+        if settings.drain_s:
+            later = Timer(settings.drain_s, stop)
+            later.daemon = True
+            later.start()
+        else:
+            stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        signal.signal(number, begin_to_stop)
     for listener in listeners:
         listener.has_stopped.wait()
 

@@ -30,6 +30,7 @@ class Settings:
     body_timeout_s: float
     log_level: str
     prefix: str
+    drain_s: float
 
 
 def read(service: str, env: Env, *, port: int | None = None) -> Settings:
@@ -46,4 +47,5 @@ def read(service: str, env: Env, *, port: int | None = None) -> Settings:
         body_timeout_s=env.float("BODY_TIMEOUT_S", default=10.0, validate=validate.Range(0.1)),
         log_level=env.str("SERVER_LOG_LEVEL", default="warning"),
         prefix=env.str("SCRIPT_NAME", default=""),
+        drain_s=env.float("DRAIN_S", default=0.0, validate=validate.Range(0)),
     )

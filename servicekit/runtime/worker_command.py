@@ -2,12 +2,14 @@
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from servicekit.observability import actor
 from servicekit.runtime import workers
+from servicekit.runtime.heartbeat import HEARTBEAT
 from servicekit.web import metrics_endpoint
 
 
@@ -22,8 +24,11 @@ class WorkerCommand(BaseCommand):
         parser.add_argument("--once", action="store_true", help="run each job once and end")
         parser.add_argument("--idle", type=float, default=workers.IDLE_S, help="seconds to rest when there is no work")
         parser.add_argument("--metrics-port", type=int, help="answer /metrics of this process on a port of its own")
+        parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="tell a probe there that the loop goes on")
 
-    def handle(self, *_: Any, once: bool, idle: float, metrics_port: int | None, **__: Any) -> None:
+    def handle(
+        self, *_: Any, once: bool, idle: float, metrics_port: int | None, heartbeat: Path | None, **__: Any
+    ) -> None:
         actor.act_as(actor.WORKER)
         jobs = self.jobs()
         if once:
@@ -32,4 +37,6 @@ class WorkerCommand(BaseCommand):
             return
         if metrics_port is not None:
             metrics_endpoint.serve(metrics_port)
+        if heartbeat is not None:
+            HEARTBEAT.write_to(heartbeat)
         workers.run(jobs, stop=workers.Stop().listen(), idle_s=idle)

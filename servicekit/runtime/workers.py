@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from prometheus_client import Counter
 
 from servicekit.retry import Backoff
-from servicekit.runtime import processes
+from servicekit.runtime import heartbeat, processes
 from servicekit.storage import naming
 
 log = structlog.get_logger()
@@ -87,6 +87,7 @@ def isolated(
     Raises:
         OperationalError, InterfaceError: it cannot even be set aside, for the database is away.
     """
+    heartbeat.beat()
     try:
         return work()
     except Exception as problem:  # whatever it is: the other rows have nothing to do with it
@@ -121,6 +122,7 @@ def run(
     turns = [_Turn(name, job) for name, job in jobs]
     log.info("worker.started", jobs=[turn.name for turn in turns])
     while not stop.is_requested():
+        heartbeat.beat()
         done = sum(turn.take(idle_s, clock) for turn in turns if not stop.is_requested())
         if not done:
             stop.wait(idle_s)
@@ -151,6 +153,7 @@ class _Turn:
 def _run_job(name: str, job: Job) -> int | None:
     """How much the job did; None when it failed."""
     close_old_connections()
+    heartbeat.beat()
     try:
         return job()
     except Exception:  # the edge of the process: one job's failure must stop neither the others nor the next round

@@ -1,5 +1,6 @@
 """Health endpoints, the OpenAPI document and its pages."""
 
+from threading import Event
 from typing import Any
 
 import pytest
@@ -147,3 +148,12 @@ def test_the_documentation_needs_no_network(api: Api, path: str) -> None:
         assert source.startswith(("/static/", "/openapi.json", "data:")), source
         if source.startswith("/static/"):
             assert api.get(source).status_code == 200
+
+
+def test_a_process_that_is_about_to_end_is_not_ready_and_alive(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever shares out the requests leaves it out; nobody kills it for that."""
+    monkeypatch.setattr(health, "_draining", Event())
+    health.drain()
+    ready, live = api.get("/health"), api.get("/health/live")
+    assert (ready.status_code, ready.json()["checks"]) == (503, {"database": "ok", "server": "draining"})
+    assert live.status_code == 200

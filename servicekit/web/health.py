@@ -1,5 +1,6 @@
 """Health endpoints and the API's own documentation, the same at each service."""
 
+import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final
@@ -21,6 +22,8 @@ from servicekit.web.views import View
 
 # Longer than any request may take, an order with all its attempts included (ORDER_DEADLINE_S).
 STUCK_AFTER_S: Final = 30.0
+# Set once this process is to end: it goes on answering for a while, and nobody is to send it more.
+_draining = threading.Event()
 # One for the process: it knows what was found last.
 _database_state = readiness.State()
 
@@ -46,6 +49,8 @@ class HealthView(View):
     `checks.database` is `ok`, `unavailable`, `not writable` or `damaged`.
     """
 
+    # Beside it `checks.server` is there, and the answer 503, while this process is about to end.
+
     service = ""
     version = ""
     dependencies: Callable[[], Iterable[Dependency]] = staticmethod(tuple)
@@ -53,15 +58,25 @@ class HealthView(View):
     @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
     def get(self, _request: Request) -> Response:
         database = _database_state()
-        healthy = database == readiness.OK
+        ends = is_draining()
+        healthy = database == readiness.OK and not ends
         body = {
             "status": "ok" if healthy else "unavailable",
             "service": self.service,
             "version": self.version,
-            "checks": {"database": database},
+            "checks": {"database": database, **({"server": "draining"} if ends else {})},
             "downstreams": {peer.name: peer.state.value for peer in self.dependencies()},
         }
         return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
+
+
+def drain() -> None:
+    """From now on say that this process is not ready, whatever else there is to say."""
+    _draining.set()
+
+
+def is_draining() -> bool:
+    return _draining.is_set()
 
 
 class LiveView(View):
