@@ -5,7 +5,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from multiprocessing import parent_process
 from threading import Event, Thread, Timer
@@ -47,27 +47,31 @@ def work(settings: Settings, application: Application, worker_id: int) -> None:
     for listener in listeners:
         listener.start(worker_id, connections=connections)
 
-    def stop() -> None:
-        for listener in listeners:
-            listener.stop()
-
     def begin_to_stop(*_: object) -> None:
         # A second signal is the same wish: one to the whole group comes from the process above as well.
-        if health.is_draining():
-            return
-        # Whoever shares out the requests is told first, and goes on sending them until he has looked.
-        health.drain()
-        if settings.drain_s:
-            later = Timer(settings.drain_s, stop)
-            later.daemon = True
-            later.start()
-        else:
-            stop()
+        if not health.is_draining():
+            health.drain()
+            _stop(listeners, in_s=settings.drain_s)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, begin_to_stop)
     for listener in listeners:
         listener.has_stopped.wait()
+
+
+def _stop(listeners: "Sequence[_Listener]", *, in_s: float) -> None:
+    """Whoever shares out the requests goes on sending them until he has looked whether this process is ready."""
+
+    def stop() -> None:
+        for listener in listeners:
+            listener.stop()
+
+    if in_s:
+        later = Timer(in_s, stop)
+        later.daemon = True
+        later.start()
+    else:
+        stop()
 
 
 class _Listener:
