@@ -40,7 +40,15 @@ DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqli
 MAIN_TABLE = "orders_order"
 # Most of an order's time is its calls', so more of them at once than there are processors; measured.
 ADMISSION = base.admission(
-    env, at_once=8, wait_s=2.5, database=DATABASES["default"], reads=("/api/orders", "/api/orders/[^/]+/events")
+    env,
+    at_once=8,
+    wait_s=2.5,
+    database=DATABASES["default"],
+    reads=(
+        "/api/orders",
+        "/api/orders/[^/]+/(events|progress)",
+        "/api/(invariants|dead-letters|parked-messages)",
+    ),
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
 SPECTACULAR_SETTINGS = base.spectacular(

@@ -10,7 +10,22 @@ from uuid import UUID, uuid4
 import requests
 
 from orderpay import errors, models
-from orderpay.models import Confirmed, Event, Health, Order, Payment, Product, Refund, Reservation
+from orderpay.models import (
+    BlockedPayment,
+    Confirmed,
+    DeadLetter,
+    Event,
+    Health,
+    Order,
+    OrderProgress,
+    ParkedMessage,
+    Payment,
+    PaymentProgress,
+    Product,
+    Refund,
+    Report,
+    Reservation,
+)
 from orderpay.transport import Transport, path
 
 OrderId = str | int | UUID
@@ -64,6 +79,7 @@ class Client:
         self.payments = Payments(self._transports["payments"])
         self.products = Products(self._transports["products"])
         self.reservations = Reservations(self._transports["products"])
+        self.operations = {name: Operations(each) for name, each in self._transports.items()}
 
     def health(self, service: str) -> Health:
         """How `orders`, `payments` or `products` is; `unavailable` while its database is.
@@ -202,6 +218,14 @@ class Orders:
         """
         found = self._transport.get(path("/api/orders/{}/events/", reference))
         return tuple(models.read(Event, each) for each in found["items"])
+
+    def progress(self, reference: OrderId) -> OrderProgress:
+        """Where the saga stands, what happens next and when, and which invariants hold for this order now.
+
+        >>> client.orders.progress(order.id).step
+        'closed'
+        """
+        return models.read(OrderProgress, self._transport.get(path("/api/orders/{}/progress/", reference)))
 
     def cancel(self, reference: OrderId, *, idempotency_key: str | None = None) -> Order:
         """Cancel an order that waits, or refund one that is paid. PAID in the answer: the money is on its way back.
@@ -379,6 +403,49 @@ class Payments:
         """
         found = self._transport.get("/v1/payments/", {**asked, "page": page})
         return [models.payment(each) for each in found["items"]], found["total"]
+
+    def events(self, payment_id: OrderId) -> tuple[Event, ...]:
+        """What happened to a payment, oldest first, and who caused it.
+
+        >>> [event.type for event in client.payments.events(payment.payment_id)]
+        ['payment.successful']
+        """
+        found = self._transport.get(path("/api/v1/payments/payment/{}/events/", payment_id))
+        return tuple(models.read(Event, each) for each in found["items"])
+
+    def progress(self, payment_id: OrderId) -> PaymentProgress:
+        """What the gateway was asked for and under which keys, what happens next, and which invariants hold.
+
+        >>> [call.key for call in client.payments.progress(payment.payment_id).calls]
+        ['order-4711-pay-1']
+        """
+        return models.read(
+            PaymentProgress, self._transport.get(path("/api/v1/payments/payment/{}/progress/", payment_id))
+        )
+
+    def blocked(self) -> tuple[BlockedPayment, ...]:
+        """What the gateway refuses for good though it is wanted, oldest first, 200 at most: it waits for a person.
+
+        >>> client.payments.blocked()
+        ()
+        """
+        found = self._transport.get("/api/v1/payments/blocked/")
+        return tuple(models.read(BlockedPayment, each) for each in found["items"])
+
+    def take_up(self, payment_id: OrderId, *, idempotency_key: str | None = None) -> Payment:
+        """Have tried again what the gateway has refused for good; a worker asks it at once.
+
+        Raises:
+            Conflict: nothing waits for a person here.
+
+        >>> try:
+        ...     client.payments.take_up(payment.payment_id)
+        ... except orderpay.Conflict as conflict:
+        ...     print(conflict.code)
+        payment_not_blocked
+        """
+        where = path("/api/v1/payments/payment/{}/take-up/", payment_id)
+        return models.payment(self._transport.post(where, idempotency_key=idempotency_key))
 
     def capture(
         self, transaction_id: str, amount: Decimal | int | str | None = None, *, idempotency_key: str | None = None
@@ -582,6 +649,58 @@ class Reservations:
         """
         asked = {"return": True} if return_sold else {}
         self._transport.call("DELETE", path("/api/reservations/{}/", reservation_id), params=asked)
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What waits for a person at one service, and what must always be true there."""
+
+    _transport: Transport
+
+    def invariants(self, *, quiet_for: int | None = None) -> Report:
+        """Check every invariant now; `quiet_for` (seconds): what is unfinished for longer is a violation.
+
+        >>> client.operations["orders"].invariants().outcome
+        'holds'
+        """
+        return models.read(Report, self._transport.get("/api/invariants/", _given(quiet_for=quiet_for)))
+
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Events that the broker refused for good, oldest first, 200 at most. Of orders and payments.
+
+        >>> client.operations["payments"].dead_letters()
+        ()
+        """
+        found = self._transport.get("/api/dead-letters/")
+        return tuple(models.read(DeadLetter, each) for each in found["items"])
+
+    def replay_dead_letter(self, position: int, *, idempotency_key: str | None = None) -> int:
+        """Have it published after all, and those behind it; returns how many were taken up.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return self._act(path("/api/dead-letters/{}/replay/", position), idempotency_key)
+
+    def give_up_dead_letter(self, position: int, *, idempotency_key: str | None = None) -> int:
+        """Never publish it; those behind it go on."""
+        return self._act(path("/api/dead-letters/{}/give-up/", position), idempotency_key)
+
+    def parked_messages(self) -> tuple[ParkedMessage, ...]:
+        """Messages that a consumer could not take, oldest first, 200 at most. Of orders.
+
+        >>> client.operations["orders"].parked_messages()
+        ()
+        """
+        found = self._transport.get("/api/parked-messages/")
+        return tuple(models.read(ParkedMessage, each) for each in found["items"])
+
+    def replay_parked_message(self, number: int, *, idempotency_key: str | None = None) -> int:
+        """Have its consumer take it again; returns how many were taken up."""
+        return self._act(path("/api/parked-messages/{}/replay/", number), idempotency_key)
+
+    def _act(self, where: str, idempotency_key: str | None) -> int:
+        return int(self._transport.post(where, idempotency_key=idempotency_key)["count"])
 
 
 def new_key() -> str:

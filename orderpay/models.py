@@ -231,6 +231,132 @@ class Payment:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """How an invariant stands: what must be true (`promise`), on what it was checked, and where it is violated."""
+
+    number: str
+    name: str
+    promise: str
+    advice: str
+    rows: str
+    looked_at: int
+    violations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How many rows of a kind wait for a person, and what that person can do."""
+
+    rows: str
+    count: int
+    advice: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """`outcome` is holds, violated, unproven (there is nothing to look at) or incomplete (there is too much)."""
+
+    outcome: str
+    seconds: float
+    invariants: tuple[Verdict, ...]
+    waiting: tuple[Waits, ...]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that its broker refused for good; `waiting` events of the same order or payment wait behind it."""
+
+    position: int
+    type: str
+    aggregate: str
+    aggregate_id: str
+    sequence: int
+    error: str
+    died_at: datetime
+    given_up_at: datetime | None
+    waiting: int
+
+
+@dataclass(frozen=True)
+class ParkedMessage:
+    """A message that a consumer could not take. `replay_at`: when it is to take it again."""
+
+    number: int
+    consumer: str
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    parked_at: datetime
+    replay_at: datetime | None
+
+
+@dataclass(frozen=True)
+class OrderProgress:
+    """Where an order's saga stands, what happens next and when, and what must be true of the order.
+
+    Attributes:
+        step: What has been committed: placed, reserved, settled, refunding, compensating or closed.
+        due_at: When a worker takes it up: end of a lease, next try, expiry. None: never.
+        unfinished_since: None: nothing is left to do.
+        recheck_at: When the payment service is asked again.
+    """
+
+    step: str
+    attempt: int
+    retry_count: int
+    pay_later: bool
+    payment_method: str | None
+    due_at: datetime | None
+    unfinished_since: datetime | None
+    recheck_at: datetime | None
+    invariants: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class GatewayCall:
+    """What the gateway was asked for, under which idempotency key. `due_at`: when it is asked again."""
+
+    operation: str
+    key: str
+    attempt: int
+    refund_id: str | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PaymentProgress:
+    """What the gateway was asked for, what happens next and when, and what must be true of the payment."""
+
+    payment_id: int
+    reference: str
+    gateway: str
+    attempt: int
+    retry_count: int
+    failure_code: str | None
+    void_requested: bool
+    settled_reason: str | None
+    due_at: datetime | None
+    order_told_at: datetime | None
+    calls: tuple[GatewayCall, ...]
+    invariants: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class BlockedPayment:
+    """A payment of which the gateway refuses for good what is wanted; `amount` is held, and waits for a person."""
+
+    id: str
+    payment_id: int
+    order_id: str | int
+    reference: str
+    amount: Decimal
+    currency: str
+    blocked: Blocked
+
+
+@dataclass(frozen=True)
 class Health:
     """`status` is ok or unavailable; `downstreams` has each peer's circuit: closed, half_open or open."""
 

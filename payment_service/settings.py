@@ -42,7 +42,17 @@ DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqli
 # The table without which a database of this service has nothing to lose.
 MAIN_TABLE = "payments_payment"
 # A charge without a gateway is all work; some more than processors, for those who wait for the disk. Measured.
-ADMISSION = base.admission(env, at_once=4, wait_s=1.5, database=DATABASES["default"], reads=("/v1/payments",))
+ADMISSION = base.admission(
+    env,
+    at_once=4,
+    wait_s=1.5,
+    database=DATABASES["default"],
+    reads=(
+        "/v1/payments",
+        "/api/v1/payments/(blocked|payment/[^/]+/(events|progress))",
+        "/api/(invariants|dead-letters)",
+    ),
+)
 METRICS_DIRECTORY = base.metrics_directory(env)
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Payment service",
@@ -52,6 +62,7 @@ SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"] = {
     "PaymentsStatus": sorted(set(states.PAYMENTS_NAMES.values())),
     "ChargesStatus": sorted(set(states.CHARGES_NAMES.values())),
     "ProcessStatus": sorted(set(states.PROCESS_NAMES.values())),
+    "OperationEnum": [operation.value for operation in states.Operation],
     "ProcessRefundStatus": sorted(status.value.lower() for status in states.RefundStatus),
 }
 

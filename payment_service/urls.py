@@ -5,13 +5,18 @@ from django.urls import re_path
 from payment_service.payments import composition
 from payment_service.payments.api import urls as payments
 from payment_service.payments.ops import metrics
+from payment_service.payments.ops.audit import passes
 from servicekit.events.metrics import outbox
+from servicekit.operations import checks
+from servicekit.operations import outbox as dead_letters
 from servicekit.settings import base
 from servicekit.web import error_responses, health, metrics_endpoint
 from servicekit.web.admin import site
 
 urlpatterns = [
     *payments.urlpatterns,
+    *checks.routes(passes.passes, passes.waiting),
+    *dead_letters.routes(),
     *health.routes(service="payment_service", version=base.VERSION, dependencies=composition.dependencies),
     *metrics_endpoint.routes(outbox, metrics.outcomes, metrics.unfinished),
     *site.routes(),

@@ -30,7 +30,9 @@ DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqli
 # The table without which a database of this service has nothing to lose.
 MAIN_TABLE = "catalog_reservation"
 # All work and short: more at once only take turns. Measured.
-ADMISSION = base.admission(env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/products",))
+ADMISSION = base.admission(
+    env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/products", "/api/invariants")
+)
 METRICS_DIRECTORY = base.metrics_directory(env)
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Product stub",

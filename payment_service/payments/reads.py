@@ -1,13 +1,15 @@
 """Reading the ledger. Nothing in here writes."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from payment_service.payments.errors import PaymentNotFound
 from payment_service.payments.models import Payment, Refund
+from servicekit.events import store
 
 # Of one payment in its record, which has no pages; a cent at a time can be given back without end.
 MAX_REFUNDS: Final = 100
+MAX_EVENTS: Final = 1000
 
 
 def payment_of_order(order_id: str) -> Payment:
@@ -46,6 +48,16 @@ def refunds_of(payment: Payment) -> list[Refund]:
     """A payment's refunds, oldest first; of very many the newest `MAX_REFUNDS`."""
     newest = list(Refund.objects.filter(payment=payment).order_by("-number")[:MAX_REFUNDS])
     return newest[::-1]
+
+
+def blocked() -> list[Payment]:
+    """What a gateway refuses for good, oldest first. Reads the small index of them."""
+    return list(Payment.objects.filter(blocked_at__isnull=False).order_by("blocked_at"))
+
+
+def trail_of(payment: Payment) -> list[dict[str, Any]]:
+    """The payment's audit trail, oldest first; of a very long one its newest part."""
+    return store.of("payment", str(payment.uid), newest=MAX_EVENTS)
 
 
 def _one(payment: Payment | None) -> Payment:

@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
 from order_service.orders import states
 from order_service.orders.api.schemas import (
     EVENTS_OUT,
+    PROGRESS_OUT,
     CancelledOrderOut,
     OrderListIn,
     OrderListOut,
@@ -180,6 +181,34 @@ ORDER_EVENTS = extend_schema(
                                 "data": {"amount": 50.00, "currency": "USD", "attempt": 1},
                             }
                         ]
+                    },
+                )
+            ],
+        ),
+        **_NOT_FOUND,
+    },
+)
+ORDER_PROGRESS = extend_schema(
+    operation_id="order_progress",
+    tags=["orders"],
+    summary="Where the order's saga stands, what happens next and when, and what must be true of it",
+    parameters=[_REFERENCE],
+    responses={
+        200: OpenApiResponse(
+            PROGRESS_OUT,
+            examples=[
+                OpenApiExample(
+                    "Waits for its customer",
+                    value={
+                        "step": "reserved",
+                        "attempt": 0,
+                        "retry_count": 0,
+                        "pay_later": True,
+                        "payment_method": None,
+                        "due_at": "2025-11-10T12:20:00Z",
+                        "unfinished_since": None,
+                        "recheck_at": None,
+                        "invariants": [],
                     },
                 )
             ],

@@ -1,5 +1,6 @@
 """An order as clients see it."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -61,6 +62,21 @@ def placed(order: Order) -> tuple[int, dict[str, Any], dict[str, str]]:
     if (order.status == Status.PENDING and not order.pay_later) or order.step == Step.REFUNDING or order.refund_blocked:
         return 202, body, {}  # a worker or a person has it now; GET tells how it ends
     return 201, body, {}
+
+
+def progress(order: Order, verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the saga stands, and what comes next, as `schemas.PROGRESS_OUT` describes it."""
+    return {
+        "step": str(order.step),
+        "attempt": order.attempt,
+        "retry_count": order.retry_count,
+        "pay_later": order.pay_later,
+        "payment_method": order.payment_method or None,
+        "due_at": utc_text(order.due_at),
+        "unfinished_since": None if order.is_at_rest else utc_text(order.unsettled_since or order.updated_at),
+        "recheck_at": utc_text(order.ask_at),
+        "invariants": verdicts,
+    }
 
 
 def cancelled(order: Order) -> tuple[int, dict[str, Any]]:

@@ -7,8 +7,9 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from order_service.orders.ports import LineAsked
-from order_service.orders.states import Status
+from order_service.orders.states import Status, Step
 from order_service.orders.writes import NewOrder
+from servicekit.operations.checks import VERDICTS
 from servicekit.texts import is_blank
 from servicekit.web.fields import (
     MAX_ID,
@@ -206,6 +207,25 @@ EVENT_OUT: Final = inline_serializer(
         "data": serializers.DictField(help_text="Which attempt, why, which amounts: depends on the type."),
     },
     many=True,
+)
+PROGRESS_OUT: Final = inline_serializer(
+    "OrderProgress",
+    {
+        "step": serializers.ChoiceField([step.value for step in Step], help_text="What has been committed."),
+        "attempt": serializers.IntegerField(help_text="Payment attempts begun."),
+        "retry_count": serializers.IntegerField(help_text="Times a worker could not finish the present step."),
+        "pay_later": serializers.BooleanField(),
+        "payment_method": serializers.CharField(allow_null=True),
+        "due_at": serializers.DateTimeField(
+            allow_null=True,
+            help_text="When a worker takes it up: end of a lease, next try, expiry. Null: never.",
+        ),
+        "unfinished_since": serializers.DateTimeField(allow_null=True, help_text="Null: nothing is left to do."),
+        "recheck_at": serializers.DateTimeField(
+            allow_null=True, help_text="When the payment service is asked again, of which there is news."
+        ),
+        "invariants": VERDICTS,
+    },
 )
 EVENTS_OUT: Final = inline_serializer("OrderTrail", {"items": EVENT_OUT})
 

@@ -10,6 +10,7 @@ urlpatterns = [
     route(r"^api/orders/?$", views.OrdersView, get="orders:read", post="orders:write"),
     route(_ORDER + r"/?$", views.OrderView, get="orders:read"),
     route(_ORDER + r"/events/?$", views.OrderEventsView, get="orders:read"),
+    route(_ORDER + r"/progress/?$", views.OrderProgressView, get="orders:read"),
     route(_ORDER + r"/cancel/?$", views.CancelOrderView, post="orders:cancel"),
     route(_ORDER + r"/payment/?$", views.LookAgainView, post="orders:write"),
 ]

@@ -3,7 +3,10 @@
 from order_service.orders import composition, reads, use_cases
 from order_service.orders.api import docs, presenters
 from order_service.orders.api.schemas import CancelIn, OrderListIn, PlaceOrderIn, ShowOrderIn
+from order_service.orders.ops.audit import invariants
 from servicekit.idempotency.keys import creation_id, idempotent
+from servicekit.invariants.commands import QUIET_FOR_S
+from servicekit.operations import checks
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
@@ -36,6 +39,14 @@ class OrderEventsView(View):
     @docs.ORDER_EVENTS
     def get(self, _request: Request, reference: str) -> Response:
         return Response({"items": reads.trail_of(reads.get_order(reference))})
+
+
+class OrderProgressView(View):
+    @docs.ORDER_PROGRESS
+    def get(self, _request: Request, reference: str) -> Response:
+        order = reads.get_order(reference)
+        about, findings = invariants.of_order(order.number, quiet_for_s=QUIET_FOR_S)
+        return Response(presenters.progress(order, checks.verdicts(about, findings, rows="this order")))
 
 
 class CancelOrderView(View):

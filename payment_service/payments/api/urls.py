@@ -6,6 +6,8 @@ from payment_service.payments.api.payments import views as payments
 from payment_service.payments.api.process import views as process
 from servicekit.web.routes import route
 
+_PAYMENT = r"^api/v1/payments/payment/(?P<payment_id>[^/]+)"
+
 urlpatterns = [
     route(r"^api/payments/?$", payments.PaymentsView, post="payments:charge"),
     route(r"^api/payments/(?P<order_id>[^/]+)/?$", payments.PaymentView, get="payments:read"),
@@ -18,7 +20,11 @@ urlpatterns = [
     route(r"^api/v1/payments/capture/?$", process.CaptureView, post="payments:capture"),
     route(r"^api/v1/payments/void/?$", process.VoidView, post="payments:refund"),
     route(r"^api/v1/payments/refund/?$", process.RefundView, post="payments:refund"),
-    route(r"^api/v1/payments/payment/(?P<payment_id>[^/]+)/?$", process.PaymentView, get="payments:read"),
+    route(r"^api/v1/payments/blocked/?$", process.BlockedView, get="payments:read"),
+    route(_PAYMENT + r"/events/?$", process.EventsView, get="payments:read"),
+    route(_PAYMENT + r"/progress/?$", process.ProgressView, get="payments:read"),
+    route(_PAYMENT + r"/take-up/?$", process.TakeUpView, post="payments:refund"),
+    route(_PAYMENT + r"/?$", process.PaymentView, get="payments:read"),
     route(r"^api/v1/payments/order/(?P<order_id>[^/]+)/?$", process.OrderView, get="payments:read"),
     route(r"^api/v1/payments/transaction/(?P<transaction_id>[^/]+)/?$", process.TransactionView, get="payments:read"),
 ]

@@ -89,7 +89,7 @@ def _conclude(payment: Payment, outcome: Outcome) -> Payment:
 
 def _capture_request(payment: Payment) -> CaptureRequest:
     return CaptureRequest(
-        key=f"order-{payment.order_id}-capture-{payment.attempt}",
+        key=capture_key(payment.order_id, attempt=payment.attempt),
         transaction_id=payment.transaction_id or "",
         payment_intent_id=payment.payment_intent_id,
         amount=payment.capture_asked or payment.amount,
@@ -99,7 +99,17 @@ def _capture_request(payment: Payment) -> CaptureRequest:
 
 def _void_request(payment: Payment) -> VoidRequest:
     return VoidRequest(
-        key=f"order-{payment.order_id}-void-{payment.attempt}",
+        key=void_key(payment.order_id, attempt=payment.attempt),
         transaction_id=payment.transaction_id or "",
         payment_intent_id=payment.payment_intent_id,
     )
+
+
+def capture_key(order_id: str, *, attempt: int) -> str:
+    """The key of a payment's capture: the same after a crash."""
+    return f"order-{order_id}-capture-{attempt}"
+
+
+def void_key(order_id: str, *, attempt: int) -> str:
+    """The key of a payment's void: the same after a crash."""
+    return f"order-{order_id}-void-{attempt}"

@@ -15,7 +15,7 @@ from servicekit import money
 from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, event_pass, events_by_aggregate
 from servicekit.idempotency.invariants import Named, key_pass, uuids_in
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import check_in_batches
+from servicekit.invariants.snapshot import check_in_batches, snapshot
 
 TOTAL_IS_ITS_LINES: Final = Invariant(
     "I3",
@@ -71,6 +71,13 @@ def passes(quiet_for_s: float) -> Sequence[Pass]:
         event_pass({"order": _existing}, quiet_for_s=quiet_for_s),
         key_pass(_named, {"order": _existing}),
     )
+
+
+def of_order(number: int, *, quiet_for_s: float) -> tuple[Sequence[Invariant], Sequence[Finding]]:
+    """The invariants that are about a single order, and what of them it violates."""
+    with snapshot():
+        found = list(Order.objects.annotate(looked_at=Now()).prefetch_related("lines").filter(pk=number))
+        return _INVARIANTS, tuple(_check_batch(found, quiet_for=timedelta(seconds=quiet_for_s)))
 
 
 def _check_batch(orders: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:

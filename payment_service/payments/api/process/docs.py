@@ -11,8 +11,9 @@ from payment_service.payments import states
 from payment_service.payments.api.fields import OrderIdField
 from payment_service.payments.api.payments.docs import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from payment_service.payments.api.process.schemas import PENDING, CaptureIn, ProcessIn, RefundIn, TransactionVoidIn
+from servicekit.operations.checks import VERDICTS
 from servicekit.web.fields import MoneyOutField
-from servicekit.web.openapi import IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
+from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -85,6 +86,65 @@ _RECORD: Final = inline_serializer(
         "blocked": _BLOCKED,
         "refunds": _REFUND_RECORD,
     },
+)
+_CALL: Final = inline_serializer(
+    "GatewayCall",
+    {
+        "operation": serializers.ChoiceField(["charge", "capture", "void", "refund"]),
+        "key": serializers.CharField(help_text="The gateway's idempotency key of it."),
+        "attempt": serializers.IntegerField(),
+        "refund_id": serializers.UUIDField(allow_null=True),
+        "due_at": serializers.DateTimeField(allow_null=True, help_text="When it is asked again."),
+    },
+    many=True,
+)
+_PROGRESS: Final = inline_serializer(
+    "PaymentProgress",
+    {
+        "payment_id": serializers.IntegerField(),
+        "reference": serializers.CharField(),
+        "gateway": serializers.CharField(),
+        "attempt": serializers.IntegerField(),
+        "retry_count": serializers.IntegerField(help_text="How often the work that is due failed in a row."),
+        "failure_code": serializers.CharField(allow_null=True),
+        "void_requested": serializers.BooleanField(help_text="No money may be held for this order."),
+        "settled_reason": serializers.CharField(allow_null=True, help_text="How a person has settled it by hand."),
+        "due_at": serializers.DateTimeField(allow_null=True, help_text="When a worker takes it up. Null: never."),
+        "order_told_at": serializers.DateTimeField(
+            allow_null=True, help_text="When the order service is told next. Null: nothing is to be told."
+        ),
+        "calls": _CALL,
+        "invariants": VERDICTS,
+    },
+)
+_TRAIL_EVENT: Final = inline_serializer(
+    "PaymentEvent",
+    {
+        "sequence": serializers.IntegerField(help_text="Rises with each event; may skip numbers."),
+        "type": serializers.CharField(),
+        "created_at": serializers.DateTimeField(),
+        "actor": serializers.CharField(allow_null=True, help_text="Who caused it, as in an order's events."),
+        "data": serializers.DictField(),
+    },
+    many=True,
+)
+_TRAIL: Final = inline_serializer("PaymentTrail", {"items": _TRAIL_EVENT})
+_BLOCKED_ROW: Final = inline_serializer(
+    "BlockedPayment",
+    {
+        "id": serializers.UUIDField(),
+        "payment_id": serializers.IntegerField(),
+        "order_id": OrderIdField(),
+        "reference": serializers.CharField(),
+        "amount": MoneyOutField(help_text="What is held."),
+        "currency": serializers.CharField(),
+        "blocked": _BLOCKED,
+    },
+    many=True,
+)
+_BLOCKED_LIST: Final = inline_serializer(
+    "BlockedPaymentList",
+    {"items": _BLOCKED_ROW, "total": serializers.IntegerField(help_text="All of them; the list has the oldest 200.")},
 )
 _IDS: Final = {"transaction_id": "txn_5f0c7a0e5d0f4c369c0b6f2c", "payment_intent_id": "pi_35a1f1d75f0c7a0e5d0f4c36"}
 _CAPTURED: Final[dict[str, Any]] = {"success": True, **_IDS, "status": "captured", "error": None}
@@ -296,3 +356,80 @@ REFUND = _by_transaction(
 READ_PAYMENT = _read("payment", "A payment by its id or number", "payment_id")
 READ_ORDER = _read("order", "The payment of an order", "order_id")
 READ_TRANSACTION = _read("transaction", "The payment of a transaction", "transaction_id")
+
+
+_BY_PAYMENT: Final = OpenApiParameter("payment_id", OpenApiTypes.STR, OpenApiParameter.PATH)
+PAYMENT_EVENTS = extend_schema(
+    operation_id="payment_events",
+    tags=["process"],
+    summary="The payment's audit trail, oldest first",
+    parameters=[_BY_PAYMENT],
+    responses={
+        200: OpenApiResponse(_TRAIL, examples=[OpenApiExample("A trail", value={"items": []})]),
+        404: NOT_FOUND,
+    },
+)
+PAYMENT_PROGRESS = extend_schema(
+    operation_id="payment_progress",
+    tags=["process"],
+    summary="What the gateway was asked for, what happens next and when, and what must be true of the payment",
+    parameters=[_BY_PAYMENT],
+    responses={
+        200: OpenApiResponse(
+            _PROGRESS,
+            examples=[
+                OpenApiExample(
+                    "At rest",
+                    value={
+                        "payment_id": 456,
+                        "reference": "ECI20251110-0A1B2C3D",
+                        "gateway": "simulated",
+                        "attempt": 1,
+                        "retry_count": 0,
+                        "failure_code": None,
+                        "void_requested": False,
+                        "settled_reason": None,
+                        "due_at": None,
+                        "order_told_at": None,
+                        "calls": [
+                            {
+                                "operation": "charge",
+                                "key": "order-342-pay-1",
+                                "attempt": 1,
+                                "refund_id": None,
+                                "due_at": None,
+                            }
+                        ],
+                        "invariants": [],
+                    },
+                )
+            ],
+        ),
+        404: NOT_FOUND,
+    },
+)
+LIST_BLOCKED = extend_schema(
+    operation_id="list_blocked_payments",
+    tags=["process"],
+    summary="What a gateway refuses for good though it is wanted, oldest first: it waits for a person",
+    responses={200: OpenApiResponse(_BLOCKED_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})])},
+)
+TAKE_UP = extend_schema(
+    operation_id="take_up_payment",
+    tags=["process"],
+    summary="Have what the gateway has refused for good tried again",
+    description="A worker asks the gateway at once. Refused again it waits for a person again.",
+    parameters=[_BY_PAYMENT, IDEMPOTENCY_KEY],
+    request=None,
+    responses={
+        202: OpenApiResponse(_RECORD, examples=[OpenApiExample("Taken up", value=_EXAMPLE_RECORD)]),
+        404: NOT_FOUND,
+        409: problem(
+            "Nothing waits for a person here.",
+            "The gateway refuses nothing that is wanted of this payment",
+            "payment_not_blocked",
+        ),
+        422: REPLAY_PROBLEMS[422],
+        **BAD_KEY,
+    },
+)

@@ -1,6 +1,6 @@
 """What `/api/v1/payments` takes and shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from payment_service.payments.api.fields import (
 )
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
+from payment_service.payments.use_cases import gateway_calls, refunding
 from payment_service.payments.writes.attempts import Asked
 from servicekit import exactjson, money
 from servicekit.web.fields import BodyIn, CurrencyField, FreeTextField, MoneyInField, StrictCharField, parsed
@@ -130,6 +131,51 @@ def record(payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
         **{name: exactjson.utc_text(getattr(payment, name)) for name in moments},
         "blocked": _blocked(payment),
         "refunds": [_refund_record(refund) for refund in refunds],
+    }
+
+
+def progress(
+    payment: Payment, refunds: Sequence[Refund], trail: Sequence[Mapping[str, Any]], verdicts: Sequence[Any]
+) -> dict[str, Any]:
+    """What the gateway was asked for and under which keys, and what comes next, as `docs._PROGRESS` describes it."""
+    calls = [_call(each.operation, each.key, each.attempt) for each in gateway_calls.made(payment, trail)]
+    calls += [_call("refund", refunding.refund_key(refund), refund.attempt, refund=refund) for refund in refunds]
+    return {
+        "payment_id": payment.number,
+        "reference": payment.reference,
+        "gateway": payment.gateway,
+        "attempt": payment.attempt,
+        "retry_count": payment.retry_count,
+        "failure_code": payment.failure_code or None,
+        "void_requested": payment.void_requested,
+        "settled_reason": payment.settled_reason or None,
+        "due_at": exactjson.utc_text(payment.due_at),
+        "order_told_at": exactjson.utc_text(payment.notice_due_at),
+        "calls": calls,
+        "invariants": verdicts,
+    }
+
+
+def _call(operation: str, key: str, attempt: int, *, refund: Refund | None = None) -> dict[str, Any]:
+    return {
+        "operation": operation,
+        "key": key,
+        "attempt": attempt,
+        "refund_id": refund.uid if refund else None,
+        "due_at": exactjson.utc_text(refund.due_at) if refund else None,
+    }
+
+
+def blocked_row(payment: Payment) -> dict[str, Any]:
+    """A payment that waits for a person."""
+    return {
+        "id": payment.uid,
+        "payment_id": payment.number,
+        "order_id": order_id_on_wire(payment.order_id),
+        "reference": payment.reference,
+        "amount": money.two_decimals(payment.refundable or payment.amount),
+        "currency": payment.currency,
+        "blocked": _blocked(payment),
     }
 
 

@@ -10,13 +10,21 @@ from payment_service.payments.api.process.schemas import (
     ProcessIn,
     RefundIn,
     TransactionVoidIn,
+    blocked_row,
+    progress,
     record,
     refund_answer,
     step_answer,
 )
 from payment_service.payments.models import Payment
+from payment_service.payments.ops.audit import ledger
 from payment_service.payments.use_cases import capturing, charging, refunding, repair
+from payment_service.payments.writes import blocking
 from servicekit.idempotency.keys import creation_id, has_key, idempotent
+from servicekit.invariants.commands import QUIET_FOR_S
+from servicekit.observability import actor
+from servicekit.operations import checks
+from servicekit.operations.shared import MAX_ROWS
 from servicekit.web.fields import parsed
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
@@ -76,9 +84,45 @@ class PaymentView(View):
 
     @docs.READ_PAYMENT
     def get(self, _request: Request, payment_id: str) -> Response:
-        uid = uid_in_path(payment_id)
-        found = reads.payment_by_uid(uid) if uid else reads.payment_by_number(number_in_path(payment_id))
-        return _shown(found)
+        return _shown(_by_id(payment_id))
+
+
+class EventsView(View):
+    """What happened to a payment."""
+
+    @docs.PAYMENT_EVENTS
+    def get(self, _request: Request, payment_id: str) -> Response:
+        return Response({"items": reads.trail_of(_by_id(payment_id))})
+
+
+class ProgressView(View):
+    """What the gateway was asked for, and what comes next."""
+
+    @docs.PAYMENT_PROGRESS
+    def get(self, _request: Request, payment_id: str) -> Response:
+        payment = _by_id(payment_id)
+        about, findings = ledger.of_payment(payment.number, quiet_for_s=QUIET_FOR_S)
+        verdicts = checks.verdicts(about, findings, rows="this payment")
+        return Response(progress(payment, reads.refunds_of(payment), reads.trail_of(payment), verdicts))
+
+
+class BlockedView(View):
+    """What waits for a person."""
+
+    @docs.LIST_BLOCKED
+    def get(self, _request: Request) -> Response:
+        found = reads.blocked()
+        return Response({"items": [blocked_row(each) for each in found[:MAX_ROWS]], "total": len(found)})
+
+
+class TakeUpView(View):
+    """What a person has tried again."""
+
+    @docs.TAKE_UP
+    @idempotent
+    def post(self, _request: Request, payment_id: str) -> Response:
+        payment = blocking.take_up(_by_id(payment_id), by=actor.current())
+        return Response(record(payment, reads.refunds_of(payment)), status=202)
 
 
 class OrderView(View):
@@ -95,6 +139,11 @@ class TransactionView(View):
     @docs.READ_TRANSACTION
     def get(self, _request: Request, transaction_id: str) -> Response:
         return _shown(reads.payment_by_transaction(transaction_id))
+
+
+def _by_id(payment_id: str) -> Payment:
+    uid = uid_in_path(payment_id)
+    return reads.payment_by_uid(uid) if uid else reads.payment_by_number(number_in_path(payment_id))
 
 
 def _answer(answer: tuple[dict[str, Any], int]) -> Response:

@@ -15,7 +15,7 @@ from payment_service.payments.ops.audit import replay, waiting
 from payment_service.payments.states import RefundStatus, Status
 from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, events_by_aggregate
 from servicekit.invariants.checker import Finding, Invariant, Pass
-from servicekit.invariants.snapshot import check_in_batches
+from servicekit.invariants.snapshot import check_in_batches, snapshot
 
 AMOUNTS_FIT: Final = Invariant(
     "I2",
@@ -83,6 +83,13 @@ def payment_pass(quiet_for_s: float) -> Pass:
     payments = Payment.objects.annotate(looked_at=Now())
     check_batch = partial(_check_batch, quiet_for=timedelta(seconds=quiet_for_s))
     return Pass("payments", _INVARIANTS, lambda: check_in_batches(payments, check_batch), is_needed=True)
+
+
+def of_payment(number: int, *, quiet_for_s: float) -> tuple[Sequence[Invariant], Sequence[Finding]]:
+    """The invariants that are about a single payment, and what of them it violates."""
+    with snapshot():
+        found = list(Payment.objects.annotate(looked_at=Now()).filter(pk=number))
+        return _INVARIANTS, tuple(_check_batch(found, quiet_for=timedelta(seconds=quiet_for_s)))
 
 
 def _check_batch(payments: Sequence[Any], *, quiet_for: timedelta) -> Iterator[Finding]:

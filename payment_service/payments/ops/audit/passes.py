@@ -8,7 +8,7 @@ from payment_service.payments.ops.audit import gateway
 from payment_service.payments.ops.audit.ledger import payment_pass
 from servicekit.events.invariants import event_pass
 from servicekit.idempotency.invariants import Named, key_pass, uuids_in
-from servicekit.invariants.checker import Pass
+from servicekit.invariants.checker import Pass, Waiting
 
 # The field of an answer in which something is named → what that is.
 _NAMED_IN = {"id": "payment", "payment_id": "payment number", "refund_id": "refund", "transaction_id": "transaction"}
@@ -28,6 +28,12 @@ def passes(quiet_for_s: float) -> Sequence[Pass]:
         event_pass({"payment": _payments}, quiet_for_s=quiet_for_s),
         key_pass(_named, existing),
     )
+
+
+def waiting() -> Iterable[Waiting]:
+    """What a gateway refuses for good; it may be money of an order that is cancelled."""
+    if count := Payment.objects.filter(blocked_at__isnull=False).count():
+        yield Waiting("blocked payments", count, "manage.py blocked_payments lists them")
 
 
 def _named(_scope: str, body: Mapping[str, Any]) -> Iterable[Named]:
