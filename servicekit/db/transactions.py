@@ -16,6 +16,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 import structlog
 from django.db import OperationalError, connection, transaction
+from prometheus_client import Counter
 
 from servicekit.retry import RetryPolicy
 
@@ -29,6 +30,10 @@ _POLICY: Final = RetryPolicy(attempts=5, first_wait_s=0.005, max_wait_s=0.1, dea
 _SQLSTATES: Final = frozenset({"40001", "40P01"})
 # Lock wait timeout and deadlock, as MySQL and MariaDB number them.
 _MYSQL_CODES: Final = frozenset({1205, 1213})
+
+_GAVE_WAY: Final = Counter(
+    "database_transactions_gave_way", "Transactions that the database undid for another one, and that were run again."
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,6 +88,7 @@ def run_again(
         except OperationalError as problem:
             if not gave_way(problem) or attempt == _POLICY.attempts or clock() >= deadline:
                 raise
+            _GAVE_WAY.inc()
             log.info("transaction.gave_way", attempt=attempt, reason=str(problem))
         sleep(_POLICY.wait_after(attempt, jitter=jitter))
         attempt += 1

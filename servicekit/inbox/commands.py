@@ -16,11 +16,13 @@ from servicekit.inbox.receive import Subscription, replay_once
 from servicekit.observability import actor
 from servicekit.runtime import workers
 from servicekit.runtime.heartbeat import HEARTBEAT
-from servicekit.web import metrics_endpoint
+from servicekit.web import process_metrics
 
 # How long a consumer rests when nothing has come: the longest that a message waits. A round of nothing is a few
 # look-ups in small indexes.
 IDLE_S: Final = 0.2
+# What such a process is called in the metrics.
+CONSUMER: Final = "consumer"
 
 
 class ConsumeCommand(BaseCommand):
@@ -44,7 +46,7 @@ class ConsumeCommand(BaseCommand):
         if not settings.KAFKA:
             raise CommandError("KAFKA_BOOTSTRAP_SERVERS is not set: there is nothing to consume from")
         if metrics_port is not None:
-            metrics_endpoint.serve(metrics_port)
+            process_metrics.serve(metrics_port)
         if heartbeat is not None:
             HEARTBEAT.write_to(heartbeat)
         stop = workers.Stop().listen()
@@ -56,6 +58,6 @@ class ConsumeCommand(BaseCommand):
             ("purge", partial(purge_once, settings.CONSUMED_KEPT_DAYS)),
         ]
         try:
-            workers.run([*own, *self.jobs()], stop=stop, idle_s=idle)
+            workers.run([*own, *self.jobs()], stop=stop, idle_s=idle, name=CONSUMER)
         finally:
             consumer.close()

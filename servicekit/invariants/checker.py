@@ -174,6 +174,19 @@ class JsonReport:
         self._write(exactjson.encode({"kind": kind, "service": self._who, **facts}).decode())
 
 
+class Counted:
+    """A report that also says afterwards how many violations there were."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.found, self.judged, self.waits = report.found, report.judged, report.waits
+        self.violations = 0
+
+    def ended(self, outcome: Outcome, *, looked_at: dict[str, int], violations: int) -> None:
+        self.violations = violations
+        self._report.ended(outcome, looked_at=looked_at, violations=violations)
+
+
 _SENTENCES = {
     Outcome.HOLDS: "every invariant holds.",
     Outcome.VIOLATED: "VIOLATED, {count:,} times.",

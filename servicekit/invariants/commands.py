@@ -1,4 +1,7 @@
-"""The two commands with which each service shows its books: `check_invariants` and `export_books`. Both only read."""
+"""The two commands with which each service shows its books: `check_invariants` and `export_books`.
+
+Both only read, but for `check_invariants --record`.
+"""
 
 import sys
 from argparse import ArgumentParser
@@ -12,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from servicekit import exactjson
-from servicekit.invariants import checker
+from servicekit.invariants import checker, last_check
 from servicekit.invariants.checker import Outcome, Pass, Waiting
 
 # After this long without a fault nothing may be left to do. Longer than the longest wait that is in order: a charge
@@ -27,8 +30,8 @@ class CheckCommand(BaseCommand):
 
     help = (
         "Check the books of this service against themselves: every invariant by name, and each violation with the id "
-        "of its row. Only reads, in batches, each of one moment, so the service and its workers may go on meanwhile "
-        "and nothing that is reported is a change half seen. "
+        "of its row. Only reads (but for --record), in batches, each of one moment, so the service and its workers may "
+        "go on meanwhile and nothing that is reported is a change half seen. "
         "Exit status: 0 when every invariant holds, 1 when one is violated, 2 when nothing was proven: the database "
         "is empty, or cannot be read."
     )
@@ -45,10 +48,19 @@ class CheckCommand(BaseCommand):
             "0: nothing may be unfinished at all",
         )
 
-    def handle(self, *_: Any, json: bool, quiet_for: float, **__: Any) -> None:
-        report = (checker.JsonReport if json else checker.TextReport)(settings.SERVICE_NAME, self.stdout.write)
+        parser.add_argument(
+            "--record",
+            action="store_true",
+            help="also keep in the database how many violations there were: /metrics shows it as invariants_violated",
+        )
+
+    def handle(self, *_: Any, json: bool, quiet_for: float, record: bool, **__: Any) -> None:
+        told = (checker.JsonReport if json else checker.TextReport)(settings.SERVICE_NAME, self.stdout.write)
+        report = checker.Counted(told)
         with readable_database():
             outcome = checker.check(self.passes(quiet_for), report, waiting=self.waiting)
+            if record:
+                last_check.record(report.violations)
         if outcome is not Outcome.HOLDS:
             sys.exit(outcome)
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from servicekit.observability import actor
 from servicekit.runtime import workers
 from servicekit.runtime.heartbeat import HEARTBEAT
-from servicekit.web import metrics_endpoint
+from servicekit.web import process_metrics
 
 
 class WorkerCommand(BaseCommand):
@@ -36,7 +36,7 @@ class WorkerCommand(BaseCommand):
                 self.stdout.write(f"{name}: {job()}")
             return
         if metrics_port is not None:
-            metrics_endpoint.serve(metrics_port)
+            process_metrics.serve(metrics_port)
         if heartbeat is not None:
             HEARTBEAT.write_to(heartbeat)
         workers.run(jobs, stop=workers.Stop().listen(), idle_s=idle)

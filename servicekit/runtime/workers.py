@@ -11,9 +11,11 @@ from types import FrameType
 from typing import Final, TypeVar
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
+from servicekit.observability.metrics import BUCKETS_S
 from servicekit.retry import Backoff
 from servicekit.runtime import heartbeat, processes
 from servicekit.storage import naming
@@ -32,8 +34,28 @@ _ROWS_FAILED: Final = Counter(
     ("job",),
 )
 
+# A worker whose last job is long ago is not there any more, or stands still. The latest of all that share its name.
+_LAST_JOB: Final = Gauge(
+    "worker_last_job_timestamp_seconds",
+    "When a worker last turned to one of its jobs, in seconds since 1970.",
+    ("service_name", "worker"),
+    multiprocess_mode="mostrecent",
+)
+_JOB_SECONDS: Final = Histogram(
+    "worker_job_duration_seconds",
+    "Rounds of a worker's jobs in which there was something to do, and how long that took.",
+    ("worker_job",),
+    buckets=BUCKETS_S,
+)
+_JOBS_FAILED: Final = Counter(
+    "worker_jobs_failed", "Rounds of a worker's jobs that failed and are tried again after a while.", ("worker_job",)
+)
+
 Job = Callable[[], int]
 Result = TypeVar("Result")
+
+# What most workers are called in the metrics, after their command.
+WORKER: Final = "worker"
 
 
 class Stop:
@@ -110,6 +132,7 @@ def run(
     jobs: Sequence[tuple[str, Job]],
     *,
     stop: Stop,
+    name: str = WORKER,
     idle_s: float = IDLE_S,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -121,9 +144,14 @@ def run(
     naming.say_which()
     turns = [_Turn(name, job) for name, job in jobs]
     log.info("worker.started", jobs=[turn.name for turn in turns])
+    last_job = _LAST_JOB.labels(settings.SERVICE_NAME, name)
     while not stop.is_requested():
         heartbeat.beat()
-        done = sum(turn.take(idle_s, clock) for turn in turns if not stop.is_requested())
+        done = 0
+        for turn in turns:
+            if not stop.is_requested():
+                last_job.set_to_current_time()
+                done += turn.take(idle_s, clock)
         if not done:
             stop.wait(idle_s)
     log.info("worker.stopped")
@@ -154,8 +182,13 @@ def _run_job(name: str, job: Job) -> int | None:
     """How much the job did; None when it failed."""
     close_old_connections()
     heartbeat.beat()
+    began = time.perf_counter()
     try:
-        return job()
+        done = job()
     except Exception:  # the edge of the process: one job's failure must stop neither the others nor the next round
+        _JOBS_FAILED.labels(name).inc()
         log.exception("worker.job_failed", job=name)
         return None
+    if done:
+        _JOB_SECONDS.labels(name).observe(time.perf_counter() - began)
+    return done

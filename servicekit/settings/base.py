@@ -42,6 +42,7 @@ APPS: Final = (
     "servicekit.events",
     "servicekit.fastpath",
     "servicekit.idempotency",
+    "servicekit.invariants",
     "servicekit.signin",
     "servicekit.storage",
 )

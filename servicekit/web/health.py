@@ -24,8 +24,7 @@ from servicekit.web.views import View
 STUCK_AFTER_S: Final = 30.0
 # Set once this process is to end: it goes on answering for a while, and nobody is to send it more.
 _draining = threading.Event()
-# One for the process: it knows what was found last.
-_database_state = readiness.State()
+_database_state = readiness.of_this_process
 
 _HEALTH = inline_serializer(
     "Health",

@@ -5,11 +5,9 @@ machine, `PROMETHEUS_MULTIPROC_DIR` makes each answer for all; what is read from
 anyway (docs/adr/0007).
 """
 
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -18,27 +16,22 @@ from django.db import Error, connection
 from django.http import HttpResponse
 from django.urls import URLPattern
 from drf_spectacular.utils import extend_schema
-from prometheus_client import (
-    CONTENT_TYPE_PLAIN_0_0_4,
-    REGISTRY,
-    CollectorRegistry,
-    generate_latest,
-    start_http_server,
-)
-from prometheus_client.core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from servicekit.invariants.last_check import last_check
 from servicekit.observability.metrics import gauge
+from servicekit.settings import base
+from servicekit.storage import readiness
 from servicekit.web.access import AUDIT, PUBLIC
 from servicekit.web.messages import Request
+from servicekit.web.process_metrics import of_all_processes
 from servicekit.web.routes import route
 from servicekit.web.views import View
 
 log = structlog.get_logger()
 
-# A file is empty for less time than one look takes.
-_LOOKS: Final = 5
 # Of the time that collecting may take, and how much of what it did not take it may take later, in seconds.
 SHARE: Final = 0.1
 SAVED_AT_MOST_S: Final = 2.0
@@ -69,23 +62,20 @@ class DatabaseCollector(Collector):
         else:
             is_up = 1.0
         yield gauge("metrics_database_up", "Whether what is read from the database could be read.", is_up)
+        writable = float(is_up and readiness.of_this_process() == readiness.OK)
+        yield gauge("database_writable", "Whether the database takes what is written.", writable)
         yield from found
 
 
-class _Together(Collector):
-    """What all processes have counted, from files. One that begins to count has an empty one for a moment."""
+class _About(Collector):
+    """Which service answers: what has no other metric, such as a worker that is missing, is asked for beside it."""
 
-    def __init__(self, path: str) -> None:
-        self._files = MultiProcessCollector(CollectorRegistry(), path=path)
-
-    def collect(self) -> Iterable[Metric]:
-        found: Iterable[Metric]
-        for _ in range(_LOOKS):
-            with suppress(struct.error):
-                found = self._files.collect()
-                return found
-        found = self._files.collect()
-        return found
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "service_info", "1 for a server of this service.", labels=["service_name", "version"]
+        )
+        family.add_metric([settings.SERVICE_NAME, base.VERSION], 1.0)
+        yield family
 
 
 class Text:
@@ -155,27 +145,13 @@ class MetricsView(View):
 
 def routes(*readers: Reader) -> list[URLPattern]:
     """`/metrics`, with and without a trailing slash."""
-    collector = DatabaseCollector(*readers)
+    collectors = (_About(), DatabaseCollector(*readers, last_check))
 
     def collect() -> bytes:
-        registry = _of_all_processes()
-        registry.register(collector)
+        registry = of_all_processes()
+        for collector in collectors:
+            registry.register(collector)
         return generate_latest(registry)
 
     scope = AUDIT if "metrics" in settings.API_AUTH_ALSO else PUBLIC
     return [route(r"^metrics/?$", MetricsView, options={"text": Text(collect)}, get=scope)]
-
-
-def serve(port: int) -> None:
-    """Answer for this process alone on a port of its own, beside its work: for a worker, which has no `/metrics`."""
-    start_http_server(port, registry=_of_all_processes())
-
-
-def _of_all_processes() -> CollectorRegistry:
-    """What was counted in this process, or in all that share `METRICS_DIRECTORY` with it."""
-    registry = CollectorRegistry()
-    if settings.METRICS_DIRECTORY:
-        registry.register(_Together(settings.METRICS_DIRECTORY))
-    else:
-        registry.register(REGISTRY)
-    return registry

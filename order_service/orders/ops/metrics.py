@@ -47,6 +47,23 @@ def _step(data: Mapping[str, Any]) -> Labels:
     return (data["step"],)
 
 
+# What a cause looks like that is a word of the payment service: its customer's payment was refused, by whomever.
+_CODE: Final = re.compile(r"[a-z0-9_]+")
+# Such a word that is an outage all the same.
+_OUTAGES: Final = frozenset({"gateway_unavailable"})
+_PRODUCTS_FAILED: Final = frozenset({states.PRODUCT_SERVICE_UNAVAILABLE, states.PRODUCT_SERVICE_UNUSABLE})
+
+
+def _failed_part(data: Mapping[str, Any]) -> Labels | None:
+    """Which part of ours did not work; None where the order ended for what its customer or the stock was like."""
+    cause = data.get("cause", "")
+    if data["reason"] in _PRODUCTS_FAILED:
+        return ("products",)
+    if data["reason"] == states.PAYMENT_FAILED and (cause in _OUTAGES or not _CODE.fullmatch(cause)):
+        return ("payments",)
+    return ("payments",) if data["reason"] == states.NOT_PAID_IN_TIME and cause else None
+
+
 COUNTERS: Final = (
     EventCounter("orders_placed", "Orders that were stored.", {"order.created": no_labels}),
     EventCounter("orders_paid", "Orders that were paid.", {"order.paid": no_labels}),
@@ -56,6 +73,13 @@ COUNTERS: Final = (
         {"order.cancelled": _reason},
         label_names=("reason",),
         known=tuple((word,) for word in REASONS.values()),
+    ),
+    EventCounter(
+        "orders_failed",
+        "Orders that ended without a sale because a part of ours did not work, by which.",
+        {"order.cancelled": _failed_part},
+        label_names=("part",),
+        known=(("products",), ("payments",)),
     ),
     EventCounter("orders_refunded", "Paid orders of which all money went back.", {"order.refunded": no_labels}),
     EventCounter(

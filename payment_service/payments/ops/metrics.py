@@ -1,6 +1,6 @@
 """What `/metrics` tells of payments: how they ended, and what is unfinished."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from django.conf import settings
@@ -15,6 +15,10 @@ from servicekit.observability.metrics import age_s, gauge
 
 def _method(data: Mapping[str, Any]) -> Labels:
     return (data["method"],)
+
+
+def _ended(outcome: str) -> Callable[[Mapping[str, Any]], Labels]:
+    return lambda data: (data["method"], outcome)
 
 
 FAILED: Final = EventCounter("payments_failed", "Charges that took nothing.", {"payment.failed": no_labels})
@@ -32,7 +36,14 @@ def outcomes() -> Iterator[Metric]:
         label_names=("method",),
         known=tuple((method,) for method in settings.PAYMENT_GATEWAYS),
     )
-    return count((FAILED, REFUNDED, by_method))
+    charged = EventCounter(
+        "payments_charged",
+        "Charges by payment method and how they ended: succeeded (they took money) or failed.",
+        {"payment.successful": _ended("succeeded"), "payment.failed": _ended("failed")},
+        label_names=("method", "outcome"),
+        known=tuple((method, outcome) for method in settings.PAYMENT_GATEWAYS for outcome in ("succeeded", "failed")),
+    )
+    return count((FAILED, REFUNDED, by_method, charged))
 
 
 def unfinished() -> Iterator[Metric]:

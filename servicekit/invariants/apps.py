@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class InvariantsConfig(AppConfig):
+    name = "servicekit.invariants"
+    label = "invariants"
+    default_auto_field = "django.db.models.BigAutoField"
