@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.client import Reply
-from tests.stack import Stack
+from tests.stack import Stack, wait_until
 
 ORDER_FIELDS = [
     "id",
@@ -213,8 +213,9 @@ def test_a_cancelled_order_cannot_be_cancelled_again(stack: Stack) -> None:
 
 def test_the_trail_tells_what_happened(stack: Stack) -> None:
     """Oldest first, from created to closed."""
-    paid = place(stack).json
-    assert events_of(stack, paid["id"]) == ["order.created", "order.reserved", "order.paid", "order.closed"]
+    paid = place(stack).json["id"]
+    trail = wait_until(lambda: "order.closed" in (events := events_of(stack, paid)) and events)
+    assert trail == ["order.created", "order.reserved", "order.paid", "order.closed"]
     cancelled = place(stack, product_ids=[999999]).json
     assert events_of(stack, cancelled["id"]) == ["order.created", "order.cancelled", "order.closed"]
 

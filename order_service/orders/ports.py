@@ -4,7 +4,7 @@ A "no" is a value; `Unreachable` is an outage, `Unusable` an answer that is none
 anything about what the other side did; `NotLetIn` says that it did nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Protocol
@@ -79,6 +79,10 @@ class Products(Protocol):
 
     def confirm(self, order_id: UUID) -> bool:
         """Sell what is held; False when nothing is held any more."""
+        ...
+
+    def confirm_all(self, order_ids: Sequence[UUID]) -> Collection[UUID]:
+        """Sell what is held for each of these; returns those of which it is sold. `confirm` tells of the others."""
         ...
 
     def release(self, order_id: UUID) -> None:

@@ -6,7 +6,7 @@ the process dies in, the order's step says what to do next, and the worker does 
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +14,7 @@ from typing import Final
 
 from django.conf import settings
 from django.utils import timezone
+from prometheus_client import Histogram
 
 from order_service.orders import reads, states, writes
 from order_service.orders.models import Order
@@ -35,6 +36,7 @@ from order_service.orders.ports import (
 from order_service.orders.states import Status, Step
 from servicekit import money
 from servicekit.errors import StaleRow
+from servicekit.observability import metrics
 from servicekit.retry import Backoff, RetryPolicy
 
 # How often a payment service that knows no void is asked whether it holds money after all, before it is believed that
@@ -42,12 +44,30 @@ from servicekit.retry import Backoff, RetryPolicy
 LOOKS_WITHOUT_A_VOID: Final = 3
 
 
+SOLD: Final = "stock sold"
+
+_CLOSING_LAG: Final = Histogram(
+    "order_closing_lag_seconds",
+    "How long paid orders took from PAID to closed, their stock sold.",
+    buckets=metrics.BUCKETS_S,
+)
+
+
+def _here(_: Order) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Run:
-    """What one run of the saga works with. A run ends at `deadline`, on `clock`'s time."""
+    """What one run of the saga works with. A run ends at `deadline`, on `clock`'s time.
+
+    Attributes:
+        hand_over: Takes a paid order that somebody else will close; whether it did.
+    """
 
     products: Products
     payments: Payments
+    hand_over: Callable[[Order], bool] = _here
     deadline: float = 0.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -67,6 +87,8 @@ def advance(order: Order, run: Run) -> Order:
     """
     try:
         while (step := Step(order.step)) in _STEPS and not order.waits_for_its_customer:
+            if step == Step.SETTLED and run.hand_over(order):
+                return order
             order = _STEPS[step](order, run)
     except _Later as later:
         return _retry_later(order, later)
@@ -104,6 +126,19 @@ def _later(outage: Unreachable, *, whose: str = "") -> _Later:
     """What a person has to put right is not asked about as often as what comes back by itself."""
     is_for_a_person = isinstance(outage, Unusable)
     return _Later(whose + outage.why, backoff=writes.PERSON_NEEDED if is_for_a_person else writes.PEER_DOWN)
+
+
+def postpone(order: Order, outage: Unreachable) -> Order:
+    """A step of this order could not be finished, because somebody could not be reached."""
+    return _retry_later(order, _later(outage))
+
+
+def note_lag(closed: Iterable[Order]) -> None:
+    """Count how long these orders took from PAID to closed."""
+    now = timezone.now()
+    for order in closed:
+        if order.paid_at is not None:
+            _CLOSING_LAG.observe((now - order.paid_at).total_seconds())
 
 
 def _retry_later(order: Order, later: _Later) -> Order:
@@ -190,7 +225,9 @@ def confirm_stock(order: Order, run: Run) -> Order:
         raise _later(outage) from outage
     if not sold:
         return writes.begin_refund(order, cause="reservation is gone", reason=states.STOCK_NOT_HELD)
-    return writes.close(order, outcome="stock sold")
+    closed = writes.close(order, outcome=SOLD)
+    note_lag([closed])
+    return closed
 
 
 def refund_payment(order: Order, run: Run) -> Order:

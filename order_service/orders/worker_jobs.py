@@ -7,8 +7,10 @@ from typing import Final
 import structlog
 from django.conf import settings
 
-from order_service.orders import composition, payment_hints, reads, saga, use_cases, writes
+from order_service.orders import composition, finishing, payment_hints, reads, saga, use_cases, writes
 from order_service.orders.errors import OrderBusy, PaymentServiceUnavailable
+from order_service.orders.finishing import PaidOrder
+from order_service.orders.states import Step
 from servicekit.events.publishers.base import publisher
 from servicekit.events.relay import Relay
 from servicekit.idempotency.keys import purge_once
@@ -18,25 +20,36 @@ log = structlog.get_logger()
 
 # Few enough that SIGTERM is heard soon, enough to keep the query's price per order small.
 BATCH: Final = 20
+# A paid order that could not be closed with others so often goes by itself: they may be what is in its way.
+_TOGETHER_BEFORE: Final = 2
 # One may have a reason of its own; so many are an outage.
 FAILURES_IN_A_ROW: Final = 3
 
 
 def resume_once(run: saga.Run, *, batch: int = BATCH) -> int:
-    """Take up orders that are due, with the code that the request runs; return how many were claimed."""
+    """Take up orders that are due, with the code that the request runs; return how many were claimed.
+
+    Those that are paid are closed together.
+    """
     claimed = 0
+    paid: list[PaidOrder] = []
     for number in reads.due_orders(batch=batch):
-        work, retry_later = partial(_resume, number, run), partial(_retry_unreadable_later, number)
+        work, retry_later = partial(_resume, number, run, paid), partial(_retry_unreadable_later, number)
         claimed += workers.isolated("resume", number, work, retry_later=retry_later) or 0
+    if paid:
+        finishing.finish(paid, run)
     return claimed
 
 
-def _resume(number: int, run: saga.Run) -> int:
+def _resume(number: int, run: saga.Run, paid: list[PaidOrder]) -> int:
     order = writes.claim(reads.order_by_number(number))
     if order is None:
         return 0
     log.info("order.resumed", order_id=str(order.uid), step=order.step, attempt=order.attempt)
-    saga.resume(order, run.starting_now())
+    if order.step == Step.SETTLED and order.retry_count < _TOGETHER_BEFORE:
+        paid.append(PaidOrder(order))
+    else:
+        saga.resume(order, run.starting_now())
     return 1
 
 

@@ -175,10 +175,24 @@ def compensate_again(order: Order, *, cause: str) -> Order:
 
 
 def close(order: Order, *, outcome: str) -> Order:
-    """Nothing is left to do for this order."""
-    return _move(
-        order, events.CLOSED, events.Closed(outcome=outcome), step=Step.CLOSED, due_in_s=None, refund_blocked=""
-    )
+    """Nothing is left to do for this order. Its client sees nothing of that, so `updated_at` stays."""
+    rest: dict[str, Any] = {"refund_blocked": "", "updated_at": order.updated_at}
+    return _move(order, events.CLOSED, events.Closed(outcome=outcome), step=Step.CLOSED, due_in_s=None, **rest)
+
+
+@in_one_transaction
+def close_all(paid: Sequence[tuple[Order, str | None]], *, outcome: str) -> None:
+    """`close` for many, each with the trace that it belongs to.
+
+    Raises:
+        StaleRow: one of them is no longer as the caller read it. Nothing was written.
+    """
+    orders = [order for order, _ in paid]
+    written = {"step": Step.CLOSED.value, "retry_count": 0, "refund_blocked": "", **_AT_REST}
+    rows.update_all(orders, written, among={"step": states.steps_before(Step.CLOSED)})
+    data = events.Closed(outcome=outcome)
+    closed = [store.Appended(str(order.uid), order.version + 1, data, trace) for order, trace in paid]
+    store.append_all(events.CLOSED, aggregate_type=events.AGGREGATE, events=closed)
 
 
 def retry_later(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
@@ -243,6 +257,7 @@ def total_of(lines: Sequence[LineFound]) -> Decimal:
 
 
 _LEASE: Final = -1.0
+_AT_REST: Final[Mapping[str, Any]] = {"due_at": None, "unsettled_since": None}
 
 
 def _move(

@@ -1,7 +1,7 @@
 """The product and the payment service as the saga sees them: with books to read, and faults to script."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
@@ -94,6 +94,9 @@ class FakeProducts(Peer):
 
     def confirm(self, order_id: UUID) -> bool:
         return self._do("confirm", lambda: self._confirm(order_id))
+
+    def confirm_all(self, order_ids: Sequence[UUID]) -> Collection[UUID]:
+        return self._do("confirm", lambda: [order_id for order_id in order_ids if self._confirm(order_id)])
 
     def release(self, order_id: UUID) -> None:
         self._do("release", lambda: self._release(order_id))

@@ -254,3 +254,70 @@ def test_voiding(wire: responses.RequestsMock, status: int) -> None:
     """Done or remembered, both are the payment service's word."""
     wire.post(f"{PAYMENTS}{ORDER}/void/", status=status, json=payment(status="VOIDED", amount=0))
     assert payments().void(ORDER) == PaymentSeen("VOIDED", Decimal(0), "USD")
+
+
+OTHER = UUID("d1a2b3d4-e5f6-7890-abcd-ef1234567890")
+CONFIRM = "http://products.test/api/reservations/confirm/"
+
+
+def confirmed(*order_ids: UUID) -> list[dict[str, str]]:
+    return [{"id": str(order_id), "status": "CONFIRMED"} for order_id in order_ids]
+
+
+def test_many_are_confirmed_in_one_request(wire: responses.RequestsMock) -> None:
+    """Only those of which it is said are sold; the others are asked about by themselves."""
+    released = {"id": str(ORDER), "error": "Reservation was released", "code": "reservation_released"}
+    wire.post(CONFIRM, json={"items": [released, *confirmed(OTHER)]})
+    assert list(products().confirm_all([ORDER, OTHER])) == [OTHER]
+    assert exactjson.decode(wire.calls[0].request.body or b"") == {"ids": [str(ORDER), str(OTHER)]}
+
+
+@pytest.mark.parametrize(
+    "said", [{"body": "<h1>No</h1>", "content_type": "text/html"}, {"json": {"code": "not_found"}}]
+)
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 422])
+def test_a_product_service_that_confirms_one_by_one_is_asked_so(
+    wire: responses.RequestsMock, status: int, said: Any
+) -> None:
+    """And is not asked again for a minute whether it has learnt more."""
+    now = [0.0]
+    client = ReservingProducts(client_that_never_waits(PRODUCTS), deadline_s=5, clock=lambda: now[0])
+    many = wire.post(CONFIRM, status=status, **said)
+    one, other = (
+        wire.post(f"http://products.test/api/reservations/{order_id}/confirm/", json={}) for order_id in (ORDER, OTHER)
+    )
+    for _ in range(2):
+        assert list(client.confirm_all([ORDER, OTHER])) == [ORDER, OTHER]
+    assert (many.call_count, one.call_count, other.call_count) == (1, 2, 2)
+    now[0] = 60.0
+    client.confirm_all([ORDER])
+    assert many.call_count == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {},
+        {"items": None},
+        {"items": confirmed(ORDER, ORDER)},
+        {"items": confirmed(ORDER, OTHER, UUID(int=1))},
+        {"items": confirmed(UUID(int=1))},
+        {"items": [{"id": ["x"], "status": "CONFIRMED"}]},
+        {"items": [{"status": "CONFIRMED"}]},
+    ],
+)
+def test_a_lie_about_many_sells_none(wire: responses.RequestsMock, answer: object) -> None:
+    """What cannot be an answer to the question is none."""
+    wire.post(CONFIRM, json=answer)
+    with pytest.raises(Unreachable):
+        products().confirm_all([ORDER, OTHER])
+
+
+@pytest.mark.parametrize(
+    "items", [[], [None], ["CONFIRMED"], [{"id": str(ORDER), "status": "HELD"}], [{"id": str(ORDER)}]]
+)
+def test_one_of_which_nothing_is_said_is_not_taken_for_sold(wire: responses.RequestsMock, items: object) -> None:
+    """It is asked about by itself."""
+    wire.post(CONFIRM, json={"items": items})
+    assert list(products().confirm_all([ORDER, OTHER])) == []

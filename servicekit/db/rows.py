@@ -4,7 +4,8 @@ Of two who act on the same row one wins; the other gets `StaleRow`, and has writ
 made from what was written, not read again.
 """
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from django.db import models
@@ -47,3 +48,29 @@ def update(
     now = model.__new__(model)  # `copy.copy` goes through pickling, at ten times the price
     vars(now).update(vars(row), **written)
     return now
+
+
+def update_all(
+    rows: Sequence[models.Model], written: Mapping[str, Any], *, among: Mapping[str, Collection[Any]] = _ANYWHERE
+) -> None:
+    """Write the same to many rows, each as it was read, and raise the version of each: one UPDATE for each version.
+
+    Call it in a transaction, with rows of one model that has a `version`. The rows stay as they were read.
+
+    Args:
+        written, among: As in `update`.
+
+    Raises:
+        StaleRow: one of them is not as it was read any more. The transaction is to be undone.
+    """
+    by_version: dict[int, list[models.Model]] = defaultdict(list)
+    for row in rows:
+        by_version[row.version].append(row)  # type: ignore[attr-defined]
+    for version, same in sorted(by_version.items()):
+        model = type(same[0])
+        pks = {model._meta.pk.name: [row.pk for row in same]}
+        changes = {**written, "version": version + 1}
+        if fast_sql.compare_and_set(model, where={"version": version}, among={**pks, **among}, written=changes) != len(
+            same
+        ):
+            raise StaleRow(str(model._meta.model_name))

@@ -30,6 +30,15 @@ class EventData(NamedTuple):
     data: Mapping[str, Any]
 
 
+class Appended(NamedTuple):
+    """One of many events of a kind, as for `append`; `traceparent` is of the request that it comes from."""
+
+    aggregate_id: str
+    sequence: int
+    data: Mapping[str, Any]
+    traceparent: str | None = None
+
+
 def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence: int, data: Mapping[str, Any]) -> None:
     """Append an event. Call it in the transaction that makes it true; it is logged once that has committed.
 
@@ -37,12 +46,36 @@ def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence:
         sequence: The aggregate's version after the change.
         data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is stored and published.
     """
+    append_all(
+        event_type, aggregate_type=aggregate_type, events=[Appended(aggregate_id, sequence, data, tracing.current())]
+    )
+
+
+def append_all(event_type: str, *, aggregate_type: str, events: Sequence[Appended]) -> None:
+    """Append events of one kind, each of another aggregate, in the transaction that makes them true."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    payload = exactjson.encode(data).decode()
-    caused_by = (tracing.current(), actor.current())
-    values = (uuid.uuid4().hex, aggregate_id, sequence, payload, aggregate_type, event_type, now, *caused_by)
-    fast_sql.insert_prepared(Event, _APPENDED, [values])
-    transaction.on_commit(partial(log.info, event_type, sequence=sequence, **{f"{aggregate_type}_id": aggregate_id}))
+    who = actor.current()
+    values = [
+        (
+            uuid.uuid4().hex,
+            event.aggregate_id,
+            event.sequence,
+            exactjson.encode(event.data).decode(),
+            aggregate_type,
+            event_type,
+            now,
+            event.traceparent,
+            who,
+        )
+        for event in events
+    ]
+    fast_sql.insert_prepared(Event, _APPENDED, values)
+    transaction.on_commit(partial(_log, event_type, f"{aggregate_type}_id", events))
+
+
+def _log(event_type: str, id_name: str, events: Sequence[Appended]) -> None:
+    for event in events:
+        log.info(event_type, sequence=event.sequence, **{id_name: event.aggregate_id})
 
 
 def append_published(event_type: str, *, aggregate_type: str, events: Sequence[EventData]) -> None:

@@ -87,9 +87,13 @@ def close_if_unusable(connection: BaseDatabaseWrapper | None) -> None:
 
 
 class Slot:
-    """A slot and a connection for this thread, from `with` to its end. Raises Full, and then it has neither."""
+    """A slot and a connection for this thread, from `with` to its end. Raises Full, and then it has neither.
 
-    def __init__(self, limiter: ConcurrencyLimiter, pool: Connections, *, wait_s: float) -> None:
+    Args:
+        wait_s: For how long it may be waited; None for work that was begun before: first in line, and for ever.
+    """
+
+    def __init__(self, limiter: ConcurrencyLimiter, pool: Connections, *, wait_s: float | None) -> None:
         self._limiter = limiter
         self._pool = pool
         self._wait_s = wait_s
@@ -98,7 +102,10 @@ class Slot:
         self.was_waited_for = False
 
     def __enter__(self) -> "Slot":
-        self.was_waited_for = self._limiter.acquire(wait_s=self._wait_s)
+        if self._wait_s is None:
+            self._limiter.acquire_again()
+        else:
+            self.was_waited_for = self._limiter.acquire(wait_s=self._wait_s)
         self._occupy()
         _here.slot = self
         close_if_unusable(self._connection)

@@ -16,6 +16,7 @@ from granian.constants import HTTPModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels, configure_logging
 
+from servicekit.runtime import processes
 from servicekit.runtime.bridge import Application, Bridge, Environ, HereAndNow, Limits
 from servicekit.runtime.server_settings import BACKLOG, BUFFER_BYTES, HEAD_TIMEOUT_S, SEND_TIMEOUT_S, Settings
 from servicekit.web import health
@@ -57,6 +58,7 @@ def work(settings: Settings, application: Application, worker_id: int) -> None:
         signal.signal(number, begin_to_stop)
     for listener in listeners:
         listener.has_stopped.wait()
+    processes.end()
 
 
 def _stop(listeners: "Sequence[_Listener]", *, in_s: float) -> None:

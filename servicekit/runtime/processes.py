@@ -1,12 +1,26 @@
 """What a process does that is here to stay, before its first request or job."""
 
 import gc
+from collections.abc import Callable
 from typing import Final
 
 from servicekit.db.sqlite import base as sqlite
 
 # New objects in circles, hardly any of which a request leaves: Python's own 700 is a collection or two for each.
 _COLLECTED_AFTER: Final = 10_000
+
+_before_end: Final[list[Callable[[], object]]] = []
+
+
+def before_end(do: Callable[[], object]) -> None:
+    """Have something done when a server process has answered its last request."""
+    _before_end.append(do)
+
+
+def end() -> None:
+    """Do what was asked for with `before_end`."""
+    for do in _before_end:
+        do()
 
 
 def prepare_process() -> None:

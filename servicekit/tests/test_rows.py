@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from servicekit.db import rows
 from servicekit.errors import StaleRow
@@ -69,3 +70,37 @@ def test_a_row_that_is_gone_is_stale(sample: Sample) -> None:
     with pytest.raises(StaleRow):
         rows.update(sample, {"version": 2})
     assert Sample.objects.count() == 0
+
+
+def many(count: int) -> list[Sample]:
+    return [
+        Sample.objects.create(name=f"n{n}", amount=Decimal("5.00"), flag=False, version=1 + n % 2) for n in range(count)
+    ]
+
+
+def test_many_rows_are_changed_by_one_statement_for_each_version(django_assert_num_queries: Any) -> None:
+    """Each version rises by one, and nobody else's row is touched."""
+    samples = many(6)
+    other = Sample.objects.create(name="other", amount=Decimal("5.00"), flag=False)
+    with django_assert_num_queries(2):
+        rows.update_all(samples, {"flag": True}, among={"name": {f"n{n}" for n in range(6)}})
+    changed = Sample.objects.exclude(pk=other.pk).order_by("pk")
+    assert [(row.version, row.flag) for row in changed] == [(row.version + 1, True) for row in samples]
+    assert list(Sample.objects.filter(pk=other.pk).values_list("version", "flag")) == [(1, False)]
+
+
+def test_of_many_rows_one_that_is_stale_undoes_all() -> None:
+    """Changed or gone or somewhere else: in a transaction nothing is written."""
+    samples = many(4)
+    Sample.objects.filter(pk=samples[2].pk).update(version=9)
+    with pytest.raises(StaleRow), transaction.atomic():
+        rows.update_all(samples, {"flag": True})
+    with pytest.raises(StaleRow), transaction.atomic():
+        rows.update_all(samples[:2], {"flag": True}, among={"name": {"n0"}})
+    assert not Sample.objects.filter(flag=True).exists()
+
+
+def test_no_rows_are_no_statement(django_assert_num_queries: Any) -> None:
+    """Nothing to do, and nobody is asked."""
+    with django_assert_num_queries(0):
+        rows.update_all([], {"flag": True})

@@ -144,10 +144,24 @@ def go_on_while_it_dies(stack: Stack, fork_servers: ForkServers, victim: str, cl
             if _revive(stack, fork_servers, victim) and LONG:
                 fork_servers.arm(victim, scenario)
         going.result()
+    # What is done behind the answer is a part of the way, too.
+    wait_until(
+        lambda: len(fork_servers.reached(victim)) > deaths or not _is_being_finished(stack, client),
+        within_s=RECOVERED_WITHIN_S,
+        what="the order closed, put off, or its service dead",
+    )
     fork_servers.disarm(victim)
     # It says that it dies before it does: its last death may be seen only now.
     wait_until(lambda: not _is_dying(stack, fork_servers, victim) or _revive(stack, fork_servers, victim))
     return len(fork_servers.reached(victim)) > deaths
+
+
+def _is_being_finished(stack: Stack, client: ScenarioClient) -> bool:
+    """Whether the client's order is paid, and neither closed nor left to a worker."""
+    if not client.answers or "number" not in client.answers[0].json:
+        return False
+    paid = "select count(*) from orders_order where number = ? and step = 'settled' and postponed = 0"
+    return bool(stack.services["order_service"].rows(paid, client.answers[0].json["number"])[0][0])
 
 
 def _is_dying(stack: Stack, fork_servers: ForkServers, victim: str) -> bool:

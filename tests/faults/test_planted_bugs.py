@@ -213,6 +213,7 @@ PLANTS: Final = (
     Plant("amount_not_looked_at", too_little_is_paid, "I3", "paid_is_captured_in_full"),
     Plant("released_twice", a_release_is_repeated, "I4", "counters_follow_the_reservations"),
     Plant("stock_kept", an_order_is_cancelled, "I4", "stock_follows_the_order"),
+    Plant("sold_unasked", an_order_is_paid, "I4", "stock_follows_the_order"),
     Plant("change_without_event", an_order_is_paid, "I5", "every_change_has_its_event"),
     Plant("event_after_the_commit", killed_after_the_answer, "I5", "every_change_has_its_event"),
     Plant("nobody_takes_it_up", a_request_is_lost, "I6", "no_payment_is_left_unfinished"),

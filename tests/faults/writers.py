@@ -19,7 +19,7 @@ MODULES: Final = (
 )
 _WRITES: Final = frozenset(
     {"insert", "insert_many", "insert_prepared", "compare_and_set", "update", "create", "delete", "save"}
-    | {"get_or_create", "update_or_create", "bulk_create", "bulk_update", "executemany"}
+    | {"update_all", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "executemany"}
 )
 # Receivers whose methods have such names and write nothing.
 _NOT_TABLES: Final = frozenset({"changes", "data", "counts", "sources", "written"})

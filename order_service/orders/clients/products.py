@@ -1,6 +1,7 @@
 """The product service over REST: with reservations, and for one that has none."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -8,20 +9,27 @@ from uuid import UUID
 
 from order_service.orders import states
 from order_service.orders.clients.outcomes import call, unusable
-from order_service.orders.ports import LineAsked, LineFound, NotReserved, Reserved
+from order_service.orders.ports import LineAsked, LineFound, NotReserved, Reserved, Unusable
 from servicekit.http import peers
 from servicekit.http.client import HttpClient, Reply, once
 from servicekit.retry import RetryPolicy
 
 # Confirming and releasing are repeated by the worker, so one short try is enough while a client waits.
 FOLLOW_UP_DEADLINE_S: Final = 2.0
+# How long a product service that confirms one by one is not asked whether it has learnt more.
+ASK_AGAIN_S: Final = 60.0
+# What a product service that does not know the call may say: no such path, no such reservation, no such method.
+_HAS_NO_SUCH_CALL: Final = frozenset({400, 404, 405, 409, 422})
 
 
 class ReservingProducts:
     """A product service with reservations (`/api/reservations/` beside `/api/products/`)."""
 
-    def __init__(self, http: HttpClient, *, deadline_s: float) -> None:
+    def __init__(self, http: HttpClient, *, deadline_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._http = http
+        self._clock = clock
+        # Where many cannot be confirmed in one call.
+        self._one_by_one_until = 0.0
         self._reservations_url = urljoin(http.base_url, "../reservations/")
         self._retries = _retries(deadline_s)
 
@@ -47,6 +55,33 @@ class ReservingProducts:
         if reply.status != 200:
             raise unusable(reply)
         return True
+
+    def confirm_all(self, order_ids: Sequence[UUID]) -> Collection[UUID]:
+        if self._clock() < self._one_by_one_until:
+            return self._confirm_one_by_one(order_ids)
+        ids = [str(order_id) for order_id in order_ids]
+        url = f"{self._reservations_url}confirm/"
+        try:
+            reply = call(self._http, "POST", url, json={"ids": ids}, retries=once(FOLLOW_UP_DEADLINE_S))
+        except Unusable as answer:
+            if answer.status not in _HAS_NO_SUCH_CALL:  # most say that in HTML
+                raise
+            return self._confirm_one_by_one_from_now_on(order_ids)
+        if reply.status in _HAS_NO_SUCH_CALL:
+            return self._confirm_one_by_one_from_now_on(order_ids)
+        if reply.status != 200:
+            raise unusable(reply)
+        try:
+            return _sold(reply.body, order_ids)
+        except peers.Unusable as problem:
+            raise unusable(reply, problem.why) from problem
+
+    def _confirm_one_by_one_from_now_on(self, order_ids: Sequence[UUID]) -> Collection[UUID]:
+        self._one_by_one_until = self._clock() + ASK_AGAIN_S
+        return self._confirm_one_by_one(order_ids)
+
+    def _confirm_one_by_one(self, order_ids: Sequence[UUID]) -> Collection[UUID]:
+        return [order_id for order_id in order_ids if self.confirm(order_id)]
 
     def release(self, order_id: UUID) -> None:
         # A confirmed one, too: of an order that was never paid, the order service has confirmed none.
@@ -86,6 +121,9 @@ class CheckingProducts:
 
     def confirm(self, order_id: UUID) -> bool:
         return True
+
+    def confirm_all(self, order_ids: Sequence[UUID]) -> Collection[UUID]:
+        return order_ids
 
     def release(self, order_id: UUID) -> None:
         """Nothing was held."""
@@ -129,7 +167,18 @@ def _refusal(reply: Reply, asked: Sequence[LineAsked]) -> NotReserved:
 _NOTHING_IS_HELD: Final = frozenset(
     {"reservation_not_found", "reservation_released", "out_of_stock", "product_not_found"}
 )
+
 _REASONS: Final = {"product_not_found": states.PRODUCT_NOT_FOUND, "out_of_stock": states.PRODUCT_OUT_OF_STOCK}
+
+
+def _sold(body: Any, asked: Sequence[UUID]) -> Collection[UUID]:
+    """Those of which it is said that they are sold, each once."""
+    ids = {str(order_id): order_id for order_id in asked}
+    return [
+        ids.pop(peers.word(item, "id", ids))
+        for item in peers.members(body, "items", at_most=len(asked))
+        if type(item) is dict and item.get("status") == "CONFIRMED"
+    ]
 
 
 def _all_lines(body: Any, asked: Sequence[LineAsked]) -> tuple[LineFound, ...]:
