@@ -56,6 +56,7 @@ def take(stack: Stack, reservation_id: str, quantity: int) -> int:
 def test_sold_stock_of_a_paid_order_stays_sold(stack: Stack) -> None:
     """Until the order is refunded, and then it comes back once."""
     before, order = in_stock(stack), place(stack)
+    wait_until(lambda: reservation(stack, order) == "CONFIRMED", what="the stock sold, behind the answer")
     assert release(stack, order) == (409, "reservation_confirmed")
     assert release(stack, order, "?return=true") == (409, "order_needs_stock")
     assert (reservation(stack, order), in_stock(stack)) == ("CONFIRMED", before - 1)
