@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicekit.settings import base, databases, kafka
+from servicekit.settings import base, databases, kafka, webhooks
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -11,7 +11,7 @@ env = environment.read(HERE)
 
 SERVICE_NAME = "order_service"
 SECRET_KEY = base.secret_key(env)
-INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "order_service.orders"]
+INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "servicekit.webhooks", "order_service.orders"]
 # What the environment says of every service with HTTP; `servicekit/settings/base.py` has the defaults.
 _web = base.web(env)
 DEBUG, ADMIN, FASTPATH, DOWNSTREAMS = _web.debug, _web.admin, _web.fastpath, _web.downstreams
@@ -48,6 +48,7 @@ ADMISSION = base.admission(
         "/api/orders",
         "/api/orders/[^/]+/(events|progress)",
         "/api/(invariants|dead-letters|parked-messages)",
+        *webhooks.LISTS,
     ),
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
@@ -64,6 +65,13 @@ KAFKA = kafka.settings(env, topic="orders")
 # Where the payment service publishes: what consume_payments reads.
 KAFKA_PAYMENTS_TOPIC = kafka.topic_name(env, "KAFKA_PAYMENTS_TOPIC", default="payments")
 CONSUMED_KEPT_DAYS = base.consumed_kept_days(env)
+
+# ---- webhooks, and the mails that tell of one that was disabled
+WEBHOOKS = webhooks.settings(env)
+_mail = webhooks.mail(env)
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.backend, _mail.host, _mail.port, _mail.timeout_s
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS = _mail.user, _mail.password, _mail.use_tls
+DEFAULT_FROM_EMAIL = _mail.sender
 
 # ---- the services it talks to
 PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", default="http://localhost:8001/api/products/")

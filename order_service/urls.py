@@ -13,15 +13,18 @@ from servicekit.operations import outbox as dead_letters
 from servicekit.settings import base
 from servicekit.web import error_responses, health, metrics_endpoint
 from servicekit.web.admin import site
+from servicekit.webhooks.api import urls as webhooks
+from servicekit.webhooks.metrics import webhooks as webhook_gauges
 
 urlpatterns = [
     *orders.urlpatterns,
+    *webhooks.urlpatterns,
     *checks.routes(invariants.passes),
     *dead_letters.routes(),
     *inbox.routes(),
     *health.routes(service="order_service", version=base.VERSION, dependencies=clients.dependencies),
     *metrics_endpoint.routes(
-        outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked
+        outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked, webhook_gauges
     ),
     *site.routes(),
     re_path(r"", error_responses.unknown_route),

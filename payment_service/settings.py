@@ -5,7 +5,7 @@ from pathlib import Path
 from environs import validate
 
 from payment_service.payments import states
-from servicekit.settings import base, databases, kafka
+from servicekit.settings import base, databases, kafka, webhooks
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -14,7 +14,7 @@ env = environment.read(HERE)
 
 SERVICE_NAME = "payment_service"
 SECRET_KEY = base.secret_key(env)
-INSTALLED_APPS = [*base.APPS, "payment_service.payments", "payment_service.bank"]
+INSTALLED_APPS = [*base.APPS, "servicekit.webhooks", "payment_service.payments", "payment_service.bank"]
 # What the environment says of every service with HTTP; `servicekit/settings/base.py` has the defaults.
 _web = base.web(env)
 DEBUG, ADMIN, FASTPATH, DOWNSTREAMS = _web.debug, _web.admin, _web.fastpath, _web.downstreams
@@ -51,6 +51,7 @@ ADMISSION = base.admission(
         "/v1/payments",
         "/api/v1/payments/(blocked|payment/[^/]+/(events|progress))",
         "/api/(invariants|dead-letters)",
+        *webhooks.LISTS,
     ),
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
@@ -71,6 +72,13 @@ base.logging(env, service=SERVICE_NAME)
 # ---- events
 # Where the relay publishes them. Without KAFKA_BOOTSTRAP_SERVERS they go to the log.
 KAFKA = kafka.settings(env, topic="payments")
+
+# ---- webhooks, and the mails that tell of one that was disabled
+WEBHOOKS = webhooks.settings(env)
+_mail = webhooks.mail(env)
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.backend, _mail.host, _mail.port, _mail.timeout_s
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS = _mail.user, _mail.password, _mail.use_tls
+DEFAULT_FROM_EMAIL = _mail.sender
 
 # ---- payments
 # Payment method -> gateway. `PAYMENT_GATEWAYS=CARD=direct,UPI=direct` in the environment overrides single lines.

@@ -12,13 +12,16 @@ from servicekit.operations import outbox as dead_letters
 from servicekit.settings import base
 from servicekit.web import error_responses, health, metrics_endpoint
 from servicekit.web.admin import site
+from servicekit.webhooks.api import urls as webhooks
+from servicekit.webhooks.metrics import webhooks as webhook_gauges
 
 urlpatterns = [
     *payments.urlpatterns,
+    *webhooks.urlpatterns,
     *checks.routes(passes.passes, passes.waiting),
     *dead_letters.routes(),
     *health.routes(service="payment_service", version=base.VERSION, dependencies=composition.dependencies),
-    *metrics_endpoint.routes(outbox, metrics.outcomes, metrics.unfinished),
+    *metrics_endpoint.routes(outbox, metrics.outcomes, metrics.unfinished, webhook_gauges),
     *site.routes(),
     re_path(r"", error_responses.unknown_route),
 ]

@@ -30,8 +30,10 @@ STOPS_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.02
 # Of the key with which tests come to a closed service: all that it has.
 ALL_SCOPES: Final[Mapping[str, str]] = {
-    "order_service": "orders:read,orders:write,orders:cancel,audit:read,events:replay",
-    "payment_service": "payments:read,payments:charge,payments:capture,payments:refund,audit:read,events:replay",
+    "order_service": "orders:read,orders:write,orders:cancel,audit:read,events:replay,webhooks",
+    "payment_service": (
+        "payments:read,payments:charge,payments:capture,payments:refund,audit:read,events:replay,webhooks"
+    ),
     "product_stub": "products:read,products:write,reservations,audit:read",
 }
 # Whether every stack is closed that does not say otherwise: API_AUTH=on, in the environment of the tests.

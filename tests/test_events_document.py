@@ -96,6 +96,9 @@ def live_every_life(stack: Stack) -> None:
     assert stack.payments.post("/api/v1/payments/refund", part).json["success"] is True
     refuse_every_step(stack)
     unpaid = order(stack, product_ids=[2], payment="later")
+    for http in (stack.orders, stack.payments):
+        made = http.post("/api/webhooks/", {"url": "https://shop.example.org/hooks", "events": ["*"]}).json["id"]
+        assert http.request("PATCH", f"/api/webhooks/{made}/", json={"enabled": False}).json["enabled"] is False
     stack.services["product_stub"].kill()
     assert stack.orders.post(f"/api/orders/{unpaid}/cancel/").json["status"] == "CANCELLED"
     stack.restart("product_stub")
@@ -167,8 +170,9 @@ def test_headers_key_and_payload_are_as_documented(published: list[tuple[str, Me
 
 def test_a_key_is_the_orders_id(published: list[tuple[str, Message]]) -> None:
     """At both topics: an order's own events and its payment's come to the same partition number."""
-    for channel, message in published:
-        expected = exact(message)["order_id"] if channel == "payments" else headers_of(message)["ce_subject"]
+    for _, message in published:
+        is_payments = type_of(message).startswith("payment.")
+        expected = exact(message)["order_id"] if is_payments else headers_of(message)["ce_subject"]
         assert (message.key() or b"").decode() == expected
 
 
@@ -212,7 +216,7 @@ def test_the_document_holds_together() -> None:
         Draft7Validator.check_schema(resolved(schema))
     channels = resolved(DOCUMENT["channels"]).values()
     placed = [message["name"] for channel in channels for message in channel["messages"].values()]
-    assert sorted(placed) == sorted(MESSAGES)
+    assert set(placed) == set(MESSAGES)  # both services publish what is of the plumbing
     sending = {each["channel"]["$ref"] for each in DOCUMENT["operations"].values() if each["action"] == "send"}
     assert sending == {f"#/channels/{name}" for name in DOCUMENT["channels"]}
 

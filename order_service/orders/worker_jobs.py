@@ -15,6 +15,8 @@ from servicekit.events.publishers.base import publisher
 from servicekit.events.relay import Relay
 from servicekit.idempotency.keys import purge_once
 from servicekit.runtime import workers
+from servicekit.webhooks import jobs as webhook_jobs
+from servicekit.webhooks.fan_out import FanOut
 
 log = structlog.get_logger()
 
@@ -94,9 +96,16 @@ def _ask_later(order: payment_hints.Waiting, _why: str) -> None:
 
 def jobs() -> Sequence[tuple[str, workers.Job]]:
     """The worker's jobs, by name."""
+    events, webhooks = publisher(settings.KAFKA, source=settings.SERVICE_NAME), FanOut()
     return (
         ("resume", partial(resume_once, composition.a_run())),
         ("ask", partial(ask_once, composition.a_run())),
-        ("relay", Relay(publisher(settings.KAFKA, source=settings.SERVICE_NAME)).run_once),
+        ("relay", Relay(events, fan_out=webhooks.record).run_once),
         ("purge", purge_once),
+        *webhook_jobs.jobs(),
     )
+
+
+def lanes() -> Sequence[workers.Lane]:
+    """What the others do not wait for."""
+    return (webhook_jobs.lane(FanOut()),)

@@ -7,6 +7,7 @@ import yaml
 from order_service.orders import events
 from order_service.orders.ops.audit.replay import BRINGS
 from servicekit.tests.documents import assert_documented, assert_payloads_documented
+from servicekit.webhooks import events as webhooks
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncapi" / "events.yaml"
 
@@ -19,7 +20,7 @@ def test_every_event_type_is_documented() -> None:
     assert_documented(
         "order_service/orders/events.py",
         documented=[messages[name]["name"] for name in names],
-        told=events.PAYLOADS,
+        told={*events.PAYLOADS, *webhooks.PAYLOADS},
     )
 
 
@@ -27,6 +28,7 @@ def test_every_payload_is_documented() -> None:
     """To the field, and whether it is always there."""
     document = yaml.safe_load(DOCUMENT.read_text())
     assert_payloads_documented("order_service/orders/events.py", events.PAYLOADS, document=document)
+    assert_payloads_documented("servicekit/webhooks/events.py", webhooks.PAYLOADS, document=document)
 
 
 def test_the_replay_knows_every_event() -> None:

@@ -95,6 +95,8 @@ def test_a_healthy_ledger_passes(healthy: None) -> None:
         "payments at the gateway": 12,
         "events": Event.objects.count(),
         "keys": 0,
+        "published events": Event.objects.count(),
+        "webhook deliveries": 0,
     }
     assert [name for name, verdict in checked.verdicts.items() if verdict != "pass"] == [
         "a_key_has_one_answer",

@@ -13,6 +13,8 @@ from servicekit.events.outbox import Waiting
 
 # The sequence is to be compared as text, so each is as long as the longest that its column holds.
 SEQUENCE_LENGTH: Final = 10
+# Aggregates that no service has of its own, so that their data lack its key.
+OF_THE_PLUMBING: Final = frozenset({"webhook"})
 
 # The producer encodes text, as UTF-8 and in C.
 Headers = list[tuple[str, str | bytes | None]]
@@ -35,7 +37,8 @@ def writer(*, source: str, key: str | None) -> Callable[[Waiting], Message]:
 
     Args:
         source: `ce_source`: a URI reference that tells whose events these are.
-        key: The field of the data that is the message's key, text or a number; None for the aggregate's own id.
+        key: The field of the data that is the message's key, text or a number; None for the aggregate's own id, as it
+            is of events of the plumbing's own.
     """
     same: Headers = [
         ("ce_specversion", "1.0"),
@@ -45,7 +48,7 @@ def writer(*, source: str, key: str | None) -> Callable[[Waiting], Message]:
     key_of = _aggregate_id if key is None else _field(key)
 
     def written(event: Waiting) -> Message:
-        key = key_of(event)
+        key = event.aggregateid if event.aggregatetype in OF_THE_PLUMBING else key_of(event)
         headers = [
             *same,
             ("ce_id", event.event_id),

@@ -22,24 +22,30 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """This relay's claim. Not for use by several threads."""
+    """This process's claim. Not for use by several threads.
 
-    def __init__(self) -> None:
+    Args:
+        number: What it is for, `RelayLease.ONLY` or another of its row numbers.
+    """
+
+    def __init__(self, number: int = RelayLease.ONLY, *, lease_s: float = LEASE_S) -> None:
         self._holder = ""
+        self._number = number
+        self._lease_s = lease_s
 
     def take(self) -> bool:
         """Take it if it is free or ours already; whether it is ours now. Call it outside a transaction."""
         previous, self._holder = self._holder, uuid.uuid4().hex
-        free = RelayLease.objects.filter(Q(held_until__lte=Now()) | Q(holder=previous), pk=RelayLease.ONLY)
-        taken = {"holder": self._holder, "held_until": clock.seconds_from_now(LEASE_S)}
+        free = RelayLease.objects.filter(Q(held_until__lte=Now()) | Q(holder=previous), pk=self._number)
+        taken = {"holder": self._holder, "held_until": clock.seconds_from_now(self._lease_s)}
         if free.update(**taken):
             return True
-        if RelayLease.objects.exists():
+        if RelayLease.objects.filter(pk=self._number).exists():
             return False
-        RelayLease.objects.bulk_create([RelayLease(held_until=Now())], ignore_conflicts=True)
+        RelayLease.objects.bulk_create([RelayLease(number=self._number, held_until=Now())], ignore_conflicts=True)
         return bool(free.update(**taken))
 
-    def renew(self, *, for_s: float = LEASE_S) -> None:
+    def renew(self, *, for_s: float | None = None) -> None:
         """Keep it for longer, or give it back with 0.
 
         In the transaction of a write that only the holder may do, this is the fence: until the commit nobody can take
@@ -48,6 +54,6 @@ class Lease:
         Raises:
             LeaseLost: it is another's by now.
         """
-        ours = RelayLease.objects.filter(pk=RelayLease.ONLY, holder=self._holder)
-        if not ours.update(held_until=clock.seconds_from_now(for_s)):
+        ours = RelayLease.objects.filter(pk=self._number, holder=self._holder)
+        if not ours.update(held_until=clock.seconds_from_now(self._lease_s if for_s is None else for_s)):
             raise LeaseLost

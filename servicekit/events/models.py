@@ -65,9 +65,13 @@ class DeadLetter(models.Model):
 
 
 class RelayLease(models.Model):
-    """Who may publish, and until when by the database's clock. One row: one relay at a time."""
+    """Who may publish, and until when by the database's clock. One row: one relay at a time.
+
+    Who delivers webhooks (`servicekit.webhooks`) is another row of the same kind.
+    """
 
     ONLY = 1
+    WEBHOOKS = 2
 
     number = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
     # Another one at each taking, so that it is the fencing token, too.

@@ -78,11 +78,15 @@ def mark(positions: Collection[int]) -> int:
     """These are published; returns how many were not known to be."""
     if not positions:
         return 0
+    return Event.objects.filter(among(positions), published_at=None).update(published_at=Now())
+
+
+def among(positions: Collection[int]) -> Q:
+    """Whether an event is at one of these, at least one, in few words."""
     runs = _runs(positions)
-    among = Q(position__in=positions)
     if len(runs) <= MOST_RUNS:
-        among = Q(*(("position__range", run) for run in runs), _connector=Q.OR)
-    return Event.objects.filter(among, published_at=None).update(published_at=Now())
+        return Q(*(("position__range", run) for run in runs), _connector=Q.OR)
+    return Q(position__in=positions)
 
 
 def _runs(positions: Collection[int]) -> list[tuple[int, int]]:

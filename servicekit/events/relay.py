@@ -5,7 +5,7 @@ it again and never loses it. See docs/adr/0012.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import structlog
@@ -40,12 +40,19 @@ class Relay:
     """Publishes what waits, a run at a time. What is on its way to the broker stays so between two runs."""
 
     def __init__(
-        self, publisher: Publisher, *, batch: int = BATCH, monotonic: Callable[[], float] = time.monotonic
+        self,
+        publisher: Publisher,
+        *,
+        batch: int = BATCH,
+        monotonic: Callable[[], float] = time.monotonic,
+        fan_out: Callable[[Collection[int]], object] = len,
     ) -> None:
+        """`fan_out` takes the positions that are marked, in the transaction that does: whoever else is to have them."""
         self._publisher = publisher
+        self._fan_out = fan_out
         self._batch = batch
         self._monotonic = monotonic
-        self._lease = Lease()
+        self._lease = Lease(lease_s=LEASE_S)
         self._acknowledged: list[int] = []
         # Up to this position, one at a time: there is one among them that the broker never takes.
         self._alone_to = outbox.BEFORE_ALL
@@ -126,6 +133,8 @@ class Relay:
         with transaction.atomic():
             self._lease.renew(for_s=0.0 if is_end else LEASE_S)
             marked = outbox.mark(self._acknowledged)
+            if self._acknowledged:
+                self._fan_out(self._acknowledged)
             outbox.bury(dead)
         self._acknowledged.clear()
         _PUBLISHED.inc(marked)

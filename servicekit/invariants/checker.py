@@ -18,7 +18,7 @@ class Invariant:
     """What must be true.
 
     Attributes:
-        number: "I1" to "I10": which of the promises in docs/reliability.md it is a part of.
+        number: "I1" to "I11": which of the promises in docs/reliability.md it is a part of.
         promise: The sentence.
         advice: What a violation means and what to do about it, for whoever is woken up by it.
     """

@@ -20,6 +20,10 @@ class WorkerCommand(BaseCommand):
         """The worker's jobs, by name."""
         raise NotImplementedError
 
+    def lanes(self) -> Sequence[workers.Lane]:
+        """Jobs that others do not wait for."""
+        return ()
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="run each job once and end")
         parser.add_argument("--idle", type=float, default=workers.IDLE_S, help="seconds to rest when there is no work")
@@ -30,13 +34,15 @@ class WorkerCommand(BaseCommand):
         self, *_: Any, once: bool, idle: float, metrics_port: int | None, heartbeat: Path | None, **__: Any
     ) -> None:
         actor.act_as(actor.WORKER)
-        jobs = self.jobs()
+        jobs, lanes = self.jobs(), self.lanes()
         if once:
-            for name, job in jobs:
+            for name, job in (*jobs, *(each for lane in lanes for each in lane.jobs)):
                 self.stdout.write(f"{name}: {job()}")
+            for lane in lanes:
+                lane.finish()
             return
         if metrics_port is not None:
             process_metrics.serve(metrics_port)
         if heartbeat is not None:
             HEARTBEAT.write_to(heartbeat)
-        workers.run(jobs, stop=workers.Stop().listen(), idle_s=idle)
+        workers.run(jobs, stop=workers.Stop().listen(), idle_s=idle, lanes=lanes)

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from typing import Final, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from prometheus_client import Counter, Gauge, Histogram
 
+from servicekit.observability import actor
 from servicekit.observability.metrics import BUCKETS_S
 from servicekit.retry import Backoff
 from servicekit.runtime import heartbeat, processes
@@ -109,7 +111,7 @@ def isolated(
     Raises:
         OperationalError, InterfaceError: it cannot even be set aside, for the database is away.
     """
-    heartbeat.beat()
+    _beat()
     try:
         return work()
     except Exception as problem:  # whatever it is: the other rows have nothing to do with it
@@ -128,6 +130,19 @@ def _retry_row_later(job: str, row: object, retry_later: Callable[[str], object]
         log.exception("worker.row_not_set_aside", job=job, row=str(row))
 
 
+@dataclass(frozen=True)
+class Lane:
+    """Jobs that take turns in a thread of their own, for others are not to wait for them.
+
+    Attributes:
+        finish: Called there when the worker is asked to stop.
+    """
+
+    name: str
+    jobs: Sequence[tuple[str, Job]]
+    finish: Callable[[], object] = lambda: None
+
+
 def run(
     jobs: Sequence[tuple[str, Job]],
     *,
@@ -135,6 +150,7 @@ def run(
     name: str = WORKER,
     idle_s: float = IDLE_S,
     clock: Callable[[], float] = time.monotonic,
+    lanes: Sequence[Lane] = (),
 ) -> None:
     """Run the named jobs in turn until asked to stop. Each returns how much it did; a round of nothing is a rest.
 
@@ -142,19 +158,49 @@ def run(
     """
     processes.prepare_process()
     naming.say_which()
+    log.info("worker.started", jobs=[each for each, _ in (*jobs, *(job for lane in lanes for job in lane.jobs))])
+    threads = [
+        threading.Thread(target=_run_lane, args=(lane,), kwargs={"stop": stop, "idle_s": idle_s, "clock": clock})
+        for lane in lanes
+    ]
+    for thread in threads:
+        thread.start()
+    _take_turns(jobs, stop=stop, idle_s=idle_s, clock=clock, name=name)
+    for thread in threads:
+        thread.join()
+    log.info("worker.stopped")
+
+
+def _run_lane(lane: Lane, *, stop: Stop, idle_s: float, clock: Callable[[], float]) -> None:
+    actor.act_as(actor.WORKER)
+    _take_turns(lane.jobs, stop=stop, idle_s=idle_s, clock=clock)
+    try:
+        lane.finish()
+    except Exception:  # the process ends all the same
+        log.exception("worker.lane_not_finished", lane=lane.name)
+    connections.close_all()
+
+
+def _take_turns(
+    jobs: Sequence[tuple[str, Job]],
+    *,
+    stop: Stop,
+    idle_s: float,
+    clock: Callable[[], float],
+    name: str | None = None,
+) -> None:
     turns = [_Turn(name, job) for name, job in jobs]
-    log.info("worker.started", jobs=[turn.name for turn in turns])
-    last_job = _LAST_JOB.labels(settings.SERVICE_NAME, name)
+    last_job = None if name is None else _LAST_JOB.labels(settings.SERVICE_NAME, name)
     while not stop.is_requested():
-        heartbeat.beat()
+        _beat()
         done = 0
         for turn in turns:
             if not stop.is_requested():
-                last_job.set_to_current_time()
+                if last_job is not None:
+                    last_job.set_to_current_time()
                 done += turn.take(idle_s, clock)
         if not done:
             stop.wait(idle_s)
-    log.info("worker.stopped")
 
 
 @dataclass
@@ -178,10 +224,16 @@ class _Turn:
         return done
 
 
+def _beat() -> None:
+    """The jobs of the worker itself go on; a lane that does tells nothing of those."""
+    if threading.current_thread() is threading.main_thread():
+        heartbeat.beat()
+
+
 def _run_job(name: str, job: Job) -> int | None:
     """How much the job did; None when it failed."""
     close_old_connections()
-    heartbeat.beat()
+    _beat()
     began = time.perf_counter()
     try:
         done = job()

@@ -7,7 +7,7 @@ from pathlib import Path
 from environs import Env
 
 from servicekit.observability import logs
-from servicekit.settings import base, kafka
+from servicekit.settings import base, kafka, webhooks
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - as each service does
 
@@ -16,7 +16,7 @@ SECRET_KEY = base.secret_key(Env())
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 
-INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "servicekit.tests"]
+INSTALLED_APPS = [*base.APPS, "servicekit.inbox", "servicekit.webhooks", "servicekit.tests"]
 CORS_ALLOWED_ORIGINS = ["https://shop.example.org"]
 MIDDLEWARE = base.middleware(cors_origins=[], forwarded_prefix=True)
 ROOT_URLCONF = "servicekit.tests.urls"
@@ -52,3 +52,5 @@ CONSUMED_KEPT_DAYS = 14.0
 
 # The real one takes a tenth of a second on purpose, for each user that a test makes.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+WEBHOOKS = webhooks.settings(Env())

@@ -21,6 +21,9 @@ from servicekit.web.admin import site
 from servicekit.web.messages import Request, Response
 from servicekit.web.routes import route
 from servicekit.web.views import View
+from servicekit.webhooks.api import urls as webhooks
+from servicekit.webhooks.metrics import DISABLED
+from servicekit.webhooks.metrics import webhooks as webhook_gauges
 
 
 class OutOfStock(errors.Conflict):
@@ -169,9 +172,11 @@ COUNTERS = (
     EventCounter(
         "things_broken_red", "Red ones.", {"thing.broken": lambda data: () if data["colour"] == "red" else None}
     ),
+    DISABLED,
 )
 
 urlpatterns = [
+    *webhooks.urlpatterns,
     re_path(r"^echo/?$", EchoView.as_view()),
     path("raise/<str:name>", RaiseView.as_view()),
     path("plain-crash", plain_crash),
@@ -181,7 +186,7 @@ urlpatterns = [
     path("other-things", CreateView.as_view()),
     path("at-once", CreateAtOnceView.as_view()),
     *health.routes(service="servicekit", version="1.2.3"),
-    *metrics_endpoint.routes(outbox, lambda: count(COUNTERS)),
+    *metrics_endpoint.routes(outbox, lambda: count(COUNTERS), webhook_gauges),
     *site.routes(),
     re_path(r"", error_responses.unknown_route),
 ]

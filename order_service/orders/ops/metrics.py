@@ -13,6 +13,7 @@ from order_service.orders.models import Order
 from order_service.orders.states import Step
 from servicekit.events.metrics import EventCounter, Labels, count, no_labels
 from servicekit.observability.metrics import age_s, gauge
+from servicekit.webhooks.metrics import DISABLED
 
 OTHER_REASON: Final = "other"
 # The reason that a client reads → a word for programs. Without the product, of which there are any number.
@@ -92,6 +93,7 @@ COUNTERS: Final = (
         label_names=("step",),
         known=tuple((step.value,) for step in Step if step != Step.CLOSED),
     ),
+    DISABLED,
 )
 
 

@@ -11,6 +11,7 @@ from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import Operation, RefundStatus, Status
 from servicekit.events.metrics import EventCounter, Labels, count, no_labels
 from servicekit.observability.metrics import age_s, gauge
+from servicekit.webhooks import metrics as webhooks
 
 
 def _method(data: Mapping[str, Any]) -> Labels:
@@ -43,7 +44,7 @@ def outcomes() -> Iterator[Metric]:
         label_names=("method", "outcome"),
         known=tuple((method, outcome) for method in settings.PAYMENT_GATEWAYS for outcome in ("succeeded", "failed")),
     )
-    return count((FAILED, REFUNDED, by_method, charged))
+    return count((FAILED, REFUNDED, by_method, charged, webhooks.DISABLED))
 
 
 def unfinished() -> Iterator[Metric]:

@@ -10,8 +10,12 @@ from servicekit.runtime.worker_command import WorkerCommand
 class Command(WorkerCommand):
     help = (
         "Resumes orders whose request died, finishes compensations and refunds, expires unpaid orders, "
-        "publishes events, and forgets old idempotency keys. Several may run at once. SIGTERM ends it cleanly."
+        "publishes events, delivers webhooks, and forgets old idempotency keys. "
+        "Several may run at once. SIGTERM ends it cleanly."
     )
 
     def jobs(self) -> Sequence[tuple[str, workers.Job]]:
         return worker_jobs.jobs()
+
+    def lanes(self) -> Sequence[workers.Lane]:
+        return worker_jobs.lanes()

@@ -16,6 +16,9 @@ from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_ord
 from servicekit.idempotency.invariants import Named, key_pass, uuids_in
 from servicekit.invariants.checker import Finding, Invariant, Pass
 from servicekit.invariants.snapshot import check_in_batches, snapshot
+from servicekit.webhooks import endpoints
+from servicekit.webhooks import events as webhooks
+from servicekit.webhooks.invariants import passes as webhook_passes
 
 TOTAL_IS_ITS_LINES: Final = Invariant(
     "I3",
@@ -68,8 +71,9 @@ def passes(quiet_for_s: float) -> Sequence[Pass]:
     check_batch = partial(_check_batch, quiet_for=timedelta(seconds=quiet_for_s))
     return (
         Pass("orders", _INVARIANTS, lambda: check_in_batches(orders, check_batch), is_needed=True),
-        event_pass({"order": _existing}, quiet_for_s=quiet_for_s),
+        event_pass({"order": _existing, webhooks.AGGREGATE: endpoints.existing}, quiet_for_s=quiet_for_s),
         key_pass(_named, {"order": _existing}),
+        *webhook_passes(quiet_for_s),
     )
 
 
@@ -166,8 +170,9 @@ def _seconds(span: timedelta) -> str:
     return f"{span.total_seconds():,.0f} s"
 
 
-def _named(_scope: str, body: Mapping[str, Any]) -> Iterable[Named]:
-    return [Named("order", body["id"])] if isinstance(body.get("id"), str) else []
+def _named(scope: str, body: Mapping[str, Any]) -> Iterable[Named]:
+    is_order = isinstance(body.get("id"), str) and "/api/webhooks" not in scope
+    return [Named("order", body["id"])] if is_order else []
 
 
 def _existing(ids: Collection[str]) -> Collection[str]:

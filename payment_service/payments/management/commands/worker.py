@@ -15,3 +15,6 @@ class Command(WorkerCommand):
 
     def jobs(self) -> Sequence[tuple[str, workers.Job]]:
         return worker_jobs.jobs()
+
+    def lanes(self) -> Sequence[workers.Lane]:
+        return worker_jobs.lanes()

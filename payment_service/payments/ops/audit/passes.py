@@ -9,6 +9,9 @@ from payment_service.payments.ops.audit.ledger import payment_pass
 from servicekit.events.invariants import event_pass
 from servicekit.idempotency.invariants import Named, key_pass, uuids_in
 from servicekit.invariants.checker import Pass, Waiting
+from servicekit.webhooks import endpoints
+from servicekit.webhooks import events as webhooks
+from servicekit.webhooks.invariants import passes as webhook_passes
 
 # The field of an answer in which something is named → what that is.
 _NAMED_IN = {"id": "payment", "payment_id": "payment number", "refund_id": "refund", "transaction_id": "transaction"}
@@ -25,8 +28,9 @@ def passes(quiet_for_s: float) -> Sequence[Pass]:
     return (
         payment_pass(quiet_for_s),
         *gateway.passes(),
-        event_pass({"payment": _payments}, quiet_for_s=quiet_for_s),
+        event_pass({"payment": _payments, webhooks.AGGREGATE: endpoints.existing}, quiet_for_s=quiet_for_s),
         key_pass(_named, existing),
+        *webhook_passes(quiet_for_s),
     )
 
 
@@ -36,7 +40,9 @@ def waiting() -> Iterable[Waiting]:
         yield Waiting("blocked payments", count, "manage.py blocked_payments lists them")
 
 
-def _named(_scope: str, body: Mapping[str, Any]) -> Iterable[Named]:
+def _named(scope: str, body: Mapping[str, Any]) -> Iterable[Named]:
+    if "/api/webhooks" in scope:
+        return []
     return [Named(kind, str(body[name])) for name, kind in _NAMED_IN.items() if body.get(name) is not None]
 
 
