@@ -20,6 +20,8 @@ from orderpay.models import (
     BlockedPayment,
     Confirmed,
     DeadLetter,
+    Delivery,
+    DeliveryAttempt,
     Event,
     GatewayCall,
     Health,
@@ -36,6 +38,7 @@ from orderpay.models import (
     Reservation,
     Verdict,
     Waits,
+    Webhook,
 )
 from orderpay.webhooks import BadSignature, verify_webhook
 
@@ -50,6 +53,8 @@ __all__ = [
     "Conflict",
     "DeadLetter",
     "Declined",
+    "Delivery",
+    "DeliveryAttempt",
     "Event",
     "Forbidden",
     "GatewayCall",
@@ -75,6 +80,7 @@ __all__ = [
     "UnexpectedAnswer",
     "Verdict",
     "Waits",
+    "Webhook",
     "new_key",
     "verify_webhook",
 ]

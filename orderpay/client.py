@@ -14,6 +14,7 @@ from orderpay.models import (
     BlockedPayment,
     Confirmed,
     DeadLetter,
+    Delivery,
     Event,
     Health,
     Order,
@@ -25,6 +26,7 @@ from orderpay.models import (
     Refund,
     Report,
     Reservation,
+    Webhook,
 )
 from orderpay.transport import Transport, path
 
@@ -80,6 +82,7 @@ class Client:
         self.products = Products(self._transports["products"])
         self.reservations = Reservations(self._transports["products"])
         self.operations = {name: Operations(each) for name, each in self._transports.items()}
+        self.webhooks = {name: Webhooks(self._transports[name]) for name in ("orders", "payments")}
 
     def health(self, service: str) -> Health:
         """How `orders`, `payments` or `products` is; `unavailable` while its database is.
@@ -701,6 +704,123 @@ class Operations:
 
     def _act(self, where: str, idempotency_key: str | None) -> int:
         return int(self._transport.post(where, idempotency_key=idempotency_key)["count"])
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """`/api/webhooks/`: where one service sends its events to, and what became of them. Of orders and payments."""
+
+    _transport: Transport
+
+    def list(self) -> Sequence[Webhook]:
+        """All of them, oldest first; there are 100 at most.
+
+        >>> client.webhooks["orders"].list()
+        []
+        """
+        return [models.read(Webhook, each) for each in self._transport.get("/api/webhooks/")["items"]]
+
+    def create(
+        self,
+        url: str,
+        events: Sequence[str],
+        *,
+        description: str | None = None,
+        contact: str | None = None,
+        ordered: bool | None = None,
+        enabled: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Webhook:
+        """Have events sent to a URL: types or patterns, such as `order.*`. The answer alone has the `secret`.
+
+        Raises:
+            Invalid: nobody may be asked there, or a pattern is none.
+
+        >>> hook = client.webhooks["orders"].create("https://shop.example.org/hooks", ["order.*"])
+        >>> hook.secret[:6]
+        'whsec_'
+        """
+        more = _given(description=description, contact=contact, ordered=ordered, enabled=enabled)
+        body = {"url": url, "events": [*events], **more}
+        return models.read(Webhook, self._transport.post("/api/webhooks/", body, idempotency_key=idempotency_key))
+
+    def get(self, webhook_id: str) -> Webhook:
+        """One of them."""
+        return models.read(Webhook, self._transport.get(path("/api/webhooks/{}/", webhook_id)))
+
+    def change(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        description: str | None = None,
+        contact: str | None = None,
+        ordered: bool | None = None,
+        enabled: bool | None = None,
+    ) -> Webhook:
+        """Change it; what is not given stays. `enabled=False`: nothing is sent to it any more.
+
+        >>> client.webhooks["orders"].change(hook.id, enabled=False).disabled_reason
+        'it was disabled by hand'
+        """
+        more = _given(description=description, contact=contact, ordered=ordered, enabled=enabled)
+        body = _given(url=url, events=events and [*events], **more)
+        return models.read(
+            Webhook, self._transport.call("PATCH", path("/api/webhooks/{}/", webhook_id), body=body).body
+        )
+
+    def delete(self, webhook_id: str) -> None:
+        """End it for good.
+
+        >>> client.webhooks["orders"].delete(hook.id)
+        """
+        self._transport.call("DELETE", path("/api/webhooks/{}/", webhook_id))
+
+    def rotate(self, webhook_id: str, *, overlap_s: int | None = None, idempotency_key: str | None = None) -> Webhook:
+        """A new `secret`; for so long messages are signed with the one before, too."""
+        where = path("/api/webhooks/{}/rotate/", webhook_id)
+        return models.read(
+            Webhook, self._transport.post(where, _given(overlap_s=overlap_s), idempotency_key=idempotency_key)
+        )
+
+    def send_example(
+        self, webhook_id: str, *, event_type: str | None = None, idempotency_key: str | None = None
+    ) -> Delivery:
+        """Send a message that tells of nothing."""
+        where = path("/api/webhooks/{}/example/", webhook_id)
+        return models.read(
+            Delivery, self._transport.post(where, _given(type=event_type), idempotency_key=idempotency_key)
+        )
+
+    def recover(self, webhook_id: str, *, since: datetime, idempotency_key: str | None = None) -> int:
+        """Send all again that is dead and was recorded since then; returns how many."""
+        where, body = path("/api/webhooks/{}/recover/", webhook_id), {"since": since.isoformat()}
+        return int(self._transport.post(where, body, idempotency_key=idempotency_key)["recovered"])
+
+    def deliveries(
+        self, webhook_id: str, *, state: str | None = None, event_type: str | None = None, per_page: int = _ORDER_PAGE
+    ) -> Iterator[Delivery]:
+        """The log, newest first."""
+        asked = _given(state=state, type=event_type, per_page=per_page)
+        pages = self._transport.pages(path("/api/webhooks/{}/deliveries/", webhook_id), asked)
+        return (models.read(Delivery, each) for each in pages)
+
+    def page(self, webhook_id: str, page: int = 1, *, per_page: int = _ORDER_PAGE) -> tuple[Sequence[Delivery], int]:
+        """One page of the log by its number, and how many deliveries there are in all."""
+        where = path("/api/webhooks/{}/deliveries/", webhook_id)
+        found = self._transport.get(where, {"page": page, "per_page": per_page})
+        return [models.read(Delivery, each) for each in found["items"]], found["total"]
+
+    def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """One delivery with every attempt."""
+        where = path("/api/webhooks/{}/deliveries/{}/", webhook_id, delivery_id)
+        return models.read(Delivery, self._transport.get(where))
+
+    def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Delivery:
+        """Send it again, whatever became of it."""
+        where = path("/api/webhooks/{}/deliveries/{}/resend/", webhook_id, delivery_id)
+        return models.read(Delivery, self._transport.post(where, idempotency_key=idempotency_key))
 
 
 def new_key() -> str:

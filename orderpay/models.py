@@ -278,6 +278,58 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """Where events are sent to. `secret` (`whsec_…`) is there once: when it was made, or rotated.
+
+    Attributes:
+        failing_since: Since when no attempt has succeeded; None: the last one did.
+    """
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    description: str
+    contact: str
+    ordered: bool
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    failing_since: datetime | None
+    previous_secret_until: datetime | None
+    created_at: datetime
+    created_by: str
+    secret: str | None = None
+
+
+@dataclass(frozen=True)
+class DeliveryAttempt:
+    """One attempt to deliver. `status` is None where there was no answer, `problem` where it succeeded."""
+
+    at: datetime
+    status: int | None
+    duration_ms: int
+    answer: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event for one webhook. `state` is waiting, delivered or dead; `attempts` are there when one is asked for."""
+
+    id: str
+    message_id: str
+    type: str
+    subject: str
+    state: str
+    reason: str | None
+    tries: int
+    next_attempt_at: datetime | None
+    created_at: datetime
+    ended_at: datetime | None
+    attempts: tuple[DeliveryAttempt, ...] = ()
+
+
+@dataclass(frozen=True)
 class ParkedMessage:
     """A message that a consumer could not take. `replay_at`: when it is to take it again."""
 

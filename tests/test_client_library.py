@@ -31,6 +31,29 @@ NOON: Final = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 # How each operation of the documents is asked for by the client, with everything that it takes.
 Calls = Mapping[str, Callable[[orderpay.Client], object]]
+
+
+def _calls_of_webhooks(name: str) -> Calls:
+    """Of one of the two services that have them."""
+    more: Any = {"url": "u", "events": ["*"], "description": "d", "contact": "c", "ordered": True, "enabled": False}
+    return {
+        "list_webhooks": lambda c: c.webhooks[name].list(),
+        "create_webhook": lambda c: c.webhooks[name].create(**more),
+        "show_webhook": lambda c: c.webhooks[name].get("w"),
+        "change_webhook": lambda c: c.webhooks[name].change("w", **more),
+        "delete_webhook": lambda c: c.webhooks[name].delete("w"),
+        "rotate_webhook": lambda c: c.webhooks[name].rotate("w", overlap_s=60),
+        "send_webhook_example": lambda c: c.webhooks[name].send_example("w", event_type="order.paid"),
+        "recover_webhook": lambda c: c.webhooks[name].recover("w", since=NOON),
+        "list_webhook_deliveries": lambda c: [
+            *c.webhooks[name].deliveries("w", state="dead", event_type="order.paid", per_page=7),
+            c.webhooks[name].page("w", 2),
+        ],
+        "show_webhook_delivery": lambda c: c.webhooks[name].delivery("w", "d"),
+        "resend_webhook_delivery": lambda c: c.webhooks[name].resend("w", "d"),
+    }
+
+
 CALLS: Final[Mapping[str, Calls]] = {
     "order_service": {
         "list_orders": lambda c: [
@@ -53,6 +76,7 @@ CALLS: Final[Mapping[str, Calls]] = {
         "list_parked_messages": lambda c: c.operations["orders"].parked_messages(),
         "replay_parked_message": lambda c: c.operations["orders"].replay_parked_message(7),
         "check_invariants": lambda c: c.operations["orders"].invariants(quiet_for=60),
+        **_calls_of_webhooks("orders"),
         "health_retrieve": lambda c: c.health("orders"),
         "health_live_retrieve": lambda c: c.is_live("orders"),
     },
@@ -107,6 +131,7 @@ CALLS: Final[Mapping[str, Calls]] = {
         "replay_dead_letter": lambda c: c.operations["payments"].replay_dead_letter(7),
         "give_up_dead_letter": lambda c: c.operations["payments"].give_up_dead_letter(7),
         "check_invariants": lambda c: c.operations["payments"].invariants(quiet_for=60),
+        **_calls_of_webhooks("payments"),
         "health_retrieve": lambda c: c.health("payments"),
         "health_live_retrieve": lambda c: c.is_live("payments"),
     },
@@ -139,6 +164,11 @@ MODELS: Final[Mapping[str, type[Any]]] = {
     "WaitingForAPerson": orderpay.Waits,
     "DeadLetter": orderpay.DeadLetter,
     "ParkedMessage": orderpay.ParkedMessage,
+    "WebhookOut": orderpay.Webhook,
+    "WebhookWithSecretOut": orderpay.Webhook,
+    "DeliveryOut": orderpay.Delivery,
+    "DeliveryWithAttemptsOut": orderpay.Delivery,
+    "AttemptOut": orderpay.DeliveryAttempt,
     "RefundRecord": orderpay.Refund,
     "RefundOut": orderpay.Refund,
     "ChargeRefundOut": orderpay.Refund,
@@ -156,6 +186,9 @@ NO_MODELS: Final = {
     "DeadLetterList",
     "ParkedMessageList",
     "TakenUp",
+    "WebhooksOut",
+    "DeliveriesOut",
+    "RecoveredOut",
     "Live",
 }
 

@@ -27,14 +27,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
         what.add_parser("list", help="show the webhooks")
-        create = what.add_parser("create", help="have events sent to a URL; shows the secret")
-        create.add_argument("url")
-        create.add_argument(
-            "--events", action="append", required=True, metavar="TYPE", help="order.paid, order.*, *; several times"
-        )
-        create.add_argument("--description", default="")
-        create.add_argument("--contact", default="", metavar="MAIL", help="whom a mail tells that it was disabled")
-        create.add_argument("--ordered", action="store_true", help="later events of an order wait for earlier ones")
+        _add_create(what)
         for name, about in (
             ("enable", "send to it again, from now on"),
             ("disable", "send nothing to it any more"),
@@ -44,19 +37,7 @@ class Command(BaseCommand):
         rotate = what.add_parser("rotate", help="give it a new secret; the one before stays good for a while")
         rotate.add_argument("id")
         rotate.add_argument("--overlap", type=_span, default=endpoints.OVERLAP, metavar="TIME", help="24h by default")
-        log = what.add_parser("deliveries", help=f"show the newest {_SHOWN} deliveries, or all attempts of one")
-        log.add_argument("id")
-        log.add_argument("--state", choices=State.values)
-        log.add_argument("--delivery", help="its id")
-        resend = what.add_parser("resend", help="send a delivery again")
-        resend.add_argument("id")
-        resend.add_argument("delivery")
-        recover = what.add_parser("recover", help="send all again that failed since a moment")
-        recover.add_argument("id")
-        recover.add_argument("--since", type=_moment, required=True, metavar="WHEN", help="a moment, or a time ago: 3h")
-        example = what.add_parser("example", help="send an example")
-        example.add_argument("id")
-        example.add_argument("--type", default=deliveries.EXAMPLE_TYPE)
+        _add_log(what)
 
     def handle(self, *_: Any, what: str, **options: Any) -> None:
         actions: Mapping[str, Callable[..., None]] = {
@@ -127,6 +108,33 @@ class Command(BaseCommand):
 
     def _example(self, *, id: str, type: str, **_: Any) -> None:  # noqa: A002
         self.stdout.write(str(deliveries.send_example(endpoints.get(id), type).uid))
+
+
+def _add_create(what: Any) -> None:
+    create = what.add_parser("create", help="have events sent to a URL; shows the secret")
+    create.add_argument("url")
+    create.add_argument(
+        "--events", action="append", required=True, metavar="TYPE", help="order.paid, order.*, *; several times"
+    )
+    create.add_argument("--description", default="")
+    create.add_argument("--contact", default="", metavar="MAIL", help="whom a mail tells that it was disabled")
+    create.add_argument("--ordered", action="store_true", help="later events of an order wait for earlier ones")
+
+
+def _add_log(what: Any) -> None:
+    log = what.add_parser("deliveries", help=f"show the newest {_SHOWN} deliveries, or all attempts of one")
+    log.add_argument("id")
+    log.add_argument("--state", choices=State.values)
+    log.add_argument("--delivery", help="its id")
+    resend = what.add_parser("resend", help="send a delivery again")
+    resend.add_argument("id")
+    resend.add_argument("delivery")
+    recover = what.add_parser("recover", help="send all again that failed since a moment")
+    recover.add_argument("id")
+    recover.add_argument("--since", type=_moment, required=True, metavar="WHEN", help="a moment, or a time ago: 3h")
+    example = what.add_parser("example", help="send an example")
+    example.add_argument("id")
+    example.add_argument("--type", default=deliveries.EXAMPLE_TYPE)
 
 
 def _span(text: str) -> timedelta:
