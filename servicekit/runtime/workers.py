@@ -189,7 +189,7 @@ def _take_turns(
     clock: Callable[[], float],
     name: str | None = None,
 ) -> None:
-    turns = [_Turn(name, job) for name, job in jobs]
+    turns = [_Turn(each, job) for each, job in jobs]
     last_job = None if name is None else _LAST_JOB.labels(settings.SERVICE_NAME, name)
     while not stop.is_requested():
         _beat()

@@ -5,19 +5,19 @@ lease is the fence: who has lost it writes nothing. Messages are sent by threads
 hands over, and writes down what came back, many at once.
 """
 
+import collections
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import Final
 
-import prometheus_client
 import structlog
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
+from prometheus_client import Counter, Histogram
 
 from servicekit.db import clock
 from servicekit.db.transactions import in_one_transaction
@@ -45,10 +45,10 @@ LATE_EVERY_S: Final = 1.0
 JITTER: Final = 0.2
 MOST_RETRY_AFTER_S: Final = 86_400.0
 
-_ATTEMPTS: Final = prometheus_client.Counter(
+_ATTEMPTS: Final = Counter(
     "webhook_attempts", "Attempts of this process to deliver a webhook, by what became of it.", ("outcome",)
 )
-_DURATION: Final = prometheus_client.Histogram(
+_DURATION: Final = Histogram(
     "webhook_attempt_duration_seconds",
     "How long those took.",
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15),
@@ -161,7 +161,7 @@ class Deliverer:
         if not asking:
             return 0
         self._turn = (self._turn + 1) % len(asking)
-        at_host = Counter(each.host for each in self._under_way.values())
+        at_host = collections.Counter(each.host for each in self._under_way.values())
         began = 0
         for endpoint in asking[self._turn :] + asking[: self._turn]:
             host = endpoints.host_of(endpoint)

@@ -122,10 +122,10 @@ def _add_create(what: Any) -> None:
 
 
 def _add_log(what: Any) -> None:
-    log = what.add_parser("deliveries", help=f"show the newest {_SHOWN} deliveries, or all attempts of one")
-    log.add_argument("id")
-    log.add_argument("--state", choices=State.values)
-    log.add_argument("--delivery", help="its id")
+    shown = what.add_parser("deliveries", help=f"show the newest {_SHOWN} deliveries, or all attempts of one")
+    shown.add_argument("id")
+    shown.add_argument("--state", choices=State.values)
+    shown.add_argument("--delivery", help="its id")
     resend = what.add_parser("resend", help="send a delivery again")
     resend.add_argument("id")
     resend.add_argument("delivery")
