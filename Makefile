@@ -47,6 +47,10 @@ test: venv $(BIN)/.installed-requirements-dev ## Run the tests; ARGS="-k refund 
 test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kafka, on Apache's own broker; needs Java 17 and Maven
 	@scripts/kafka run -- $(BIN)/python -m pytest tests/kafka tests/test_consumers.py tests/test_events_document.py $(ARGS)
 
+.PHONY: test-charts
+test-charts: venv $(BIN)/.installed-requirements-dev ## Hold the Helm charts against what they promise; fetches helm once
+	@scripts/helm-tools run -- .ci/charts $(ARGS)
+
 .PHONY: test-openapi
 test-openapi: venv $(BIN)/.installed-requirements-dev ## Hold the OpenAPI documents against tools of other families; needs Node.js 20 and npm
 	@scripts/openapi-tools run -- $(BIN)/python -m pytest tests/openapi_tools $(ARGS)
@@ -82,7 +86,7 @@ types: venv $(BIN)/.installed-requirements-dev ## Check types, the tests' too, o
 	@printf '%s\n' $(SERVICES) | xargs -P 2 -I{} sh -c 'echo "DJANGO_SETTINGS_MODULE={}.settings $(BIN)/mypy {}"; \
 	    DJANGO_SETTINGS_MODULE={}.settings $(BIN)/mypy --cache-dir .mypy_cache/{} {}'
 	MYPYPATH=scripts $(BIN)/mypy --config-file= --strict --scripts-are-modules --cache-dir .mypy_cache/scripts \
-	    scripts/databases scripts/engines.py scripts/throwaway.py scripts/audit-packages
+	    scripts/databases scripts/engines.py scripts/throwaway.py scripts/audit-packages scripts/charts
 
 .PHONY: fmt
 fmt: venv $(BIN)/.installed-requirements-dev ## Format, and mend what ruff can mend

@@ -1,0 +1,4 @@
+{{- define "notify-service.facts" -}}
+folder: notify_service
+consumer: consume_events
+{{- end }}
