@@ -13,6 +13,7 @@ ARG SERVICE
 ARG PORT=8000
 RUN : "${SERVICE:?is the name of a service's folder}"
 COPY servicekit servicekit
+COPY orderpay orderpay
 COPY ${SERVICE} ${SERVICE}
 
 # A number, so that Kubernetes can see that it is not root.

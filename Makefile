@@ -11,7 +11,7 @@ DB ?=
 # Processes that test at the same time: most wait for the services that they have started. 0: one after another.
 JOBS ?= 3
 BIN := .venv/bin
-SERVICES := order_service payment_service product_stub notify_service
+SERVICES := order_service payment_service product_stub notify_service console
 UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -30,7 +30,7 @@ $(BIN)/.installed-%: %.txt | venv
 	@touch $@
 
 .PHONY: run
-run: venv $(BIN)/.installed-requirements ## Migrate and start the three services and their workers; Ctrl-C stops them
+run: venv $(BIN)/.installed-requirements ## Migrate and start the three services, their workers and the page; Ctrl-C stops them
 	@$(BIN)/python start.py
 
 .PHONY: stop start

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parent
-SUITES: Final = ("servicekit", "product_stub", "payment_service", "order_service", "notify_service", "tests")
+SUITES: Final = ("servicekit", "product_stub", "payment_service", "order_service", "notify_service", "console", "tests")
 BLACK_BOX: Final = "tests"
 # Options that only tell something; pytest answers them without running a test.
 _TELLING: Final = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")

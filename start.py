@@ -30,6 +30,8 @@ from honcho.environ import parse_procfile
 ROOT: Final = Path(__file__).resolve().parent
 BIN: Final = Path(sys.executable).parent
 PORTS: Final = {"order_service": 8000, "product_stub": 8001, "payment_service": 8002}
+# Of the page, which has no database.
+CONSOLE_PORT: Final = 8003
 # Where the processes of a service count together (see Procfile). Empty at the start, as all counters are.
 METRICS: Final = ROOT / ".metrics"
 # A service is one interpreter, so it can fill one processor. The order service has as much to do as the two others.
@@ -77,8 +79,32 @@ SERVICE_KEYS: Final = (
     ServiceKey("payment_service", "order_service", "ORDER_SERVICE_KEY", ("orders:read", "orders:write")),
     ServiceKey("product_stub", "order_service", "ORDER_SERVICE_KEY", ("orders:read",)),
 )
+# What the page is known by at each service: all that it offers.
+CONSOLE_KEYS: Final = (
+    ServiceKey(
+        "console",
+        "order_service",
+        "ORDER_SERVICE_KEY",
+        ("orders:read", "orders:write", "orders:cancel", "audit:read", "events:replay"),
+    ),
+    ServiceKey(
+        "console",
+        "payment_service",
+        "PAYMENT_SERVICE_KEY",
+        (
+            "payments:read",
+            "payments:charge",
+            "payments:capture",
+            "payments:refund",
+            "audit:read",
+            "events:replay",
+        ),
+    ),
+    ServiceKey("console", "product_stub", "PRODUCT_SERVICE_KEY", ("products:read", "reservations", "audit:read")),
+)
 # The service that a part of the Procfile belongs to.
 PARTS: Final = {
+    "console": "console",
     "order": "order_service",
     "order-worker": "order_service",
     "payment": "payment_service",
@@ -89,7 +115,8 @@ PARTS: Final = {
 
 
 def main() -> int:
-    taken = [f"port {port} (for {service})" for service, port in PORTS.items() if _is_taken(port)]
+    all_ports = {**PORTS, "console": CONSOLE_PORT}
+    taken = [f"port {port} (for {service})" for service, port in all_ports.items() if _is_taken(port)]
     if taken:
         print(f"Something else listens on {' and '.join(taken)}. Stop it, then start again.", file=sys.stderr)
         return 1
@@ -142,10 +169,12 @@ def _make_keys(environment: dict[str, str]) -> int:
         return 0
     print("Making the keys that the services have at each other", flush=True)
     shutil.rmtree(KEYS, ignore_errors=True)
-    return make_keys(KEYS, dict.fromkeys(PORTS, environment))
+    return make_keys(KEYS, dict.fromkeys(PORTS, environment), keys=(*SERVICE_KEYS, *CONSOLE_KEYS))
 
 
-def make_keys(folder: Path, environments: Mapping[str, Mapping[str, str]]) -> int:
+def make_keys(
+    folder: Path, environments: Mapping[str, Mapping[str, str]], *, keys: Sequence[ServiceKey] = SERVICE_KEYS
+) -> int:
     """Make the keys of the services at each other, their secrets in files; those of the last start end here.
 
     Args:
@@ -154,7 +183,7 @@ def make_keys(folder: Path, environments: Mapping[str, Mapping[str, str]]) -> in
     Returns: the first exit status that is not 0.
     """
     folder.mkdir(mode=0o700)
-    running = [(key, _make_key(key, environments[key.at])) for key in SERVICE_KEYS]
+    running = [(key, _make_key(key, environments[key.at])) for key in keys]
     made = [(key, process.communicate()[0], process.returncode) for key, process in running]
     for key, printed, status in made:
         if status:
@@ -173,7 +202,8 @@ def _make_key(key: ServiceKey, environment: Mapping[str, str]) -> "subprocess.Po
 
 def keys_of(part: str) -> dict[str, str]:
     """What a part finds its keys by."""
-    return {f"{key.variable}_FILE": str(key.file(KEYS)) for key in SERVICE_KEYS if key.holder == PARTS.get(part)}
+    keys = [key for key in (*SERVICE_KEYS, *CONSOLE_KEYS) if key.holder == PARTS.get(part)]
+    return {f"{key.variable}_FILE": str(key.file(KEYS)) for key in keys}
 
 
 def _start(environment: dict[str, str]) -> int:
@@ -331,11 +361,12 @@ def processors(environment: Mapping[str, str]) -> dict[str, int]:
 
 def _announce(*, is_closed: bool) -> bool:
     """Say where everything is, once it is there."""
-    if not all(map(_is_healthy, PORTS.values())):
+    if not all(map(_is_healthy, (*PORTS.values(), CONSOLE_PORT))):
         return False
     print("\nReady. Ctrl-C stops everything.", flush=True)
     for service, port in PORTS.items():
         print(f"  {service:16} http://localhost:{port}/docs", flush=True)
+    print(f"  {'the page':16} http://localhost:{CONSOLE_PORT}/ (shop and control room)", flush=True)
     if is_closed:
         print(_YOUR_KEY.format(python=os.path.relpath(sys.executable)), flush=True)
     return True

@@ -57,11 +57,12 @@ def _work(settings: Settings, worker_id: int, *_: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     application = import_module(f"{settings.service}.wsgi").application
-    keys = import_module("servicekit.apikeys.checks")
-    if keys.lacks_keys():
-        sys.exit(_NO_KEYS.format(service=settings.service))
-    if worker_id == _FIRST_WORKER:
-        keys.warn_if_open(settings.host)
+    if import_module("django.apps").apps.is_installed("servicekit.apikeys"):
+        keys = import_module("servicekit.apikeys.checks")
+        if keys.lacks_keys():
+            sys.exit(_NO_KEYS.format(service=settings.service))
+        if worker_id == _FIRST_WORKER:
+            keys.warn_if_open(settings.host)
     import_module("servicekit.runtime.listening").work(settings, application, worker_id)
 
 

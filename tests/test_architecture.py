@@ -18,7 +18,7 @@ NOT_OURS: Final = {"migrations", "tests", ".venv", "venv", "node_modules"}
 
 def modules() -> list[Path]:
     """Every module that is deployed, and those that start and test it."""
-    folders = [ROOT / name for name in (*SERVICES, "notify_service", "servicekit", "audit", "orderpay")]
+    folders = [ROOT / name for name in (*SERVICES, "notify_service", "servicekit", "audit", "orderpay", "console")]
     found = [path for folder in folders for path in sorted(folder.rglob("*.py")) if not NOT_OURS & set(path.parts)]
     return [*found, ROOT / "start.py", ROOT / "conftest.py"]
 

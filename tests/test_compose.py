@@ -16,7 +16,7 @@ from tests.compose import DEMO, FULL, ON_MYSQL, ROOT, Refused
 
 READERS: Final = [compose.by_ourselves, *([compose.by_docker_compose] if shutil.which("docker-compose") else [])]
 PORTS: Final = {"order-service": 8000, "product-stub": 8001, "payment-service": 8002}
-OURS: Final = {name: name.replace("-", "_") for name in (*PORTS, "notify-service")}
+OURS: Final = {name: name.replace("-", "_") for name in (*PORTS, "notify-service", "console")}
 ON: Final[Mapping[str, Mapping[str, str]]] = {"mysql": {}, "postgresql": {"PAYMENTS_ENGINE": "postgresql"}}
 PASSWORD: Final = {"MYSQL_PASSWORD": "s3cret"}
 WAYS: Final = {
@@ -94,7 +94,7 @@ def test_each_image_is_of_its_own_service(services: Configuration) -> None:
             build = service["build"]
             assert build["dockerfile"] == "Dockerfile", name
             assert build["args"]["SERVICE"] == OURS[service["image"]], name
-            assert str(build["args"].get("PORT")) == str(PORTS.get(service["image"])), name
+            assert str(build["args"].get("PORT")) == str({**PORTS, "console": 8003}.get(service["image"])), name
 
 
 def test_nothing_takes_all_of_a_machine(services: Configuration) -> None:
@@ -109,9 +109,9 @@ def ports_of(services: Configuration) -> list[str]:
     return sorted(re.sub("/tcp$", "", port) for service in services.values() for port in service.get("ports", []))
 
 
-def test_the_demo_opens_three_ports_and_only_here(read: Callable[..., Configuration]) -> None:
-    """The services' own, on the loopback address; and MySQL's where that is what is tried."""
-    three = [f"127.0.0.1:{port}:{port}" for port in sorted(PORTS.values())]
+def test_the_demo_opens_its_ports_and_only_here(read: Callable[..., Configuration]) -> None:
+    """The services' own and the page's, on the loopback address; and MySQL's where that is what is tried."""
+    three = [f"127.0.0.1:{port}:{port}" for port in (*sorted(PORTS.values()), 8003)]
     assert ports_of(read(DEMO, {})["services"]) == three
     assert ports_of(read(ON_MYSQL, PASSWORD)["services"]) == ["127.0.0.1:3308:3306", *three]
 
@@ -151,7 +151,7 @@ def test_whoever_is_waited_for_says_when_he_is_ready(services: Configuration) ->
 def test_each_database_is_migrated_once_before_anybody_uses_it(services: Configuration) -> None:
     """One migration for each service, which is not repeated, and which every other process of it waits for."""
     migrations = {name: service for name, service in services.items() if name.endswith("-migrate")}
-    assert {service["image"] for service in migrations.values()} == own_images(services)
+    assert {service["image"] for service in migrations.values()} == own_images(services) - {"console"}  # it has none
     for name, migration in migrations.items():
         assert (migration["restart"], migration.get("scale", 1)) == ("no", 1), name
         users = [each for each, service in services.items() if service["image"] == migration["image"] and each != name]
@@ -169,7 +169,7 @@ def test_every_command_is_one_that_there_is(services: Configuration) -> None:
     """A renamed command must not be found out by whoever starts it."""
     commands = [str(service.get("command", "")) for service in services.values()]
     named = [found for command in commands for found in re.findall(r"python (\w+)/manage\.py\s+(\w+)", command)]
-    assert {service for service, _ in named} == {OURS[image] for image in own_images(services)}
+    assert {service for service, _ in named} == {OURS[image] for image in own_images(services) - {"console"}}
     for service, command in named:
         own, shared = (
             (ROOT / folder).glob(f"*/management/commands/{command}.py") for folder in (service, "servicekit")
@@ -331,7 +331,7 @@ def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
 # What a compose file says itself: where data is, who asks whom, and what the images have set.
 OF_THE_FILES: Final = re.compile(
     r"DB_.*|MYSQL_.*|SQLITE_.*|KAFKA_.*|.*_FILE|.*_SERVICE_URL|DATA_DIR|PROMETHEUS_MULTIPROC_DIR|DEBUG|ENV_FILE"
-    r"|ALLOWED_HOSTS|LOG_LEVEL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES|API_AUTH"
+    r"|ALLOWED_HOSTS|LOG_LEVEL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES|API_AUTH|CONSOLE_AUTH"
 )
 
 

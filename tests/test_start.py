@@ -150,6 +150,11 @@ def test_every_part_gets_the_keys_of_its_service_and_no_other() -> None:
         assert start.keys_of(part) == {
             "ORDER_SERVICE_KEY_FILE": str(start.ROOT / ".keys" / "payment_service-at-order_service")
         }
+    assert set(start.keys_of("console")) == {
+        "ORDER_SERVICE_KEY_FILE",
+        "PAYMENT_SERVICE_KEY_FILE",
+        "PRODUCT_SERVICE_KEY_FILE",
+    }
     for part in ("product", "product-worker"):
         assert start.keys_of(part) == {
             "ORDER_SERVICE_KEY_FILE": str(start.ROOT / ".keys" / "product_stub-at-order_service")

@@ -19,7 +19,7 @@ from granian.log import LogLevels, configure_logging
 from servicekit.runtime import processes
 from servicekit.runtime.bridge import Application, Bridge, Environ, HereAndNow, Limits
 from servicekit.runtime.server_settings import BACKLOG, BUFFER_BYTES, HEAD_TIMEOUT_S, SEND_TIMEOUT_S, Settings
-from servicekit.web import health
+from servicekit.web import draining
 from servicekit.web.admission import ALWAYS_ADMITTED
 
 # The half of granian that is not written in Python. Its types are not said, and not promised from version to version.
@@ -50,8 +50,8 @@ def work(settings: Settings, application: Application, worker_id: int) -> None:
 
     def begin_to_stop(*_: object) -> None:
         # A second signal is the same wish: one to the whole group comes from the process above as well.
-        if not health.is_draining():
-            health.drain()
+        if not draining.is_draining():
+            draining.drain()
             _stop(listeners, in_s=settings.drain_s)
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -12,7 +12,7 @@ from servicekit.storage import damage, readiness
 from servicekit.storage.models import Heartbeat
 from servicekit.tests.clocks import Clock
 from servicekit.tests.conftest import Api
-from servicekit.web import health
+from servicekit.web import draining, health
 from servicekit.web.admission import AdmissionMiddleware
 
 pytestmark = pytest.mark.django_db
@@ -152,8 +152,8 @@ def test_the_documentation_needs_no_network(api: Api, path: str) -> None:
 
 def test_a_process_that_is_about_to_end_is_not_ready_and_alive(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever shares out the requests leaves it out; nobody kills it for that."""
-    monkeypatch.setattr(health, "_draining", Event())
-    health.drain()
+    monkeypatch.setattr(draining, "_draining", Event())
+    draining.drain()
     ready, live = api.get("/health"), api.get("/health/live")
     assert (ready.status_code, ready.json()["checks"]) == (503, {"database": "ok", "server": "draining"})
     assert live.status_code == 200

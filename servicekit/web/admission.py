@@ -19,7 +19,7 @@ from servicekit.load.limiter import ConcurrencyLimiter, Full
 from servicekit.load.slot import Connections, Slot, close_if_unusable
 from servicekit.observability.metrics import BUCKETS_S
 from servicekit.web import error_responses
-from servicekit.web.admin.middleware import ADMIN_PATH
+from servicekit.web.admin.paths import ADMIN_PATH
 
 # Who watches the service is let in however full it is, but too many of them take turns: as many of each are answered at
 # once. The first path that fits says. Finding out how the database is may take a while, being alive asks nobody.

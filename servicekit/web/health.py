@@ -1,6 +1,5 @@
 """Health endpoints and the API's own documentation, the same at each service."""
 
-import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final
@@ -14,6 +13,7 @@ from rest_framework import serializers
 
 from servicekit.load.dependency import Dependency
 from servicekit.storage import readiness
+from servicekit.web import draining
 from servicekit.web.access import ANY_KEY, PUBLIC
 from servicekit.web.admission import AdmissionMiddleware
 from servicekit.web.messages import Request, Response
@@ -22,8 +22,6 @@ from servicekit.web.views import View
 
 # Longer than any request may take, an order with all its attempts included (ORDER_DEADLINE_S).
 STUCK_AFTER_S: Final = 30.0
-# Set once this process is to end: it goes on answering for a while, and nobody is to send it more.
-_draining = threading.Event()
 _database_state = readiness.of_this_process
 
 _HEALTH = inline_serializer(
@@ -57,7 +55,7 @@ class HealthView(View):
     @extend_schema(responses={200: _HEALTH, 503: _HEALTH}, tags=["health"])
     def get(self, _request: Request) -> Response:
         database = _database_state()
-        ends = is_draining()
+        ends = draining.is_draining()
         healthy = database == readiness.OK and not ends
         body = {
             "status": "ok" if healthy else "unavailable",
@@ -67,15 +65,6 @@ class HealthView(View):
             "downstreams": {peer.name: peer.state.value for peer in self.dependencies()},
         }
         return Response(body, status=200 if healthy else 503, headers={} if healthy else {"Retry-After": "1"})
-
-
-def drain() -> None:
-    """From now on say that this process is not ready, whatever else there is to say."""
-    _draining.set()
-
-
-def is_draining() -> bool:
-    return _draining.is_set()
 
 
 class LiveView(View):

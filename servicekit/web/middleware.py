@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from servicekit import cards
 from servicekit.observability import actor, metrics, tracing
 from servicekit.web import error_responses, headers
-from servicekit.web.admin.middleware import ADMIN_PATH
+from servicekit.web.admin.paths import ADMIN_PATH
 from servicekit.web.admission import ALWAYS_ADMITTED
 
 log = structlog.get_logger()
@@ -86,7 +86,7 @@ def add_headers(response: HttpResponseBase, request_id: str) -> None:
     headers.setdefault("Cache-Control", NOT_STORED)
     if headers.get("Content-Type", "").startswith("text/html"):
         for name, value in NOT_FRAMED.items():
-            headers[name] = value
+            headers.setdefault(name, value)
     if not response.streaming:
         headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
 

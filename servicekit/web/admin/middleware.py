@@ -4,7 +4,7 @@ An API request has none of them, and looking for them costs as much as everythin
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -18,8 +18,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 
 from servicekit.observability import actor
-
-ADMIN_PATH: Final = "/admin/"
+from servicekit.web.admin.paths import ADMIN_PATH
 
 
 class AdminMiddleware:

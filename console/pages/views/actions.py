@@ -1,0 +1,300 @@
+"""What a person can do to an order or a payment. Each asks once more, and says what it will do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+import orderpay
+from console.pages import words
+from console.pages.middleware import user_of
+from console.pages.services import acting, looking
+from console.pages.views.shop import tokens
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One thing that can be done.
+
+    Attributes:
+        of: order, payment, or a letter or message of a service.
+        says: What it will do, in full.
+        does: It; returns what was done, in a sentence.
+        asks: amount, reason, token.
+    """
+
+    title: str
+    of: str
+    says: str
+    button: str
+    does: Callable[["Given"], str]
+    asks: tuple[str, ...] = ()
+    is_grave: bool = False
+
+
+@dataclass(frozen=True)
+class Given:
+    """What it is done to, and what was filled in."""
+
+    subject: str
+    order: orderpay.Order | None
+    payment: orderpay.Payment | None
+    amount: str
+    reason: str
+    token: str
+    key: str
+    by: str
+
+
+def _cancel(given: Given) -> str:
+    order = acting().orders.cancel(given.subject, idempotency_key=given.key)
+    if order.refund_blocked:
+        return f"The gateway refuses the refund for good: {order.refund_blocked}. It waits for a person."
+    return {
+        "CANCELLED": "Cancelled: its stock is back, and no money is held for it.",
+        "REFUNDED": "Refunded: the money and the stock are back.",
+    }.get(order.status, "The money is on its way back.")
+
+
+def _look_again(given: Given) -> str:
+    order = acting().orders.look_again(given.subject, idempotency_key=given.key)
+    said = words.state(order.payment_status).label.lower()
+    return f"The payment service says: {said}. The order is {order.status.lower()}."
+
+
+def _pay(given: Given) -> str:
+    order = given.order
+    if order is None:
+        raise Http404
+    acting().payments.pay(
+        order.id, order.total_amount, currency=order.currency, token=given.token or None, idempotency_key=given.key
+    )
+    return f"Paid: {order.total_amount:.2f} {order.currency}."
+
+
+def _refund(given: Given) -> str:
+    reason = " ".join(part for part in (given.reason, f"(by {given.by})" if given.by else "") if part)
+    refund = acting().payments.refund(
+        transaction_id=_transaction(given), amount=given.amount, reason=reason or None, idempotency_key=given.key
+    )
+    done = "given back" if refund.status == "succeeded" else "on its way back; the gateway has not answered yet"
+    return f"{refund.amount:.2f} {done}."
+
+
+def _capture(given: Given) -> str:
+    payment = acting().payments.capture(_transaction(given), given.amount or None, idempotency_key=given.key)
+    return f"The payment is {words.state(payment.status).label.lower()}."
+
+
+def _void(given: Given) -> str:
+    payment = acting().payments.void(transaction_id=_transaction(given), idempotency_key=given.key)
+    return f"The payment is {words.state(payment.status).label.lower()}."
+
+
+def _take_up(given: Given) -> str:
+    acting().payments.take_up(given.subject, idempotency_key=given.key)
+    return "Taken up again: the worker asks the gateway now. What it says stands in the story."
+
+
+def _transaction(given: Given) -> str:
+    if given.payment is None or given.payment.transaction_id is None:
+        raise Http404
+    return given.payment.transaction_id
+
+
+def _replay(service: str) -> Callable[[Given], str]:
+    def do(given: Given) -> str:
+        count = acting().operations[service].replay_dead_letter(int(given.subject), idempotency_key=given.key)
+        return f"{count} to be published again; those behind it follow."
+
+    return do
+
+
+def _give_up(service: str) -> Callable[[Given], str]:
+    def do(given: Given) -> str:
+        count = acting().operations[service].give_up_dead_letter(int(given.subject), idempotency_key=given.key)
+        return f"{count} given up; those behind it go on."
+
+    return do
+
+
+def _replay_parked(given: Given) -> str:
+    count = acting().operations["orders"].replay_parked_message(int(given.subject), idempotency_key=given.key)
+    return f"{count} to be taken again by its consumer."
+
+
+DEEDS: Final[Mapping[str, Deed]] = {
+    "cancel": Deed(
+        "Cancel this order",
+        "order",
+        "An order that waits is cancelled: its stock goes back and no money is held for it, now or later. A paid one "
+        "is refunded as a whole, and its stock goes back. This cannot be undone.",
+        "Cancel the order",
+        _cancel,
+        is_grave=True,
+    ),
+    "look-again": Deed(
+        "Look again at its payment",
+        "order",
+        "Asks the payment service what became of this order's payment, and settles the order by what it says. It takes "
+        "no money and gives none back by itself.",
+        "Look again",
+        _look_again,
+    ),
+    "pay": Deed(
+        "Pay this order",
+        "order",
+        "Charges the whole total once, however often this is pressed. The order is paid as soon as the money is taken.",
+        "Pay",
+        _pay,
+        asks=("token",),
+    ),
+    "refund": Deed(
+        "Refund a part",
+        "payment",
+        "Gives that much back to the payer. The order stays paid until all of it is back. It cannot be undone.",
+        "Refund",
+        _refund,
+        asks=("amount", "reason"),
+        is_grave=True,
+    ),
+    "capture": Deed(
+        "Capture what is set aside",
+        "payment",
+        "Takes that much of what is set aside, or all of it; the rest is released to the payer.",
+        "Capture",
+        _capture,
+        asks=("amount",),
+    ),
+    "void": Deed(
+        "Release what is set aside",
+        "payment",
+        "Nothing is taken, and the payer can use the money again. It cannot be captured later.",
+        "Release",
+        _void,
+        is_grave=True,
+    ),
+    "take-up": Deed(
+        "Take up what the gateway has refused for good",
+        "payment",
+        "The worker asks the gateway once more, in the same refund: the payer never gets it twice. Refused again, it "
+        "waits for a person again.",
+        "Take it up",
+        _take_up,
+    ),
+    "replay-order-event": Deed(
+        "Publish a dead event after all",
+        "letter",
+        "The relay tries it again, and those behind it follow in order. Refused again, it is dead again.",
+        "Publish it",
+        _replay("orders"),
+    ),
+    "replay-payment-event": Deed(
+        "Publish a dead event after all",
+        "letter",
+        "The relay tries it again, and those behind it follow in order. Refused again, it is dead again.",
+        "Publish it",
+        _replay("payments"),
+    ),
+    "give-up-order-event": Deed(
+        "Give a dead event up",
+        "letter",
+        "It is never published; whoever consumes these events does not hear of it. Those behind it go on.",
+        "Give it up",
+        _give_up("orders"),
+        is_grave=True,
+    ),
+    "give-up-payment-event": Deed(
+        "Give a dead event up",
+        "letter",
+        "It is never published; whoever consumes these events does not hear of it. Those behind it go on.",
+        "Give it up",
+        _give_up("payments"),
+        is_grave=True,
+    ),
+    "replay-message": Deed(
+        "Have a parked message taken again",
+        "letter",
+        "Its consumer takes it again within a moment. What was done already is not done twice.",
+        "Take it again",
+        _replay_parked,
+    ),
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def act(request: HttpRequest, action: str, subject: str) -> HttpResponse:
+    """Ask once more; and do it."""
+    deed = DEEDS.get(action)
+    if deed is None or (deed.of == "letter" and not (subject.isascii() and subject.isdigit())):
+        raise Http404
+    order, payment = _about(deed, subject)
+    back = _back(order, payment)
+    problem = ""
+    if request.method == "POST":
+        try:
+            request.session["notice"] = _done(request, deed, subject, order, payment)
+            return HttpResponseRedirect(back)
+        except orderpay.OrderPayError as refused:
+            problem = _sentence(refused)
+    context = {
+        "deed": deed,
+        "order": order,
+        "payment": payment,
+        "back": back,
+        "problem": problem,
+        "token_groups": tokens(),
+        "key": orderpay.new_key(),
+        "given": request.POST,
+    }
+    return render(request, "console/act.html", context, status=422 if problem else 200)
+
+
+def _done(
+    request: HttpRequest,
+    deed: Deed,
+    subject: str,
+    order: orderpay.Order | None,
+    payment: orderpay.Payment | None,
+) -> str:
+    """Do it, with what was filled in."""
+    given = Given(
+        subject,
+        order,
+        payment,
+        request.POST.get("amount", "").strip(),
+        request.POST.get("reason", "").strip(),
+        request.POST.get("token", ""),
+        request.POST.get("key", "") or orderpay.new_key(),
+        user_of(request) or "",
+    )
+    if deed is DEEDS["refund"] and not given.amount:
+        raise orderpay.Invalid("How much is to go back?")
+    return deed.does(given)
+
+
+def _about(deed: Deed, subject: str) -> tuple[orderpay.Order | None, orderpay.Payment | None]:
+    client = looking()
+    if deed.of == "order":
+        return client.orders.get(subject), None
+    if deed.of == "payment":
+        return None, client.payments.get(payment_id=subject)
+    return None, None
+
+
+def _back(order: orderpay.Order | None, payment: orderpay.Payment | None) -> str:
+    if order is not None:
+        return reverse("story", args=[order.number])
+    return reverse("payment", args=[payment.id]) if payment is not None else reverse("control")
+
+
+def _sentence(refused: orderpay.OrderPayError) -> str:
+    if isinstance(refused, orderpay.Declined):
+        return f"Declined: {words.cause(refused.code) or refused.message}. Nothing was taken."
+    if isinstance(refused, orderpay.Unavailable):
+        return f"No answer: it is not known whether it was done. Look at the story, then repeat it. ({refused.message})"
+    return f"Not done: {refused.message}"

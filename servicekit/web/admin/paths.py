@@ -1,0 +1,5 @@
+"""Where the admin is; for those who have none, too."""
+
+from typing import Final
+
+ADMIN_PATH: Final = "/admin/"
