@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicekit.settings import base, common, kafka
+from servicekit.settings import base, common, kafka, traces
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -25,6 +25,7 @@ DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqli
 MAIN_TABLE = "mailing_mail"
 
 METRICS_DIRECTORY = base.metrics_directory(env)
+TRACES = traces.are_on(env)
 base.logging(env, service=SERVICE_NAME)
 
 # ---- events

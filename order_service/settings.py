@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicekit.settings import base, databases, kafka, webhooks
+from servicekit.settings import base, databases, kafka, traces, webhooks
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -57,6 +57,7 @@ SPECTACULAR_SETTINGS = base.spectacular(
     description="Takes an order, reserves its stock, has it paid, and ends it PAID, or CANCELLED with a reason.",
 )
 
+TRACES = traces.are_on(env)
 base.logging(env, service=SERVICE_NAME)
 
 # ---- events

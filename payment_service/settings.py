@@ -5,7 +5,7 @@ from pathlib import Path
 from environs import validate
 
 from payment_service.payments import states
-from servicekit.settings import base, databases, kafka, webhooks
+from servicekit.settings import base, databases, kafka, traces, webhooks
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -67,6 +67,7 @@ SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"] = {
     "ProcessRefundStatus": sorted(status.value.lower() for status in states.RefundStatus),
 }
 
+TRACES = traces.are_on(env)
 base.logging(env, service=SERVICE_NAME)
 
 # ---- events

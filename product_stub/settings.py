@@ -4,7 +4,7 @@ from pathlib import Path
 
 from environs import validate
 
-from servicekit.settings import base
+from servicekit.settings import base, traces
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -39,6 +39,7 @@ SPECTACULAR_SETTINGS = base.spectacular(
     description="A catalogue with stock, and reservations of it keyed by the caller's own id.",
 )
 
+TRACES = traces.are_on(env)
 base.logging(env, service=SERVICE_NAME)
 
 # ---- the order service, which knows who needs what is reserved

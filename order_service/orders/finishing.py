@@ -15,6 +15,8 @@ from order_service.orders import saga, writes
 from order_service.orders.models import Order
 from order_service.orders.ports import Unreachable
 from servicekit.errors import StaleRow
+from servicekit.observability import spans
+from servicekit.observability.spans import Span
 
 log = structlog.get_logger()
 
@@ -31,6 +33,25 @@ class PaidOrder(NamedTuple):
 
 def finish(paid: Sequence[PaidOrder], run: saga.Run) -> None:
     """Sell the stock of paid orders and close them. What is not simply sold goes on by itself, by the saga."""
+    # In the trace of each; what is done for all of them is in the first one's.
+    first, *others = _spans(paid) if spans.are_on() else [spans.NOTHING]
+    with first:
+        _finish(paid, run)
+    for span in others:
+        span.end()
+
+
+def _spans(paid: Sequence[PaidOrder]) -> list[Span]:
+    """Those of the orders whose traces are recorded; never none."""
+    begun = []
+    for order, traceparent in paid:
+        if traceparent is not None:
+            about = {"order.id": str(order.uid), "order.step": order.step, "order.outcome": order.status}
+            begun.append(spans.root(f"order {order.step}", "internal", about, of=traceparent))
+    return [span for span in begun if span.is_recorded] or [spans.NOTHING]
+
+
+def _finish(paid: Sequence[PaidOrder], run: saga.Run) -> None:
     try:
         sold = set(run.products.confirm_all([order.uid for order, _ in paid]))
     except Unreachable as outage:

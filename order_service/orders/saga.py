@@ -36,7 +36,7 @@ from order_service.orders.ports import (
 from order_service.orders.states import Status, Step
 from servicekit import money
 from servicekit.errors import StaleRow
-from servicekit.observability import metrics
+from servicekit.observability import metrics, spans
 from servicekit.retry import Backoff, RetryPolicy
 
 # How often a payment service that knows no void is asked whether it holds money after all, before it is believed that
@@ -89,11 +89,24 @@ def advance(order: Order, run: Run) -> Order:
         while (step := Step(order.step)) in _STEPS and not order.waits_for_its_customer:
             if step == Step.SETTLED and run.hand_over(order):
                 return order
-            order = _STEPS[step](order, run)
+            order = _take(step, order, run)
     except _Later as later:
         return _retry_later(order, later)
     except StaleRow:
         return reads.get_order(order.uid)
+    return order
+
+
+def _take(step: Step, order: Order, run: Run) -> Order:
+    """One step, in a span of its own where there is a trace."""
+    if not spans.are_on():
+        return _STEPS[step](order, run)
+    about = {"order.id": str(order.uid), "order.step": step.value}
+    with spans.span(f"order {step.value}", attributes=about) as span:
+        spans.note("order.id", about["order.id"])
+        order = _STEPS[step](order, run)
+        for noted in (span.set, spans.note):
+            noted("order.outcome", order.status)
     return order
 
 

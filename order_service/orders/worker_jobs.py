@@ -7,13 +7,15 @@ from typing import Final
 import structlog
 from django.conf import settings
 
-from order_service.orders import composition, finishing, payment_hints, reads, saga, use_cases, writes
+from order_service.orders import composition, events, finishing, payment_hints, reads, saga, use_cases, writes
 from order_service.orders.errors import OrderBusy, PaymentServiceUnavailable
 from order_service.orders.finishing import PaidOrder
 from order_service.orders.states import Step
+from servicekit.events import store
 from servicekit.events.publishers.base import publisher
 from servicekit.events.relay import Relay
 from servicekit.idempotency.keys import purge_once
+from servicekit.observability import spans
 from servicekit.runtime import workers
 from servicekit.webhooks import jobs as webhook_jobs
 from servicekit.webhooks.fan_out import FanOut
@@ -48,9 +50,11 @@ def _resume(number: int, run: saga.Run, paid: list[PaidOrder]) -> int:
     if order is None:
         return 0
     log.info("order.resumed", order_id=str(order.uid), step=order.step, attempt=order.attempt)
+    of = store.traceparent_of(events.AGGREGATE, str(order.uid)) if spans.are_on() else None
     if order.step == Step.SETTLED and order.retry_count < _TOGETHER_BEFORE:
-        paid.append(PaidOrder(order))
-    else:
+        paid.append(PaidOrder(order, of))
+        return 1
+    with spans.root("order resumed", "internal", of=of):
         saga.resume(order, run.starting_now())
     return 1
 

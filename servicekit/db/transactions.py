@@ -18,6 +18,7 @@ import structlog
 from django.db import OperationalError, connection, transaction
 from prometheus_client import Counter
 
+from servicekit.observability import spans
 from servicekit.retry import RetryPolicy
 
 log = structlog.get_logger()
@@ -60,13 +61,20 @@ def in_one_transaction(write: Callable[P, T] | None = None, *, durable: bool = F
     """
 
     def decorate(write: Callable[P, T]) -> Callable[P, T]:
+        name = f"transaction {write.__name__.strip('_')}"
+
         @wraps(write)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
             def once() -> T:
                 with transaction.atomic(durable=durable):
                     return write(*args, **kwargs)
 
-            return once() if connection.in_atomic_block else run_again(once)
+            if connection.in_atomic_block:
+                return once()
+            with spans.span(name) as span:
+                if span.is_recorded:
+                    span.set("db.system.name", connection.vendor)
+                return run_again(once)
 
         return run
 

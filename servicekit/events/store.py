@@ -78,6 +78,13 @@ def _log(event_type: str, id_name: str, events: Sequence[Appended]) -> None:
         log.info(event_type, sequence=event.sequence, **{id_name: event.aggregate_id})
 
 
+def traceparent_of(aggregate_type: str, aggregate_id: str) -> str | None:
+    """The trace in which an aggregate began, for whoever takes it up without a request."""
+    of_it = Event.objects.filter(aggregatetype=aggregate_type, aggregateid=aggregate_id)
+    found: str | None = of_it.order_by("sequence").values_list("traceparent", flat=True).first()
+    return found
+
+
 def append_published(event_type: str, *, aggregate_type: str, events: Sequence[EventData]) -> None:
     """Append events that the store must have, but that are no news to anybody: they count as published, and are not
     logged. Many at once, in the transaction that makes them true.

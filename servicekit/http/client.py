@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -31,7 +32,8 @@ from servicekit.http.transport import (
 )
 from servicekit.load import slot
 from servicekit.load.dependency import OPEN, Call, CallRejected, Dependency
-from servicekit.observability import tracing
+from servicekit.observability import spans, tracing
+from servicekit.observability.spans import Span
 from servicekit.retry import RetryPolicy
 from servicekit.web.middleware import REQUEST_ID_HEADER
 
@@ -132,6 +134,7 @@ class HttpClient:
         self._key = key
         self._guard = dependency.guard if dependency else _unguarded
         self._adapter = transport.adapter_for(base_url, pool_size=pool_size)
+        self._about = {"server.address": urlsplit(base_url).netloc.rpartition("@")[2]}
         self._sleep = sleep
         self._jitter = jitter
 
@@ -168,7 +171,11 @@ class HttpClient:
         self, method: str, url: str, json: object, idempotency_key: str | None, *, deadline: float
     ) -> Reply | HttpFailure:
         def send(secret: str) -> Reply | HttpFailure:
-            return self._ask(_prepare(method, url, json, idempotency_key, secret), self._timeouts(deadline))
+            with spans.span(method, "client", self._about) as span:
+                outcome = self._ask(_prepare(method, url, json, idempotency_key, secret), self._timeouts(deadline))
+                if span.is_recorded:
+                    _describe(span, method, outcome)
+            return outcome
 
         secret = self._key.secret() if self._key else ""
         try:
@@ -223,6 +230,14 @@ class HttpClient:
             return _unreadable(request, "the answer is too large")
         except requests.RequestException as failure:
             return NoAnswer(str(failure))
+
+
+def _describe(span: Span, method: str, outcome: Reply | HttpFailure) -> None:
+    span.set("http.request.method", method)
+    if status := _status_of(outcome):
+        span.set("http.response.status_code", status)
+    if _is_outage(outcome):
+        span.failed(_reason(outcome))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import msgspec
 from servicekit import exactjson
 from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Headers
+from servicekit.observability import tracing
 
 SPECVERSION: Final = "1.0"
 # What a column of `Consumed` holds. Nobody's ids are that long.
@@ -36,6 +37,7 @@ class CloudEvent:
         partition_key: Events with the same one keep their order.
         sequence: Rises with each event about the same subject, may skip numbers.
         data: The payload, amounts as `Decimal`.
+        traceparent: The trace that it belongs to; None without a sound one.
     """
 
     id: str
@@ -46,6 +48,7 @@ class CloudEvent:
     partition_key: str
     sequence: int | None
     data: Mapping[str, Any]
+    traceparent: str | None = None
 
 
 def parse(headers: Headers, value: bytes | None) -> CloudEvent:
@@ -68,6 +71,7 @@ def parse(headers: Headers, value: bytes | None) -> CloudEvent:
         partition_key=attributes.get("partitionkey", ""),
         sequence=_sequence(attributes.get("sequence")),
         data=_data(value),
+        traceparent=_traceparent(attributes.get("traceparent", "")),
     )
 
 
@@ -114,6 +118,11 @@ def _sequence(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise Refused("not_a_cloudevent", f"ce_sequence is no number: {text[:64]!r}")
     return int(text)
+
+
+def _traceparent(text: str) -> str | None:
+    """It is only for whoever watches, so one that is wrong is no reason to refuse the event."""
+    return text if tracing.is_sane(text) else None
 
 
 def _data(value: bytes | None) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from servicekit.inbox.errors import Refused
 from servicekit.inbox.messages import Message
 from servicekit.inbox.metrics import count
 from servicekit.inbox.models import Consumed, Parked
+from servicekit.observability import spans
 
 log = structlog.get_logger()
 
@@ -67,7 +68,10 @@ def process(message: Message, subscription: Subscription) -> str:
     if handler is None:
         count(subscription.consumer, "", IGNORED)
         return IGNORED
-    outcome = _once(event, subscription.consumer, handler)
+    about = {"messaging.system": "kafka", "messaging.consumer.group.name": subscription.consumer, "event.id": event.id}
+    with spans.root(f"consume {event.type}", "consumer", about, of=event.traceparent) as span:
+        outcome = _once(event, subscription.consumer, handler)
+        span.set("event.outcome", outcome)
     count(subscription.consumer, event.type, outcome)
     log.info("event.consumed", event_id=event.id, type=event.type, subject=event.subject, outcome=outcome)
     return outcome

@@ -43,6 +43,12 @@ def method_of(request: HttpRequest) -> str:
     return request.method if request.method in _METHODS else OTHER_METHOD
 
 
+def route_of(request: HttpRequest) -> str:
+    """The pattern of the request's route, one word where there is none."""
+    match = request.resolver_match
+    return simplify_regex(match.route) if match else UNKNOWN_ROUTE
+
+
 def gauge(name: str, meaning: str, value: float) -> Metric:
     """A single value."""
     return GaugeMetricFamily(name, meaning, value=value)

@@ -1,6 +1,7 @@
 """The W3C trace context of the request at hand: taken in, kept with its events, passed on to the next service.
 
-The services make no spans of their own, so the header goes on as it came, as the standard allows.
+Where a service makes spans of its own (`spans.py`) the header is that of the span at hand. Otherwise it goes on as it
+came, as the standard allows.
 """
 
 import re
@@ -9,6 +10,8 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import structlog
+
+from servicekit.observability import spans
 
 TRACEPARENT_HEADER: Final = "traceparent"
 # Version 00 of https://www.w3.org/TR/trace-context/ has exactly this; a later one begins with it.
@@ -31,6 +34,12 @@ def take_in(meta: Mapping[str, Any]) -> None:
     structlog.contextvars.bind_contextvars(traceparent=given)
 
 
+def is_sane(traceparent: str) -> bool:
+    """Whether it is a header as the standard has it."""
+    return _SANE.fullmatch(traceparent) is not None
+
+
 def current() -> str | None:
-    """The header of the request that this thread works on."""
-    return _current.get()
+    """The header of the request that this thread works on, or of the span that it is in."""
+    span = spans.current.get()
+    return _current.get() if span is None else span.traceparent

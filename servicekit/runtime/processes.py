@@ -4,7 +4,11 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
+from django.conf import settings
+
 from servicekit.db.sqlite import base as sqlite
+from servicekit.observability import spans
+from servicekit.settings import base
 
 # New objects in circles, hardly any of which a request leaves: Python's own 700 is a collection or two for each.
 _COLLECTED_AFTER: Final = 10_000
@@ -31,6 +35,8 @@ def prepare_process() -> None:
     time, and a third of the relay's.
     """
     sqlite.never_create()
+    if settings.TRACES:
+        spans.start(service=settings.SERVICE_NAME, version=base.VERSION)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER)

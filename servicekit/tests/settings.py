@@ -42,6 +42,7 @@ HTTP_READ_TIMEOUT_S = 3.5
 FASTPATH = base.fastpath(Env())
 API_AUTH = False
 API_AUTH_ALSO: list[str] = []
+TRACES = False
 METRICS_DIRECTORY = base.metrics_directory(Env())
 SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")
 

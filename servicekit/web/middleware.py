@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from servicekit import cards
-from servicekit.observability import actor, metrics, tracing
+from servicekit.observability import actor, metrics, spans, tracing
 from servicekit.web import error_responses, headers
 from servicekit.web.admin.paths import ADMIN_PATH
 from servicekit.web.admission import ALWAYS_ADMITTED
@@ -42,6 +42,7 @@ BODY_PROBLEM: Final = "servicekit.body_problem"
 # As `answers.error` takes them.
 LATE: Final = (408, "The request body did not arrive in time", "request_timeout")
 INCOMPLETE: Final = (400, "The request body is shorter than announced, or broken", "bad_request")
+_FIRST_SERVER_ERROR: Final = 500
 # Asked every few seconds by whoever watches the service; not worth a line each.
 _QUIET_PREFIXES: Final = ("/health", "/metrics", "/static/")
 
@@ -59,7 +60,7 @@ class RequestMiddleware:
         actor.act_as(actor.ANONYMOUS)
         tracing.take_in(request.META)
         started = time.perf_counter()
-        response = self.get_response(request)
+        response = self._traced(request) if spans.are_on() else self.get_response(request)
         add_headers(response, request_id)
         seconds = time.perf_counter() - started
         metrics.count_request(request, response.status_code, seconds)
@@ -71,6 +72,23 @@ class RequestMiddleware:
                 status=response.status_code,
                 ms=round(seconds * 1000, 1),
             )
+        return response
+
+    def _traced(self, request: HttpRequest) -> HttpResponse:
+        """Within a span of its own, which whoever watches the service has none of."""
+        if request.path_info.startswith(_QUIET_PREFIXES):
+            return self.get_response(request)
+        method = metrics.method_of(request)
+        with spans.root(method, "server", {"http.request.method": method}, of=tracing.current()) as span:
+            structlog.contextvars.bind_contextvars(traceparent=span.traceparent)
+            response = self.get_response(request)
+            if span.is_recorded:
+                route = metrics.route_of(request)
+                span.rename(f"{method} {route}")
+                span.set("http.route", route)
+                span.set("http.response.status_code", response.status_code)
+                if response.status_code >= _FIRST_SERVER_ERROR:
+                    span.failed(str(response.status_code))
         return response
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse:

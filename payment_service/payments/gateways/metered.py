@@ -7,8 +7,16 @@ from typing import Final
 
 from prometheus_client import Histogram
 
-from payment_service.payments.gateways.base import Approved, Declined, Gateway, GatewayUnavailable, OutcomeUnknown
+from payment_service.payments.gateways.base import (
+    Approved,
+    ChargeRequest,
+    Declined,
+    Gateway,
+    GatewayUnavailable,
+    OutcomeUnknown,
+)
 from payment_service.payments.gateways.wrapped import Answer, Asked, WrappedGateway
+from servicekit.observability import spans
 from servicekit.observability.metrics import BUCKETS_S
 
 _CALL_SECONDS: Final = Histogram(
@@ -30,17 +38,22 @@ class MeteredGateway(WrappedGateway):
     def _ask(self, operation: str, call: Callable[[Asked], Answer], request: Asked) -> Answer:
         started = time.perf_counter()
         outcome = "crashed"
-        try:
-            answer = call(request)
-            outcome = _OUTCOMES[type(answer)]
-        except GatewayUnavailable:
-            outcome = "unavailable"
-            raise
-        except OutcomeUnknown:
-            outcome = "unknown"
-            raise
-        finally:
-            _calls(self._name, operation, outcome).observe(time.perf_counter() - started)
+        with spans.span(f"gateway {operation}", "client", {"gateway.name": self._name}) as span:
+            try:
+                answer = call(request)
+                outcome = _OUTCOMES[type(answer)]
+            except GatewayUnavailable:
+                outcome = "unavailable"
+                raise
+            except OutcomeUnknown:
+                outcome = "unknown"
+                raise
+            finally:
+                _calls(self._name, operation, outcome).observe(time.perf_counter() - started)
+                if span.is_recorded:
+                    span.set("gateway.outcome", outcome)
+                    if isinstance(request, ChargeRequest):
+                        span.set("order.id", request.order_id)
         return answer
 
 

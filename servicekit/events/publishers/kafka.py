@@ -14,6 +14,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from servicekit.events import cloudevents
 from servicekit.events.outbox import Waiting
 from servicekit.events.publishers.base import Outcome, Refusal
+from servicekit.observability import spans
+from servicekit.observability.spans import Span
 from servicekit.settings.kafka import KafkaSettings
 
 # Of the message itself: to send it again changes nothing. Everything else may pass: a topic that is missing, a right
@@ -75,6 +77,7 @@ class KafkaPublisher:
         self._acknowledged: list[int] = []
         self._refused: dict[int, Refusal] = {}
         self._purged: list[int] = []
+        self._spans: dict[int, Span] = {}
 
     @property
     def outstanding(self) -> int:
@@ -101,6 +104,8 @@ class KafkaPublisher:
             self._producer.purge()
         self._producer, self._fatal = None, None
         self._outstanding, self._acknowledged, self._refused, self._purged = set(), [], {}, []
+        for position in list(self._spans):
+            self._end_span(position, "forgotten")
 
     def _hand_over(self, producer: Producer, events: Sequence[Waiting]) -> None:
         """One after the other, up to the first that is refused at once."""
@@ -108,6 +113,8 @@ class KafkaPublisher:
         try:
             for event in events:
                 position = event.position
+                if event.traceparent and spans.are_on():
+                    event = self._begin_span(event, event.traceparent)  # noqa: PLW2901 - the same, as a part of the span
                 key, value, headers = self._write(event)
                 on_delivery = partial(self._delivered, position)
                 producer.produce(self._topic, value, key, headers=headers, on_delivery=on_delivery)
@@ -121,8 +128,24 @@ class KafkaPublisher:
         except KafkaException as problem:
             self._refused[position] = _refusal(problem.args[0])
 
+    def _begin_span(self, event: Waiting, of: str) -> Waiting:
+        """From here to its outcome; what consumers do with the event is below it."""
+        about = {"messaging.system": "kafka", "messaging.destination.name": self._topic, "event.id": event.event_id}
+        span = spans.root(f"publish {event.type}", "producer", about, of=of)
+        if not span.is_recorded:
+            return event
+        self._spans[event.position] = span
+        return event._replace(traceparent=span.traceparent)
+
+    def _end_span(self, position: int, problem: str = "") -> None:
+        if self._spans and (span := self._spans.pop(position, None)) is not None:
+            if problem:
+                span.failed(problem)
+            span.end()
+
     def _delivered(self, position: int, error: KafkaError | None, _message: object) -> None:
         self._outstanding.discard(position)
+        self._end_span(position, error.name() if error is not None else "")
         if error is None:
             self._acknowledged.append(position)
         elif error.code() in _PURGED:
