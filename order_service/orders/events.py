@@ -23,6 +23,10 @@ POSTPONED: Final = "order.postponed"
 CLOSED: Final = "order.closed"
 
 
+# What only leads to one of the others: the log has a line of it at DEBUG alone.
+STEPS: Final = frozenset({CREATED, RESERVED, CLOSED})
+
+
 class ItemAsked(TypedDict):
     product_id: int
     quantity: int

@@ -72,7 +72,7 @@ def place_order(order_id: UUID, new: NewOrder) -> Order:
         due_at=clock.seconds_from_now(settings.ORDER_LEASE_S),
     )
     fast_sql.insert(order)
-    store.append(events.CREATED, aggregate_type=events.AGGREGATE, aggregate_id=str(order.uid), sequence=1, data=data)
+    _append(events.CREATED, order, sequence=1, data=data)
     return order
 
 
@@ -192,7 +192,7 @@ def close_all(paid: Sequence[tuple[Order, str | None]], *, outcome: str) -> None
     rows.update_all(orders, written, among={"step": states.steps_before(Step.CLOSED)})
     data = events.Closed(outcome=outcome)
     closed = [store.Appended(str(order.uid), order.version + 1, data, trace) for order, trace in paid]
-    store.append_all(events.CLOSED, aggregate_type=events.AGGREGATE, events=closed)
+    store.append_all(events.CLOSED, aggregate_type=events.AGGREGATE, events=closed, is_step=True)
 
 
 def retry_later(order: Order, *, why: str, backoff: Backoff = PEER_DOWN) -> Order:
@@ -305,8 +305,19 @@ def _write_move(
 ) -> Order:
     moved = rows.update(order, written, among=sources)
     fast_sql.insert_many(frozen)
-    store.append(event, aggregate_type=events.AGGREGATE, aggregate_id=str(order.uid), sequence=moved.version, data=data)
+    _append(event, order, sequence=moved.version, data=data)
     return moved
+
+
+def _append(event: str, order: Order, *, sequence: int, data: Mapping[str, Any]) -> None:
+    store.append(
+        event,
+        aggregate_type=events.AGGREGATE,
+        aggregate_id=str(order.uid),
+        sequence=sequence,
+        data=data,
+        is_step=event in events.STEPS,
+    )
 
 
 def _unsettled_since(

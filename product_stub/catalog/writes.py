@@ -216,7 +216,7 @@ def _refusal(
 def _hold(reservation_id: str, held: Sequence[Line]) -> Reservation:
     reservation = Reservation(uid=reservation_id, status=Status.HELD.value, lines_text=lines.dump(held))
     _write_hold(reservation, held)
-    log.info(_EVENTS[Status.HELD], reservation_id=reservation_id)
+    log.debug(_EVENTS[Status.HELD], reservation_id=reservation_id)
     return reservation
 
 
@@ -247,7 +247,7 @@ def _move(reservation: Reservation, *, to: Status) -> bool:
     if not _write_move(reservation, seen, to, now):
         return False
     reservation.status, reservation.updated_at = to.value, now
-    log.info(_EVENTS[to], reservation_id=reservation.uid)
+    log.debug(_EVENTS[to], reservation_id=reservation.uid)
     return True
 
 
@@ -314,7 +314,7 @@ def _bury(reservation_id: str) -> bool:
         bury(uid=reservation_id, status=Status.RELEASED.value, lines_text=lines.dump([]))
     except IntegrityError:
         return False
-    log.info(_EVENTS[Status.RELEASED], reservation_id=reservation_id)
+    log.debug(_EVENTS[Status.RELEASED], reservation_id=reservation_id)
     return True
 
 

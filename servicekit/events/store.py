@@ -1,7 +1,7 @@
 """Writing and reading events."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -39,19 +39,27 @@ class Appended(NamedTuple):
     traceparent: str | None = None
 
 
-def append(event_type: str, *, aggregate_type: str, aggregate_id: str, sequence: int, data: Mapping[str, Any]) -> None:
+def append(
+    event_type: str,
+    *,
+    aggregate_type: str,
+    aggregate_id: str,
+    sequence: int,
+    data: Mapping[str, Any],
+    is_step: bool = False,
+) -> None:
     """Append an event. Call it in the transaction that makes it true; it is logged once that has committed.
 
     Args:
         sequence: The aggregate's version after the change.
         data: JSON-ready, amounts as `Decimal`. No card data, no tokens: it is stored and published.
+        is_step: It only leads to what an operator reads of, so its line is one of DEBUG.
     """
-    append_all(
-        event_type, aggregate_type=aggregate_type, events=[Appended(aggregate_id, sequence, data, tracing.current())]
-    )
+    event = Appended(aggregate_id, sequence, data, tracing.current())
+    append_all(event_type, aggregate_type=aggregate_type, events=[event], is_step=is_step)
 
 
-def append_all(event_type: str, *, aggregate_type: str, events: Sequence[Appended]) -> None:
+def append_all(event_type: str, *, aggregate_type: str, events: Sequence[Appended], is_step: bool = False) -> None:
     """Append events of one kind, each of another aggregate, in the transaction that makes them true."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     who = actor.current()
@@ -70,12 +78,12 @@ def append_all(event_type: str, *, aggregate_type: str, events: Sequence[Appende
         for event in events
     ]
     fast_sql.insert_prepared(Event, _APPENDED, values)
-    transaction.on_commit(partial(_log, event_type, f"{aggregate_type}_id", events))
+    transaction.on_commit(partial(_log, log.debug if is_step else log.info, event_type, f"{aggregate_type}_id", events))
 
 
-def _log(event_type: str, id_name: str, events: Sequence[Appended]) -> None:
+def _log(say: Callable[..., object], event_type: str, id_name: str, events: Sequence[Appended]) -> None:
     for event in events:
-        log.info(event_type, sequence=event.sequence, **{id_name: event.aggregate_id})
+        say(event_type, sequence=event.sequence, **{id_name: event.aggregate_id})
 
 
 def traceparent_of(aggregate_type: str, aggregate_id: str) -> str | None:
