@@ -1,5 +1,6 @@
 # The image of each service, and of its worker: docker build --build-arg SERVICE=order_service --build-arg PORT=8000 .
-FROM python:3.12.12-slim-bookworm
+ARG BASE=python:3.12.12-slim-bookworm
+FROM ${BASE}
 
 ENV PYTHONUNBUFFERED=1
 WORKDIR /app

@@ -55,6 +55,14 @@ test-charts: venv $(BIN)/.installed-requirements-dev ## Hold the Helm charts aga
 test-openapi: venv $(BIN)/.installed-requirements-dev ## Hold the OpenAPI documents against tools of other families; needs Node.js 20 and npm
 	@scripts/openapi-tools run -- $(BIN)/python -m pytest tests/openapi_tools $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: venv $(BIN)/.installed-requirements-dev ## Install, upgrade and drain the charts on a real API server; needs Go, the first time 20 minutes
+	@scripts/cluster run -- $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+.PHONY: images
+images: ## Build and tag the images of all services; REGISTRY=registry.example.org/shop, PUSH=1, BASE=python:3.12-slim
+	@$(if $(REGISTRY),REGISTRY=$(REGISTRY) )$(if $(PUSH),PUSH=$(PUSH) )$(if $(BASE),BASE=$(BASE) )scripts/images
+
 .PHONY: nightly
 nightly: ## All that is longer than the gate: every test on each engine, known vulnerabilities, soaks; takes hours
 	@.ci/nightly

@@ -82,7 +82,8 @@ def test_images_are_pinned(services: Configuration) -> None:
     """Others' images by an exact version; ours are built here, on such a one and on packages by their hashes."""
     for name, service in foreign(services):
         assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", service["image"]), name
-    assert re.findall(r"^FROM (.*)", DOCKERFILE, re.MULTILINE) == ["python:3.12.12-slim-bookworm"]
+    assert re.findall(r"^ARG BASE=(.*)", DOCKERFILE, re.MULTILINE) == ["python:3.12.12-slim-bookworm"]
+    assert re.findall(r"^FROM (.*)", DOCKERFILE, re.MULTILINE) == ["${BASE}"]
     assert re.findall(r"--requirement (.*)", DOCKERFILE) == ["requirements-image.txt"]
     assert "--require-hashes" in DOCKERFILE
 

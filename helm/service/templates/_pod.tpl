@@ -79,7 +79,7 @@ volumeMounts:
   command: [python, {{ $facts.folder }}/manage.py, {{ $command }}, --heartbeat, /tmp/heartbeat, --metrics-port, "{{ eq $kind "worker" | ternary 9102 9103 }}"]
   {{- include "service.container" (list $ $kind $resources "config") | nindent 2 }}
   ports:
-    - {name: metrics-{{ $kind }}, containerPort: {{ eq $kind "worker" | ternary 9102 9103 }}}
+    - {name: {{ $kind }}, containerPort: {{ eq $kind "worker" | ternary 9102 9103 }}}
   # It has no port that its loop answers at: the loop writes, the probe reads.
   startupProbe:
     exec: {command: [python, -m, servicekit.runtime.heartbeat, /tmp/heartbeat]}

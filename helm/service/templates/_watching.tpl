@@ -33,10 +33,10 @@ spec:
       app.kubernetes.io/instance: {{ .Release.Name }}
   podMetricsEndpoints:
     {{- if $facts.port }}
-    - {port: metrics-worker, interval: {{ .Values.metrics.interval }}}
+    - {port: worker, interval: {{ .Values.metrics.interval }}}
     {{- end }}
     {{- if and $facts.consumer (.Values.consumer).enabled }}
-    - {port: metrics-consumer, interval: {{ .Values.metrics.interval }}}
+    - {port: consumer, interval: {{ .Values.metrics.interval }}}
     {{- end }}
 {{- end }}
 {{- end }}
