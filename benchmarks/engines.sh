@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Orders a second on each engine: the services as the Procfile starts them, with their workers, on databases of their own
-# and free ports; then benchmarks/orders.sh, whose variables (YARDSTICK, ROUNDS, SECONDS_EACH) work here, too.
+# Orders a second next to the floor's on each engine, in one command: benchmarks/against_floor.py, whose options this takes.
 #
-#   benchmarks/engines.sh                      SQLite; PostgreSQL and MariaDB with one and with two processes a service
-#   ENGINES="postgres" WORKERS="1 2 4" benchmarks/engines.sh
+#   benchmarks/engines.sh                      SQLite; PostgreSQL and MariaDB, each started for it from the machine's packages
+#   ENGINES="postgres" WORKERS="1 2" benchmarks/engines.sh --rounds 3
 #   DURABLE=no benchmarks/engines.sh           servers that do not sync to the disk, as SQLite does not either (docs/adr/0003)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,11 +11,9 @@ durable=(--durable)
 [[ ${DURABLE:-yes} != no ]] || durable=()
 
 for engine in ${ENGINES:-sqlite postgres mysql}; do
-    if [[ $engine == sqlite ]]; then
-        "$python" -m benchmarks.on_engine 1
-        continue
-    fi
-    for workers in ${WORKERS:-1 2}; do
-        scripts/databases run "${durable[@]}" "$engine" -- "$python" -m benchmarks.on_engine "$workers"
+    for workers in ${WORKERS:-1}; do
+        command=("$python" -m benchmarks.against_floor --workers "$workers" "$@")
+        [[ $engine == sqlite ]] || command=(scripts/databases run "${durable[@]}" "$engine" -- "${command[@]}")
+        "${command[@]}"
     done
 done
