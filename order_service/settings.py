@@ -106,6 +106,9 @@ PAYMENT_METHODS = frozenset(
 # A payment is tried once and then this often again (seed 002).
 PAYMENT_RETRIES = env.int("PAYMENT_RETRIES", default=2)
 
+# Where the page is, for links to it from the admin.
+CONSOLE_URL = env.str("CONSOLE_URL", default="http://localhost:8003/")
+
 # ---- the order's life
 # A request or worker that has not moved its order for this long has lost it to the next worker.
 ORDER_LEASE_S = env.float("ORDER_LEASE_S", default=25.0)

@@ -120,6 +120,9 @@ GATEWAY_TIMEOUT_S = env.float("GATEWAY_TIMEOUT_S", default=3.0)
 # Seconds after which a slow answer (tok_slow) can be found out; more than the above.
 GATEWAY_SLOW_S = env.float("GATEWAY_SLOW_S", default=6.0)
 
+# Where the page is, for links to it from the admin.
+CONSOLE_URL = env.str("CONSOLE_URL", default="http://localhost:8003/")
+
 # ---- the order service, for those who pay through this one
 ORDER_SERVICE_URL = environment.service_url(env, "ORDER_SERVICE_URL", default="http://localhost:8000/api/orders/")
 # What it knows us by, where it takes keys; may be in a file, which is read again when it changes.

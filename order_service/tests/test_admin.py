@@ -63,3 +63,28 @@ def test_nobody_gets_in_without_logging_in(client: Client, db: None) -> None:
 def test_staff_cannot_probe_what_the_admin_hides(admin_client: Client) -> None:
     """Tokens, keys and whatever else is in a column: 400 for every filter that is not beside the list."""
     assert_nothing_hidden_can_be_probed(admin_client)
+
+
+def test_the_admin_speaks_to_a_person(admin: Client, shop: Shop) -> None:
+    """By the service's name, with a hint for the search, plural names that are some, and no half id or red cross."""
+    shop.place(pay_later=True)
+    page = admin.get("/admin/orders/order/").content.decode()
+    assert "Order service" in page
+    assert "Django administration" not in page
+    assert "An order&#x27;s number or id" in page
+    assert "icon-no" not in page
+    index = admin.get("/admin/").content.decode()
+    assert "Consumed events" in index
+    assert "Parked messages: could not be taken" in index
+
+
+def test_an_order_s_page_tells_its_story(admin: Client, shop: Shop) -> None:
+    """Its id, events, what was asked for in words, and the ways to its events and to the page."""
+    order = shop.place()
+    page = admin.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+    assert str(order.uid) in page
+    assert "1 of product 1, 1 of product 2" in page
+    assert "<b>paid</b> by" in page
+    assert f"/admin/events/event/?q={order.uid}" in page
+    assert f"http://localhost:8003/orders/{order.number}/" in page
+    assert "never: nothing is left to do" in page

@@ -3,7 +3,11 @@
 from django.contrib import admin
 
 from payment_service.bank.models import Entry, Hold
+from servicekit.web.admin import looks
 from servicekit.web.admin.readonly import ReadOnly
+
+looks.called(Hold, "hold", "the simulated bank: money set aside or taken")
+looks.called(Entry, "call", "the simulated bank: calls by their keys")
 
 
 @admin.register(Hold)

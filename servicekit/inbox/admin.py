@@ -3,7 +3,11 @@
 from django.contrib import admin
 
 from servicekit.inbox.models import Consumed, Parked
+from servicekit.web.admin import looks
 from servicekit.web.admin.readonly import ReadOnly
+
+looks.called(Consumed, "consumed event", "consumed events")
+looks.called(Parked, "parked message", "parked messages: could not be taken")
 
 
 @admin.register(Consumed)

@@ -11,11 +11,16 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from payment_service.payments.models import MAX_REASON_LENGTH, Payment, Refund
 from payment_service.payments.writes import blocking
 from servicekit.errors import ServiceError
+from servicekit.web.admin import looks
 from servicekit.web.admin.readonly import ReadOnly
+
+# Digits of an order's own number that still fit into a column.
+MAX_SHOWN = 19
 
 
 class ReasonForm(ActionForm):
@@ -32,17 +37,10 @@ class RefundInline(ReadOnly, admin.TabularInline[Refund, Payment]):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly, admin.ModelAdmin[Payment]):
-    list_display = (
-        "number",
-        "reference",
-        "order_id",
-        "amount",
-        "currency",
-        "method",
-        "status",
-        "blocked",
-        "created_at",
-    )
+    list_display = ("number", "reference", "order", "money", "method", "status", "failure_code", "blocked", "made")
+    list_display_links = ("number", "reference")
+    search_help_text = "A payment's number, id, reference, transaction, or its order's id."
+    readonly_fields = ("links",)
     list_filter = ("status", "blocked", "method", "gateway", "created_at")
     actions = ("take_up_again", "settle_by_hand")
     action_form = ReasonForm
@@ -50,6 +48,23 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin[Payment]):
     exclude = ("token",)
     inlines = (RefundInline,)
     show_full_result_count = False
+
+    @admin.display(description="order", ordering="order_id")
+    def order(self, payment: Payment) -> str:
+        return looks.short_id(payment.order_id) if len(payment.order_id) > MAX_SHOWN else payment.order_id
+
+    @admin.display(description="amount", ordering="amount")
+    def money(self, payment: Payment) -> str:
+        return f"{payment.amount_shown:,.2f} {payment.currency}"
+
+    @admin.display(description="made", ordering="created_at")
+    def made(self, payment: Payment) -> str:
+        return looks.moment(payment.created_at)
+
+    @admin.display(description="more")
+    def links(self, payment: Payment) -> str:
+        page = looks.on_the_page(f"payments/{payment.number}/", "payment and order on the page")
+        return format_html("{} · {}", looks.events_of(payment.uid), page)
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         """Forms change nothing here, so who may change a payment is asked of Django's own permissions."""
@@ -82,7 +97,8 @@ def _said_of(payment: Payment, do: Callable[[Payment], Payment], done: str) -> t
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnly, admin.ModelAdmin[Refund]):
-    list_display = ("number", "uid", "payment", "amount", "status", "attempt", "created_at")
+    list_display = ("number", "payment", "amount", "status", "reason", "attempt", "failure_code", "created_at")
+    search_help_text = "A refund's number or id, its payment's reference, or its order's id."
     list_filter = ("status", "created_at")
     list_select_related = ("payment",)
     search_fields = ("=number", "=uid", "=payment__order_id", "=payment__reference")

@@ -27,6 +27,7 @@ class ProductAdmin(NeverByHand, admin.ModelAdmin[Product]):
     form = ProductForm
     list_display = ("id", "name", "price", "stock", "reserved", "sold")
     search_fields = ("=id", "name")
+    search_help_text = "A product's id, or a part of its name."
     fields = ("name", "price", "stock", "reserved", "sold", "supplied", "uid")
     readonly_fields = ("stock", "reserved", "sold", "supplied", "uid")
 
@@ -36,6 +37,7 @@ class ReservationAdmin(ReadOnly, admin.ModelAdmin[Reservation]):
     list_display = ("uid", "status", "created_at", "updated_at")
     list_filter = ("status",)
     search_fields = ("=uid",)
+    search_help_text = "The id of a reservation, which is its order's."
     # A count of all rows on each page is what makes a large table slow to look at.
     show_full_result_count = False
 

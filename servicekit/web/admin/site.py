@@ -10,6 +10,10 @@ def routes() -> list[URLPattern | URLResolver]:
     """`/admin/`; nothing with `ADMIN=off`, and then it is as unknown as any other path."""
     if not settings.ADMIN:
         return []
+    name = settings.SERVICE_NAME.replace("_", " ").capitalize()
+    admin.site.site_title = admin.site.site_header = name
+    admin.site.index_title = "What it keeps"
+    admin.site.empty_value_display = "-"
     return [
         re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
         path("admin/", admin.site.urls),
