@@ -87,6 +87,10 @@ DEFAULT_FROM_EMAIL = _mail.sender
 DEFAULT_PAYMENT_METHOD = "DIRECT"
 CARD_PAYMENT_METHOD = "CARD"
 STRIPE_API_KEY = environment.secret(env, "STRIPE_API_KEY")
+# What Stripe signs with what it tells by itself; two, with a comma between, while one takes the other's place.
+STRIPE_WEBHOOK_SECRETS = [
+    each.strip() for each in environment.secret(env, "STRIPE_WEBHOOK_SECRET").split(",") if each.strip()
+]
 # Another server than Stripe's own, for tests.
 STRIPE_API_URL = env.str("STRIPE_API_URL", default="")
 PAYMENT_GATEWAYS = {

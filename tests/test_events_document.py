@@ -1,6 +1,9 @@
 """docs/asyncapi/events.yaml says what is published: every type, every header, every field, and nothing else."""
 
+import hashlib
+import hmac
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -65,7 +68,7 @@ def topics() -> Iterator[Topics]:
 def published(make_module_stack: Callable[..., Stack], topics: Topics) -> list[tuple[str, Message]]:
     """Everything that Kafka got while orders and payments did all that they can do, each with its channel."""
     settings = {name: each for name, each in topics.settings().items() if name != "notify_service"}
-    settings["payment_service"]["GATEWAY_SUCCESS_RATE"] = "1"
+    settings["payment_service"] |= {"GATEWAY_SUCCESS_RATE": "1", "STRIPE_WEBHOOK_SECRET": "whsec_test"}
     stack = make_module_stack(settings=settings)
     live_every_life(stack)
     stack.start_workers()
@@ -96,12 +99,36 @@ def live_every_life(stack: Stack) -> None:
     assert stack.payments.post("/api/v1/payments/refund", part).json["success"] is True
     refuse_every_step(stack)
     unpaid = order(stack, product_ids=[2], payment="later")
+    hear_of_it_later(stack)
     for http in (stack.orders, stack.payments):
         made = http.post("/api/webhooks/", {"url": "https://shop.example.org/hooks", "events": ["*"]}).json["id"]
         assert http.request("PATCH", f"/api/webhooks/{made}/", json={"enabled": False}).json["enabled"] is False
     stack.services["product_stub"].kill()
     assert stack.orders.post(f"/api/orders/{unpaid}/cancel/").json["status"] == "CANCELLED"
     stack.restart("product_stub")
+
+
+def hear_of_it_later(stack: Stack) -> None:
+    """What Stripe says by itself: a dispute that is opened and won, a refund that has failed after it was made."""
+    asked = {"order_id": 910, "amount": "25.50", "payment_method_details": {"token": "tok_ok"}, **CARD}
+    transaction = stack.payments.post("/api/v1/payments/process", asked).json["transaction_id"]
+    part = {"transaction_id": transaction, "amount": "0.50"}
+    refund = stack.payments.post("/api/v1/payments/refund", part).json["refund_id"]
+    dispute = {"id": "dp_1", "charge": transaction, "amount": 100, "currency": "usd", "reason": "fraudulent"}
+    for kind, thing in (
+        ("charge.dispute.created", {**dispute, "status": "needs_response"}),
+        ("charge.dispute.closed", {**dispute, "status": "won"}),
+        ("refund.failed", {"id": "re_1", "status": "failed", "metadata": {"key": f"refund-{refund}"}}),
+    ):
+        body = json.dumps({"id": f"evt_{kind}", "type": kind, "data": {"object": thing}}).encode()
+        assert tell_as_stripe(stack, body) == 200
+
+
+def tell_as_stripe(stack: Stack, body: bytes) -> int:
+    moment = int(time.time())
+    mac = hmac.new(b"whsec_test", f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"Stripe-Signature": f"t={moment},v1={mac}", "Content-Type": "application/json"}
+    return stack.payments.request("POST", "/webhooks/stripe/", data=body, headers=headers).status
 
 
 def refuse_every_step(stack: Stack) -> None:

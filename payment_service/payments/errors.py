@@ -181,6 +181,33 @@ class RefundExceedsCaptured(errors.Invalid):
         )
 
 
+class BadSignature(errors.Invalid):
+    code = "bad_signature"
+
+    def __init__(self) -> None:
+        super().__init__("Not signed with the secret that is expected, too old, or not to be read")
+
+
+class StripeNotExpected(errors.Unavailable):
+    code = "stripe_not_expected"
+
+    def __init__(self) -> None:
+        super().__init__("STRIPE_WEBHOOK_SECRET is not set", retry_after_s=3600)
+
+
+class PaymentDisputed(errors.Conflict):
+    """The payer's bank wants the money back, or has it: it must not go back a second time."""
+
+    code = "payment_disputed"
+
+    def __init__(self, *, disputed: Decimal, refundable: Decimal) -> None:
+        super().__init__(
+            f"{money.two_decimals(disputed)} of this payment is disputed; {money.two_decimals(refundable)} is left",
+            disputed=money.two_decimals(disputed),
+            refundable=money.two_decimals(refundable),
+        )
+
+
 class RefundPending(errors.Conflict):
     """The very refund that is asked for is on its way, or all that is left is."""
 

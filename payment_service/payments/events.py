@@ -39,6 +39,9 @@ class Extra(TypedDict, total=False):
     taken_up: str
     settled_by_hand: str
     by: str
+    dispute_id: str
+    dispute_amount: Decimal
+    dispute_status: str
 
 
 class Moved(Payment, total=False):
@@ -85,6 +88,24 @@ class TakenUp(_Again, total=False):
     by: str
 
 
+class _Dispute(Payment):
+    dispute_id: str
+    dispute_amount: Decimal
+    dispute_status: str
+    reason: str
+
+
+class Disputed(_Dispute, total=False):
+    blocked: str
+    failure_code: str
+
+
+class RefundFailed(_Refund):
+    blocked: str
+    failure_code: str
+    reason: str
+
+
 # Event → the type of its payload.
 PAYLOADS: Final[Mapping[str, type]] = {
     states.EVENTS[Status.AUTHORIZED]: Moved,
@@ -94,4 +115,7 @@ PAYLOADS: Final[Mapping[str, type]] = {
     states.EVENTS[Status.REFUNDED]: Refunded,
     **dict.fromkeys(states.BLOCKED_EVENTS.values(), Blocked),
     states.TAKEN_UP: TakenUp,
+    states.DISPUTED: Disputed,
+    states.DISPUTE_CLOSED: Disputed,
+    states.REFUND_FAILED: RefundFailed,
 }

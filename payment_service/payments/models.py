@@ -8,7 +8,15 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from payment_service.payments.states import KEEPS_MONEY, REFUNDABLE, TAKEN, Operation, RefundStatus, Status
+from payment_service.payments.states import (
+    KEEPS_MONEY,
+    REFUNDABLE,
+    TAKEN,
+    DisputeStatus,
+    Operation,
+    RefundStatus,
+    Status,
+)
 from servicekit.db.columns import amount_column
 
 NOTHING: Final = Decimal("0.00")
@@ -52,6 +60,9 @@ class Payment(models.Model):
     # Booked for refunds that were asked for or done; `refunded` is the part that is done.
     booked = amount_column(default=NOTHING)
     refunded = amount_column(default=NOTHING)
+
+    # What the payer's bank wants back, or has got: the sum of its disputes that were not won.
+    disputed = amount_column(default=NOTHING, db_default=NOTHING)
 
     # Whether the running attempt takes the money or only sets it aside.
     auto_capture = models.BooleanField(default=True)
@@ -120,6 +131,7 @@ class Payment(models.Model):
                 condition=Q(refunded__gte=0) & Q(refunded__lte=F("booked")) & Q(booked__lte=F("captured")),
                 name="payment_refunded_within_captured",
             ),
+            models.CheckConstraint(condition=Q(disputed__gte=0), name="payment_disputed_not_negative"),
             models.CheckConstraint(
                 condition=Q(capture_asked=None) | Q(capture_asked__gt=0) & Q(capture_asked__lte=F("amount")),
                 name="payment_capture_asked_within_amount",
@@ -167,7 +179,7 @@ class Payment(models.Model):
     @property
     def refundable(self) -> Decimal:
         """What is left to refund, in major units."""
-        return self.captured - self.booked
+        return max(NOTHING, self.captured - self.booked - self.disputed)
 
     @property
     def may_be_refunded(self) -> bool:
@@ -249,3 +261,50 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.status}"
+
+
+class Dispute(models.Model):
+    """Money that the payer's bank wants back. The payment's `disputed` is the sum of those that are not won."""
+
+    number = models.BigAutoField(primary_key=True)
+    uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    # As the gateway calls it.
+    reference = models.CharField(max_length=64, unique=True)
+    amount = amount_column()
+    status = models.CharField(max_length=8, choices=[(status.value, status.value) for status in DisputeStatus])
+    reason = models.CharField(max_length=64, default="", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in DisputeStatus]), name="dispute_status_known"
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="dispute_amount_positive"),
+        ]
+        indexes = [
+            # Reader: the metric of what is open.
+            models.Index(fields=["status"], name="dispute_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference} {self.amount} {self.status}"
+
+
+class GatewayNotice(models.Model):
+    """Something that a gateway has told by itself: each has its effect once, whatever comes how often."""
+
+    reference = models.CharField(max_length=100, primary_key=True)
+    type = models.CharField(max_length=64)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            # Reader: the purge.
+            models.Index(fields=["received_at"], name="gateway_notice_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.reference}"

@@ -35,6 +35,17 @@ class RefundStatus(str, Enum):
         return self.value
 
 
+class DisputeStatus(str, Enum):
+    """Where a dispute stands: the payer's bank wants the money back, and has it unless the dispute is won."""
+
+    OPEN = "OPEN"
+    WON = "WON"  # the money is ours again
+    LOST = "LOST"  # it is not
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class Operation(str, Enum):
     """What can be wanted of money that a payment holds, and what a gateway can refuse for good."""
 
@@ -59,7 +70,7 @@ TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
 
 REFUND_TRANSITIONS: Final[Mapping[RefundStatus, frozenset[RefundStatus]]] = {
     RefundStatus.PENDING: frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED}),
-    RefundStatus.SUCCEEDED: frozenset(),
+    RefundStatus.SUCCEEDED: frozenset({RefundStatus.FAILED}),  # the gateway says later that it came back
     RefundStatus.FAILED: frozenset({RefundStatus.PENDING}),  # refused for good, and taken up again all the same
 }
 
@@ -76,6 +87,10 @@ EVENTS: Final[Mapping[Status, str]] = {
 # What is told when a gateway refuses for good what is still wanted, and when somebody has it tried again.
 BLOCKED_EVENTS: Final[Mapping[Operation, str]] = {operation: f"payment.{operation}_blocked" for operation in Operation}
 TAKEN_UP: Final = "payment.taken_up"
+# What the gateway says later: the payer's bank wants money back, that has ended, and a refund that was made has failed.
+DISPUTED: Final = "payment.disputed"
+DISPUTE_CLOSED: Final = "payment.dispute_closed"
+REFUND_FAILED: Final = "payment.refund_failed"
 # The operations whose refusal leaves money held that is to go back.
 KEEPS_MONEY: Final = frozenset({Operation.VOID, Operation.REFUND})
 

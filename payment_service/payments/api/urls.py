@@ -1,14 +1,18 @@
 """The doors of the payment service, and what a key must be allowed at each route."""
 
+from django.urls import re_path
+
 from payment_service.payments.api.charges import views as charges
 from payment_service.payments.api.pay import views as pay
 from payment_service.payments.api.payments import views as payments
 from payment_service.payments.api.process import views as process
+from payment_service.payments.api.stripe import views as stripe
 from servicekit.web.routes import route
 
 _PAYMENT = r"^api/v1/payments/payment/(?P<payment_id>[^/]+)"
 
 urlpatterns = [
+    re_path(r"^webhooks/stripe/?$", stripe.StripeView.as_view()),
     route(r"^api/payments/?$", payments.PaymentsView, post="payments:charge"),
     route(r"^api/payments/(?P<order_id>[^/]+)/?$", payments.PaymentView, get="payments:read"),
     route(r"^api/payments/(?P<order_id>[^/]+)/void/?$", payments.VoidView, post="payments:refund"),

@@ -87,6 +87,47 @@ class Declined:
 Outcome = Approved | Declined
 
 
+@dataclass(frozen=True)
+class DisputeNotice:
+    """The payer's bank wants money back. `amount` is in major units; `is_won` None: it is open."""
+
+    reference: str
+    transaction_id: str
+    payment_intent_id: str
+    amount: Decimal
+    reason: str
+    is_won: bool | None
+
+
+@dataclass(frozen=True)
+class RefundFailedNotice:
+    """A refund has failed, whatever was said of it before. `key` is ours, where the gateway has it."""
+
+    transaction_id: str
+    key: str
+    code: str
+
+
+@dataclass(frozen=True)
+class ChargeNotice:
+    """A charge has come to something, that its order's payment may be waiting for."""
+
+    order_id: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a gateway tells by itself. `about` None: nothing that matters here."""
+
+    reference: str
+    type: str
+    about: DisputeNotice | RefundFailedNotice | ChargeNotice | None
+
+
+class BadNotice(Exception):
+    """It was not signed with our secret, or long ago, or cannot be read."""
+
+
 class GatewayUnavailable(Exception):
     """Nothing was sent: the gateway has not seen the request."""
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from django.conf import settings
 
-from payment_service.payments.gateways.base import Gateway
+from payment_service.payments.gateways import stripe_notices
+from payment_service.payments.gateways.base import Gateway, Notice
 from payment_service.payments.gateways.direct import CashGateway, DirectGateway
 from payment_service.payments.gateways.guarded import GuardedGateway
 from payment_service.payments.gateways.metered import MeteredGateway
@@ -67,6 +68,11 @@ def gateway(name: str) -> Gateway:
     if made.has_outside_effect:
         made = GuardedGateway(made, _dependency(name), keeps_slot=name in _KEEPS_SLOT)
     return MeteredGateway(name, made)
+
+
+def stripe_notice(body: bytes, signature: str) -> Notice:
+    """What Stripe tells by itself. Raises BadNotice."""
+    return stripe_notices.read(body, signature, secrets=settings.STRIPE_WEBHOOK_SECRETS)
 
 
 def is_refused(name: str) -> bool:

@@ -248,10 +248,14 @@ def _payment_method(token: str) -> dict[str, Any]:
     return {"payment_method": token}
 
 
+def decimals_of(currency: str) -> int:
+    """How many decimals Stripe counts a currency with."""
+    return 0 if currency in _NO_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
+
+
 def _smallest_units(amount: Decimal, currency: str) -> int | None:
     """The amount as Stripe counts it, None when it has a finer fraction than that."""
-    decimals = 0 if currency in _NO_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
-    units = amount.scaleb(decimals)
+    units = amount.scaleb(decimals_of(currency))
     return int(units) if units == units.to_integral_value() else None
 
 

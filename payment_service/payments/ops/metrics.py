@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db.models import Count, Min
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from payment_service.payments.models import Payment, Refund
-from payment_service.payments.states import Operation, RefundStatus, Status
+from payment_service.payments.models import Dispute, Payment, Refund
+from payment_service.payments.states import DisputeStatus, Operation, RefundStatus, Status
 from servicekit.events.metrics import EventCounter, Labels, count, no_labels
 from servicekit.observability.metrics import age_s, gauge
 from servicekit.webhooks import metrics as webhooks
@@ -22,9 +22,22 @@ def _ended(outcome: str) -> Callable[[Mapping[str, Any]], Labels]:
     return lambda data: (data["method"], outcome)
 
 
+def _dispute(data: Mapping[str, Any]) -> Labels:
+    return (data["dispute_status"],)
+
+
 FAILED: Final = EventCounter("payments_failed", "Charges that took nothing.", {"payment.failed": no_labels})
 REFUNDED: Final = EventCounter(
     "payments_refunded", "Refunds whose money went back, in parts or in full.", {"payment.refunded": no_labels}
+)
+
+
+DISPUTES: Final = EventCounter(
+    "payments_disputes",
+    "Disputes of payments, by where they stand: OPEN (that were opened), WON, LOST.",
+    {"payment.disputed": _dispute, "payment.dispute_closed": _dispute},
+    label_names=("status",),
+    known=(("OPEN",), ("WON",), ("LOST",)),
 )
 
 
@@ -44,7 +57,7 @@ def outcomes() -> Iterator[Metric]:
         label_names=("method", "outcome"),
         known=tuple((method, outcome) for method in settings.PAYMENT_GATEWAYS for outcome in ("succeeded", "failed")),
     )
-    return count((FAILED, REFUNDED, by_method, charged, webhooks.DISABLED))
+    return count((FAILED, REFUNDED, by_method, charged, DISPUTES, webhooks.DISABLED))
 
 
 def unfinished() -> Iterator[Metric]:
@@ -59,6 +72,13 @@ def unfinished() -> Iterator[Metric]:
     yield gauge("refunds_pending", "Refunds that were asked for and have no answer yet.", number)
     yield gauge("refunds_oldest_pending_age_seconds", "Age of the oldest of them.", age_s(oldest))
     yield from _blocked()
+    yield from _disputed()
+
+
+def _disputed() -> Iterator[Metric]:
+    """What the payers' banks want back. Reads a small table."""
+    is_open = Dispute.objects.filter(status=DisputeStatus.OPEN.value).order_by()
+    yield gauge("payments_disputed", "Disputes of payments that are open.", is_open.count())
 
 
 def _blocked() -> Iterator[Metric]:

@@ -116,9 +116,10 @@ class Comparison:
     def _missing(self, payments: Sequence[Payment]) -> list[Difference]:
         for payment in payments:
             self.totals.add_payment(payment)
-        return [
+        missing = [
             difference_kinds.only_in_the_ledger(each) for each in payments if self._line_of(each.transaction_id) is None
         ]
+        return missing + [difference_kinds.disputed(each) for each in payments if each.disputed]
 
 
 def ledger_amount(payment: Payment) -> Decimal:

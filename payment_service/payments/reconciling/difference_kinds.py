@@ -19,6 +19,7 @@ KINDS: Final[Mapping[str, str]] = {
     "wrong_status": "One of the two does not know what happened. Look at the payment's events, and start the worker.",
     "wrong_refunded": "Another amount was given back. Compare the refunds one by one.",
     "wrong_order": "The money was taken for another order. Look which of the two was charged.",
+    "disputed": "The payer's bank wants this money back, or has it. Answer the dispute at the gateway.",
     "unreadable": "The row cannot be compared. Correct the file and run this again.",
 }
 _WAITING: Final = "The ledger is still waiting for an answer: let the worker finish, then run this again. "
@@ -64,6 +65,13 @@ def wrong(name: str, row: Settlement, payment: Payment, *, at_the_gateway: str, 
     kind = f"wrong_{name}"
     message = _advice(kind, payment)
     return Difference(kind, row.line, row.transaction_id, payment.order_id, at_the_gateway, in_the_ledger, message)
+
+
+def disputed(payment: Payment) -> Difference:
+    """The ledger's own word: files of settlements know nothing of disputes, or have them as other rows."""
+    at_the_gateway, transaction_id = f"{payment.disputed} {payment.currency} disputed", payment.transaction_id or ""
+    message = _advice("disputed", payment)
+    return Difference("disputed", None, transaction_id, payment.order_id, at_the_gateway, _payment(payment), message)
 
 
 def unreadable(row: Unreadable) -> Difference:

@@ -111,7 +111,7 @@ def refund_all(payment: Payment, *, uid: UUID) -> GivenBack:
             return _given_back_before(payment, is_done=True)
         if not payment.may_be_refunded:
             raise NotRefundable(status=payment.status)
-        if payment.refundable == 0:  # somebody else has booked it all, and has no answer yet
+        if payment.refundable == 0 and not payment.disputed:  # somebody else has booked it all, and has no answer yet
             return _given_back_before(payment, is_done=None)
         try:
             return _given_back(refund_payment(payment, uid=uid, amount=None))

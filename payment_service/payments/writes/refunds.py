@@ -13,6 +13,7 @@ from django.utils import timezone
 from payment_service.payments import events, states
 from payment_service.payments.errors import (
     NotRefundable,
+    PaymentDisputed,
     PaymentNotFound,
     RefundExceedsCaptured,
     RefundPending,
@@ -24,8 +25,10 @@ from payment_service.payments.writes.moves import (
     DECLINED,
     PEER_DOWN,
     UNBLOCKED,
+    append_event,
     block,
     move,
+    update,
 )
 from servicekit import money
 from servicekit.db import clock, rows
@@ -43,6 +46,9 @@ _NOT_REFUSED: Final[Mapping[str, Any]] = {
 }
 
 _PENDING: Final[Mapping[str, Collection[RefundStatus]]] = {"status": (RefundStatus.PENDING,)}
+_SUCCEEDED: Final[Mapping[str, Collection[RefundStatus]]] = {"status": (RefundStatus.SUCCEEDED,)}
+# As Stripe calls it.
+_DISPUTED: Final = Declined("charge_disputed", "The payment is disputed, so that it is not refunded", retryable=False)
 _FAILED: Final[Mapping[str, Collection[RefundStatus]]] = {"status": (RefundStatus.FAILED,)}
 
 
@@ -90,6 +96,8 @@ def book_refund(
         raise NotRefundable(status=payment.status)
     _require_no_twin(payment, amount, refuses_twin=refuses_twin)
     wanted = payment.refundable if amount is None else amount
+    if payment.refundable < wanted <= payment.captured - payment.booked or (payment.disputed and wanted == 0):
+        raise PaymentDisputed(disputed=payment.disputed, refundable=payment.refundable)
     if not 0 < wanted <= payment.refundable:
         raise RefundExceedsCaptured(requested=wanted, refundable=payment.refundable)
     return Booking(_book_new(payment, uid=uid, amount=wanted, reason=reason), is_new=True)
@@ -102,7 +110,10 @@ def book_rest(payment_number: int) -> Refund | None:
     However often that is tried, it is one row: a refund that was refused goes on where it was.
     """
     payment = _locked(payment_number)
-    if not payment.may_be_refunded or payment.refundable == 0:
+    if not payment.may_be_refunded:
+        return None
+    if payment.refundable == 0:
+        _leave_disputed(payment)
         return None
     refunds = Refund.objects.select_related("payment")
     refused = refunds.filter(payment=payment, for_void=True, status=RefundStatus.FAILED.value)
@@ -110,6 +121,43 @@ def book_rest(payment_number: int) -> Refund | None:
     if own is None:
         return _book_new(payment, uid=uuid4(), amount=payment.refundable, reason=FOR_VOID, for_void=True)
     return book_again(payment, own, amount=payment.refundable, lease_s=settings.PAYMENT_LEASE_S)[1]
+
+
+def _leave_disputed(payment: Payment) -> None:
+    """Leave to a person what was to go back and is disputed: the payer may have it already."""
+    left = min(payment.disputed, payment.captured - payment.booked)
+    if left > 0 and not payment.blocked:
+        block(payment, Operation.REFUND, _DISPUTED, extra=events.Extra(refund_amount=money.two_decimals(left)))
+
+
+def fail_later(payment: Payment, refund: Refund, *, code: str, message: str) -> None:
+    """A refund that was made has failed after all: its money is here again, and a person has to see to it. With the
+    payment's row locked. The one way in which a payment goes back along its states.
+
+    Raises:
+        StaleRow: one of the two is no longer as it was read.
+    """
+    now, refunded = timezone.now(), payment.refunded - refund.amount
+    failed = {"status": RefundStatus.FAILED.value, "version": refund.version + 1, "updated_at": now, "failed_at": now}
+    failed |= {"failure_code": code, "error_message": message, "blocked_at": now, "due_at": None}
+    refund = rows.update(refund, failed, among=_SUCCEEDED)
+    written: dict[str, Any] = {
+        "status": (Status.PARTIALLY_REFUNDED if refunded else Status.CAPTURED).value,
+        "refunded": refunded,
+        "booked": payment.booked - refund.amount,
+        "version": payment.version + 1,
+        "updated_at": now,
+        "due_at": None,
+        "blocked": Operation.REFUND.value,
+        "blocked_reason": message,
+        "blocked_at": now,
+        "notice_due_at": Now() if settings.ORDER_NOTICES else None,
+        "notice_retry_count": 0,
+    }
+    gone_back = {"status": (Status.PARTIALLY_REFUNDED, Status.REFUNDED)}
+    updated = update(payment, written, as_read=("uid", "version"), among=gone_back)
+    extra: events.Extra = {**_of(refund), "failure_code": code, "reason": message}
+    append_event(updated, states.REFUND_FAILED, extra)
 
 
 def book_again(payment: Payment, refund: Refund, *, amount: Decimal, lease_s: float = 0.0) -> tuple[Payment, Refund]:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from payment_service.payments import states
 from payment_service.payments.models import NOTHING, Payment, Refund
 from payment_service.payments.ops.audit import replay, waiting
-from payment_service.payments.states import RefundStatus, Status
+from payment_service.payments.states import DisputeStatus, RefundStatus, Status
 from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, events_by_aggregate
 from servicekit.invariants.checker import Finding, Invariant, Pass
 from servicekit.invariants.snapshot import check_in_batches, snapshot
@@ -30,6 +30,13 @@ REFUNDS_ADD_UP: Final = Invariant(
     "What a payment says was refunded and booked is the sum of its refunds, none of them counted twice.",
     "A refund was lost, or made past the ledger: compare the refunds with the gateway's own record (manage.py "
     "reconcile).",
+)
+DISPUTES_FIT: Final = Invariant(
+    "I2",
+    "disputed_and_refunded_within_captured",
+    "What is disputed and what was refunded is no more than was captured, and no dispute is forgotten.",
+    "The payer has the same money twice, or may get it: tell the gateway of the refund, as evidence against the "
+    "dispute.",
 )
 VOIDED_HOLDS_NOTHING: Final = Invariant(
     "I3",
@@ -69,6 +76,7 @@ FOLLOWS_FROM_EVENTS: Final = Invariant(
 _INVARIANTS: Final = (
     AMOUNTS_FIT,
     REFUNDS_ADD_UP,
+    DISPUTES_FIT,
     VOIDED_HOLDS_NOTHING,
     CHANGE_HAS_ITS_EVENT,
     EVENTS_IN_ORDER,
@@ -80,7 +88,7 @@ _INVARIANTS: Final = (
 
 def payment_pass(quiet_for_s: float) -> Pass:
     """All payments."""
-    payments = Payment.objects.annotate(looked_at=Now())
+    payments = Payment.objects.annotate(looked_at=Now()).prefetch_related("disputes")
     check_batch = partial(_check_batch, quiet_for=timedelta(seconds=quiet_for_s))
     return Pass("payments", _INVARIANTS, lambda: check_in_batches(payments, check_batch), is_needed=True)
 
@@ -111,6 +119,7 @@ def _problems(
 ) -> Iterator[tuple[Invariant, Iterable[str]]]:
     yield AMOUNTS_FIT, _amounts(payment)
     yield REFUNDS_ADD_UP, _sums(payment, refunds)
+    yield DISPUTES_FIT, _disputes(payment)
     yield VOIDED_HOLDS_NOTHING, _held_in_vain(payment, refunds)
     yield CHANGE_HAS_ITS_EVENT, _untold(payment, refunds, folded, is_silent=not events)
     yield NEVER_BACK, folded.backwards
@@ -145,6 +154,14 @@ def _sums(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
         yield f"it says {payment.refunded} refunded, its refunds that succeeded come to {done}"
     if done + pending != payment.booked:
         yield f"it has {payment.booked} booked for refunds, those done and pending come to {done + pending}"
+
+
+def _disputes(payment: Payment) -> Iterator[str]:
+    if payment.disputed + payment.refunded > payment.captured:
+        yield f"{payment.disputed} is disputed and {payment.refunded} refunded, of {payment.captured} captured"
+    told = [each for each in payment.disputes.all() if each.status != DisputeStatus.WON]
+    if (found := sum((each.amount for each in told), NOTHING)) != payment.disputed:
+        yield f"it says {payment.disputed} disputed, its disputes come to {found}"
 
 
 def _held_in_vain(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:

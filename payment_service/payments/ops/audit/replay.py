@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from payment_service.payments.states import BLOCKED_EVENTS, EVENTS, TAKEN, TAKEN_UP, TRANSITIONS, Status
+from payment_service.payments.states import (
+    BLOCKED_EVENTS,
+    DISPUTE_CLOSED,
+    DISPUTED,
+    EVENTS,
+    REFUND_FAILED,
+    TAKEN,
+    TAKEN_UP,
+    TRANSITIONS,
+    Status,
+)
 
 IMPORTED: Final = "payment.imported"
 REFUNDED: Final = "payment.refunded"
@@ -16,7 +26,9 @@ REFUNDED: Final = "payment.refunded"
 AMOUNTS: Final = ("amount", "captured", "refunded")
 _NOTHING: Final = Decimal(0)
 # Events of what waits for a person: they move no payment.
-_AT_REST: Final = frozenset({*BLOCKED_EVENTS.values(), TAKEN_UP})
+_AT_REST: Final = frozenset({*BLOCKED_EVENTS.values(), TAKEN_UP, DISPUTED, DISPUTE_CLOSED})
+# Of which the money of a refund may come back.
+_REFUNDED: Final = frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED})
 
 
 @dataclass
@@ -59,6 +71,8 @@ def fold(events: Iterable[tuple[int, str, Mapping[str, Any] | None]]) -> Folded:
         _move(payment, kind, status, where)
         if kind == REFUNDED:
             _refund(payment, data, where)
+        if kind == REFUND_FAILED:
+            _refund_failed(payment, data, where)
         payment.status, payment.data = status, data
     return payment
 
@@ -67,7 +81,7 @@ def _status_in(kind: str, data: Mapping[str, Any] | None) -> Status | None:
     """The status that an event brings; None where it is not one that this event can bring."""
     said = None if data is None else data.get("status")
     status = next((status for status in Status if status.value == said), None)
-    return status if status is not None and kind in (EVENTS.get(status), IMPORTED, *_AT_REST) else None
+    return status if status is not None and kind in (EVENTS.get(status), IMPORTED, REFUND_FAILED, *_AT_REST) else None
 
 
 def _move(payment: Folded, kind: str, status: Status, where: str) -> None:
@@ -80,8 +94,18 @@ def _move(payment: Folded, kind: str, status: Status, where: str) -> None:
     elif kind in _AT_REST:
         if status != payment.status:
             payment.backwards.append(f"{where} tells of a payment that is {status}, when it is {payment.status}")
+    elif kind == REFUND_FAILED:
+        if payment.status not in _REFUNDED:
+            payment.backwards.append(f"{where} tells of a refund of a payment that is {payment.status}")
     elif status not in ahead_of(payment.status):
         payment.backwards.append(f"{where} takes it from {payment.status or 'nothing'} to {status}")
+
+
+def _refund_failed(payment: Folded, data: Mapping[str, Any], where: str) -> None:
+    payment.refunds.discard(str(data.get("refund_id")))
+    before, now, refund = payment.data.get("refunded", _NOTHING), data.get("refunded"), data.get("refund_amount")
+    if now is None or refund is None or before - refund != now:
+        payment.unreadable.append(f"{where}: {before} refunded before, {refund} came back, and that left {now},")
 
 
 def _refund(payment: Folded, data: Mapping[str, Any], where: str) -> None:

@@ -1,0 +1,119 @@
+"""The receivers of docs/webhooks.md, as they stand there: they take what is signed, once, and nothing else."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Final
+
+import pytest
+import requests
+from standardwebhooks.webhooks import Webhook
+
+from servicekit.tests import receivers
+from servicekit.webhooks import signing
+from tests.client import Http
+from tests.stack import ROOT, Stack, free_ports, wait_until
+
+PAGE: Final = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+# Language → how its code is run, and the name of its file.
+RUNS: Final = {"python": (sys.executable, "receiver.py"), "javascript": ("node", "receiver.cjs")}
+
+
+@contextmanager
+def receiver(language: str, folder: Path, secret: str = SECRET) -> Iterator[tuple[str, Path]]:
+    """One that runs: its URL, and the file with what it has said."""
+    program, name = RUNS[language]
+    found = shutil.which(program)
+    assert found is not None, f"{program} is needed to run the receiver in {language}: install Node.js (apt: nodejs)"
+    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    (folder / name).write_text(code, encoding="utf-8")
+    (port,) = free_ports(1)
+    environment = {"PATH": os.environ["PATH"], "PORT": str(port), "WEBHOOK_SECRET": secret}
+    said = folder / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen([found, name], cwd=folder, env=environment, stdout=output, stderr=output)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: is_there(url), what=f"the receiver in {language} listens")
+        yield f"{url}/hooks", said
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_there(url: str) -> bool:
+    try:
+        requests.get(url, timeout=1)
+    except requests.ConnectionError as problem:
+        return "refused" not in str(problem)
+    return True
+
+
+def post(url: str, message_id: str, body: bytes, *, at: datetime | None = None, signed_as: bytes | None = None) -> int:
+    """Send a message, signed by the library; `signed_as`: another body was signed."""
+    moment = at or datetime.now(timezone.utc)
+    signature = Webhook(SECRET).sign(message_id, moment, (signed_as or body).decode())
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": f"v1,AAAA {signature}",
+    }
+    return requests.post(url, data=body, headers=headers, timeout=10).status_code
+
+
+@pytest.mark.parametrize("language", RUNS)
+def test_a_receiver_takes_what_is_signed_once_and_nothing_else(language: str, tmp_path: Path) -> None:
+    """Not what was changed, nor what is old; the same message again is welcome, and not taken again."""
+    body = json.dumps({"type": "order.paid", "data": {"amount": 50.0}}).encode()
+    with receiver(language, tmp_path) as (url, said):
+        assert post(url, "m1", body) == 204
+        assert post(url, "m1", body) == 204
+        assert post(url, "m2", body, signed_as=b"{}") == 400
+        assert requests.post(url, data=body, timeout=10).status_code == 400
+        assert post(url, "m3", body, at=datetime.now(timezone.utc) - timedelta(minutes=10)) == 400
+        assert post(url, "m4", body.replace(b"paid", b"closed")) == 204
+        wait_until(lambda: said.read_text().count("\n") == 2, what="it has taken two")
+        assert said.read_text().split() == ["took", "order.paid", "took", "order.closed"]
+
+
+def test_a_secret_is_rotated_under_load(make_stack: Callable[..., Stack]) -> None:
+    """By the worker as it stands, while orders come and the secret is replaced: not one message fails to verify."""
+    stack = make_stack(settings={"order_service": {"WEBHOOK_ALLOW": "127.0.0.0/8"}})
+    with receivers.receiver() as there:
+        asked = {"url": there.url, "events": ["order.paid"]}
+        made = stack.orders.post("/api/webhooks/", asked).json
+        stack.start_worker("order_service")
+        secrets, placed = [made["secret"]], 0
+        for _ in range(3):
+            placed += place(stack.orders, 5)
+            rotated = stack.orders.post(f"/api/webhooks/{made['id']}/rotate/", {"overlap_s": 60}).json
+            secrets.append(rotated["secret"])
+            placed += place(stack.orders, 5)
+        wait_until(lambda: len(there.received) >= placed, what="all of them have arrived")
+        time.sleep(0.2)
+        assert len(set(there.ids())) == len(there.received) == placed
+        # Whoever takes the new secret late still verifies by the one before; whoever has it, by that.
+        for index, got in enumerate(there.received):
+            good = [secret for secret in secrets if verifies(secret, got.body, dict(got.headers))]
+            assert len(got.headers["webhook-signature"].split()) == len(good) in (1, 2), index
+        assert verifies(secrets[-1], there.received[-1].body, dict(there.received[-1].headers))
+
+
+def place(orders: Http, count: int) -> int:
+    for _ in range(count):
+        assert orders.post("/api/orders/", {"customer_name": "Alice", "product_ids": [2]}).status == 201
+    return count
+
+
+def verifies(secret: str, body: bytes, headers: dict[str, str]) -> bool:
+    given = headers["webhook-signature"].split(" ")
+    return signing.sign(headers["webhook-id"], int(headers["webhook-timestamp"]), body, key=secret) in given
