@@ -177,6 +177,9 @@ _PAYMENT_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "payment.void_blocked": ("The gateway refuses the void for good", "bad"),
     "payment.capture_blocked": ("The gateway refuses the capture for good", "bad"),
     "payment.taken_up": ("Taken up again", "wait"),
+    "payment.disputed": ("Disputed by the payer", "bad"),
+    "payment.dispute_closed": ("The dispute has ended", "quiet"),
+    "payment.refund_failed": ("The refund has failed after all", "bad"),
 }
 # Operation of a gateway's call by the event that is its answer.
 _ANSWERS: Final[Mapping[str, str]] = {"payment.failed": "charge", "payment.authorized": "charge"}
