@@ -7,6 +7,8 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +16,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from servicekit import exactjson
+from servicekit import exactjson, progress
 from servicekit.invariants import checker, last_check
-from servicekit.invariants.checker import Outcome, Pass, Waiting
+from servicekit.invariants.checker import Batch, Outcome, Pass, Waiting
 
 # After this long without a fault nothing may be left to do. Longer than the longest wait that is in order: a charge
 # that was to be voided is given up after PAYMENT_SETTLE_S (120 s), at a worker's next look (30 s), in its lease (30 s).
@@ -58,7 +60,7 @@ class CheckCommand(BaseCommand):
         told = (checker.JsonReport if json else checker.TextReport)(settings.SERVICE_NAME, self.stdout.write)
         report = checker.Counted(told)
         with readable_database():
-            outcome = checker.check(self.passes(quiet_for), report, waiting=self.waiting)
+            outcome = checker.check(_shown(self.passes(quiet_for)), report, waiting=self.waiting)
             if record:
                 last_check.record(report.violations)
         if outcome is not Outcome.HOLDS:
@@ -90,7 +92,7 @@ class BooksCommand(BaseCommand):
     def handle(self, *_: Any, only: bool, **__: Any) -> None:
         with readable_database():
             for some in _by_the_batch(sys.stdin) if only else [None]:
-                for line in self.books(some):
+                for line in progress.each(self.books(some), "Exporting", "lines"):
                     self.stdout.write(exactjson.encode(line).decode())
 
     def books(self, ids: Sequence[str] | None) -> Iterable[Mapping[str, Any]]:
@@ -110,6 +112,18 @@ def readable_database() -> Iterator[None]:
     except DatabaseError as problem:
         sentence = f"The database cannot be read: {problem}. Is it up, and migrated? (manage.py migrate)"
         raise CommandError(sentence, returncode=Outcome.UNPROVEN) from problem
+
+
+def _shown(passes: Sequence[Pass]) -> Sequence[Pass]:
+    """The same, with what a person sees of them."""
+
+    def batches(of: Pass) -> Iterator[Batch]:
+        with progress.counted("Checking", of.rows) as tell:
+            for batch in of.batches():
+                tell(batch.rows)
+                yield batch
+
+    return [replace(each, batches=partial(batches, each)) for each in passes]
 
 
 def _by_the_batch(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -19,6 +19,7 @@ from payment_service.payments.reconciling.comparing import Comparison, Span
 from payment_service.payments.reconciling.difference_kinds import KINDS, Difference
 from payment_service.payments.reconciling.settlements import OPTIONAL, REQUIRED, STATUSES, Parser, WrongHeader
 from payment_service.payments.reconciling.totals import Totals
+from servicekit import progress
 from servicekit.invariants.checker import Outcome
 from servicekit.invariants.commands import readable_database
 
@@ -112,7 +113,8 @@ class Command(ExplainedCommand):
             if report is not None:
                 writers.append(report_writer.Report(opened.enter_context(_create(report, source=path))).write)
             comparison = opened.enter_context(Comparison(span))
-            for difference in comparison.differences(map(parser.parse, table.records())):
+            records = progress.each(table.records(), "Comparing", "rows of the file")
+            for difference in comparison.differences(map(parser.parse, records)):
                 for write in writers:
                     write(difference)
                 comparison.totals.differences[difference.kind] += 1
