@@ -12,6 +12,8 @@ HERE = Path(__file__).resolve().parent
 env = environment.read(HERE)
 
 SERVICE_NAME = "console"
+# Its own calls begin no trace; those of the services do.
+TRACES = False
 SECRET_KEY = base.secret_key(env)
 INSTALLED_APPS = ["django.contrib.staticfiles", "console.pages"]
 # None: all that is shown is asked for, through the services' public APIs.

@@ -49,3 +49,16 @@ def test_it_does_not_start_where_nobody_could_come_in() -> None:
     assert status != 0
     assert "CONSOLE_USERS" in line
     assert "manage.py user NAME" in line
+
+
+def test_it_can_be_served() -> None:
+    """All that the server asks of an application's settings is there: it loads whole, and answers."""
+    asked = (
+        "from console.wsgi import application\n"
+        "from django.test import Client\n"
+        "print(Client().get('/health', headers={'host': 'localhost'}).json()['status'])"
+    )
+    environment = {**os.environ, "ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "console.settings"}
+    command = [sys.executable, "-c", asked]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip().splitlines()[-1:] == ["ok"], done.stderr
