@@ -111,6 +111,12 @@ UNFIT: Final = [
     ("order-service", {"tracing": {"sampleRatio": 2}}, "at '/tracing/sampleRatio'"),
     ("order-service", {"metrics": {"interval": "often"}}, "at '/metrics/interval'"),
     ("order-service", {"peers": {"products": {"url": "products:8001"}}}, "at '/peers/products/url'"),
+    ("payment-service", {"secrets": {"STRIPE_WEBHOOK_SECRET": {"key": "k"}}}, "missing property 'existingSecret'"),
+    (
+        "payment-service",
+        {"secrets": {"DB_PASSWORD": {"existingSecret": "s", "key": "k"}}},
+        "'DB_PASSWORD' does not match",
+    ),
     ("shop", {"order_service": {}}, "additional properties 'order_service' not allowed"),
     ("shop", {"payment-service": {"databas": {}}}, "additional properties 'databas' not allowed"),
     ("shop", {"global": {"shop": False}}, "at '/global/shop'"),

@@ -51,6 +51,7 @@
 {{- $_ := set $env "OTEL_TRACES_SAMPLER_ARG" (toString $v.tracing.sampleRatio) -}}
 {{- $_ := set $env "OTEL_SERVICE_NAME" $facts.folder -}}
 {{- end -}}
+{{- range $name, $_ := $v.secrets }}{{ $_ := set $env (printf "%s_FILE" $name) (printf "/run/secrets/service/%s" $name) }}{{ end -}}
 {{- range $name, $value := $v.config }}{{ $_ := set $env $name (toString $value) }}{{ end -}}
 {{ toYaml $env }}
 {{- end }}
@@ -108,6 +109,11 @@
     name: {{ . }}
     items: [{key: {{ $v.mail.passwordKey }}, path: mail-password}]
 {{- end }}{{ end }}
+{{- range $name, $where := $v.secrets }}
+- secret:
+    name: {{ $where.existingSecret }}
+    items: [{key: {{ $where.key }}, path: {{ $name }}}]
+{{- end }}
 {{- end }}
 
 {{/* What the migration makes keys of: of the peers that ask this service, and of the client. */}}
