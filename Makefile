@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv:
@@ -76,6 +76,10 @@ chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random fa
 reliability: venv $(BIN)/.installed-requirements-dev ## Run every fault test and write docs/reliability.md; SEED=7 MINUTES=10 NIGHTLY=1
 	@$(if $(NIGHTLY),NIGHTLY=$(NIGHTLY) )$(BIN)/python -m tests.faults.reliability \
 	    $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+.PHONY: drill-alerts
+drill-alerts: venv $(BIN)/.installed-requirements-dev ## Put faults into real services and see what Prometheus tells; writes docs/drill-alerts.md
+	@$(BIN)/python -m tests.drills.alerts $(ARGS)
 
 .PHONY: audit
 audit: venv $(BIN)/.installed-requirements ## Check the three services' books against each other; ARGS="--quiet-for 0" goes to it

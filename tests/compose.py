@@ -15,6 +15,7 @@ import yaml
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEMO: Final = ("docker-compose.yml", "docker-compose.override.yml")
 ON_MYSQL: Final = (*DEMO, "docker-compose.mysql.yml")
+WATCHED: Final = ("docker-compose.yml", "docker-compose.observability.yml")
 FULL: Final = ("docker-compose.yml", "docker-compose.full.yml")
 # Lists of which a second file's are added to the first's; others take the place of the first's.
 _ADDED: Final = frozenset({"ports", "volumes"})

@@ -12,7 +12,7 @@ import pytest
 
 import start
 from tests import compose
-from tests.compose import DEMO, FULL, ON_MYSQL, ROOT, Refused
+from tests.compose import DEMO, FULL, ON_MYSQL, ROOT, WATCHED, Refused
 
 READERS: Final = [compose.by_ourselves, *([compose.by_docker_compose] if shutil.which("docker-compose") else [])]
 PORTS: Final = {"order-service": 8000, "product-stub": 8001, "payment-service": 8002}
@@ -22,6 +22,7 @@ PASSWORD: Final = {"MYSQL_PASSWORD": "s3cret"}
 WAYS: Final = {
     "demo": (DEMO, {}),
     "payments on MySQL": (ON_MYSQL, PASSWORD),
+    "watched": (WATCHED, {}),
     "full": (FULL, ON["mysql"]),
     "all on PostgreSQL": (FULL, ON["postgresql"]),
 }
@@ -81,7 +82,7 @@ def test_nobody_is_root(services: Configuration) -> None:
 def test_images_are_pinned(services: Configuration) -> None:
     """Others' images by an exact version; ours are built here, on such a one and on packages by their hashes."""
     for name, service in foreign(services):
-        assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", service["image"]), name
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", service["image"]), name
     assert re.findall(r"^ARG BASE=(.*)", DOCKERFILE, re.MULTILINE) == ["python:3.12.12-slim-bookworm"]
     assert re.findall(r"^FROM (.*)", DOCKERFILE, re.MULTILINE) == ["${BASE}"]
     assert re.findall(r"--requirement (.*)", DOCKERFILE) == ["requirements-image.txt"]

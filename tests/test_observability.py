@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import observing
 from tests.client import Http
+from tests.drills.alerts.faults import FAULTS
 from tests.stack import ROOT, SERVICES, Stack
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -206,3 +207,13 @@ def test_the_alerts_fire_when_they_should_and_not_otherwise() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     tested = observing.promtool("test", "rules", *observing.TESTS)
     assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_fault_of_the_drill_is_named_by_its_runbook() -> None:
+    """And each runbook that names a fault names one that there is."""
+    named = {}
+    for path in RUNBOOKS.glob("*.md"):
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        for name in re.findall(r"`make drill-alerts`, fault \*([^*]+)\*", text):
+            named[name] = path.stem
+    assert named == {fault.name: fault.alert for fault in FAULTS}

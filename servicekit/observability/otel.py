@@ -13,6 +13,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -45,16 +46,19 @@ def tracer(*, service: str, version: str) -> "Tracer":
         about["service.name"] = service
     provider = TracerProvider(resource=Resource.create(about))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return Tracer(provider.get_tracer("servicekit", version))
+    return Tracer(provider.get_tracer("servicekit", version), follows_callers=isinstance(provider.sampler, ParentBased))
 
 
 class Tracer:
-    """Makes spans."""
+    """Makes spans. `follows_callers`: what a caller does not sample the SDK would not either, and need not be asked."""
 
-    def __init__(self, tracer: OtelTracer) -> None:
+    def __init__(self, tracer: OtelTracer, *, follows_callers: bool) -> None:
         self._tracer = tracer
+        self._follows_callers = follows_callers
 
     def begin(self, name: str, kind: Kind, attributes: Attributes, *, within: Span | None, of: str | None) -> Span:
+        if of is not None and self._follows_callers and not int(of[-1], _HEX) & 1:
+            return _NotSampled(of)
         if isinstance(within, _Span):
             parent: OtelSpan | None = within.span
         else:
@@ -69,6 +73,22 @@ def _context_of(traceparent: str) -> SpanContext:
     """Of a header that is as https://www.w3.org/TR/trace-context/ wants it."""
     _, trace, span, flags = traceparent.split("-")
     return SpanContext(int(trace, _HEX), int(span, _HEX), is_remote=True, trace_flags=TraceFlags(int(flags, _HEX) & 1))
+
+
+class _NotSampled(spans.Nothing):
+    """Only passes on that its caller did not sample."""
+
+    def __init__(self, traceparent: str) -> None:
+        self.traceparent = traceparent
+        self._token: Token[Span | None] | None = None
+
+    def __enter__(self) -> Span:
+        self._token = spans.current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            spans.current.reset(self._token)
 
 
 class _Span:

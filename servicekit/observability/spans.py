@@ -55,9 +55,11 @@ class Tracer(Protocol):
     def begin(self, name: str, kind: Kind, attributes: Attributes, *, within: Span | None, of: str | None) -> Span: ...
 
 
-class _Nothing:
+class Nothing:
+    """No span. What is of no use to anybody costs nothing."""
+
     is_recorded = False
-    traceparent = None
+    traceparent: str | None = None
 
     def set(self, name: str, value: str | int | bool) -> None: ...
 
@@ -73,7 +75,7 @@ class _Nothing:
     def __exit__(self, *_: object) -> None: ...
 
 
-NOTHING: Final[Span] = _Nothing()
+NOTHING: Final[Span] = Nothing()
 _NO_ATTRIBUTES: Final[Attributes] = {}
 # The span that this thread is in, and the one that its process's part of the trace began with.
 current: Final[ContextVar[Span | None]] = ContextVar("span", default=None)
