@@ -51,6 +51,10 @@ test-kafka: venv $(BIN)/.installed-requirements-dev ## Run what needs a real Kaf
 test-charts: venv $(BIN)/.installed-requirements-dev ## Hold the Helm charts against what they promise; fetches helm once
 	@scripts/helm-tools run -- .ci/charts $(ARGS)
 
+.PHONY: test-page
+test-page: venv $(BIN)/.installed-requirements-dev ## Try the page in Debian's Chromium, all of it; needs apt's chromium
+	@NIGHTLY=1 $(BIN)/python -m pytest tests/test_page.py $(ARGS)
+
 .PHONY: test-openapi
 test-openapi: venv $(BIN)/.installed-requirements-dev ## Hold the OpenAPI documents against tools of other families; needs Node.js 20 and npm
 	@scripts/openapi-tools run -- $(BIN)/python -m pytest tests/openapi_tools $(ARGS)

@@ -1,0 +1,289 @@
+"""The page as people use it, in Debian's Chromium, with a script and without: what it says, loads and lets happen."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from tests import stack as stacks
+from tests.client import Http
+from tests.stack import ROOT, Process, Stack, base_environment, wait_until
+
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
+AXE: Final = (ROOT / "console" / "tests" / "vendor" / "axe-4.14.1.min.js").read_text()
+SCOPES: Final = {"ORDER": "order_service", "PAYMENT": "payment_service", "PRODUCT": "product_stub"}
+XSS: Final = "\"'><img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
+WITH_AND_WITHOUT: Final = pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+# A machine that does other things, too.
+WAIT_MS: Final = 90_000
+
+
+@dataclass
+class Shop:
+    """The console before real services with their workers, and a browser."""
+
+    stack: Stack
+    url: str
+    browser: Browser
+    complaints: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def open(self, *, script: bool = True, **options: Any) -> Iterator[Page]:
+        """A page; whatever its browser complains of, or asks of anybody else, is a failure."""
+        context = self.browser.new_context(java_script_enabled=script, **options)
+        context.set_default_timeout(WAIT_MS)
+        context.route(re.compile(rf"^(?!{re.escape(self.url)}/)"), self._refuse)
+        page = context.new_page()
+        page.on("console", lambda message: self._complain(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        try:
+            yield page
+        finally:
+            context.close()
+        found, self.complaints = self.complaints, []
+        assert found == []
+
+    def _complain(self, text: str) -> None:
+        """Of anything but a form that the console has not taken, and a service that is stopped."""
+        if not re.search(r"status of (422|502|503)", text):
+            self.complaints.append(text)
+
+    def _refuse(self, route: Route) -> None:
+        self.complaints.append(f"asked elsewhere: {route.request.url}")
+        route.abort()
+
+    def buy(self, page: Page, name: str, *, token: str = "tok_ok", later: bool = False, product: int = 1) -> str:
+        """Place an order, and come to its page; its number."""
+        page.goto(f"{self.url}/shop/")
+        page.fill(f"#q-{product}", "2")
+        page.fill("[name=customer_name]", name)
+        if later:
+            page.check("[name=payment][value=later]")
+        elif not page.is_visible(f"[name=token][value={token}]"):
+            page.click("details.tokens summary")
+        page.check(f"[name=token][value={token}]", force=later)
+        page.click("text=Place the order")
+        page.wait_for_url("**/shop/orders/*/")
+        return page.url.rstrip("/").rpartition("/")[2]
+
+    def story(self, page: Page, number: str) -> str:
+        page.goto(f"{self.url}/orders/{number}/")
+        return page.inner_text("main")
+
+
+@pytest.fixture(scope="module")
+def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    assert CHROMIUM, "These tests need a browser: apt-get install chromium"
+    stack = make_module_stack(settings={"payment_service": {"GATEWAY_SUCCESS_RATE": "1", "GATEWAY_DELAY_MS": "0"}})
+    stack.start_workers()
+    (port,) = stacks.free_ports(1)
+    command = [sys.executable, "-m", "servicekit.server", "console", "--port", str(port)]
+    peers = {f"{name}_SERVICE_URL": f"{stack.services[at].url}/api/x/" for name, at in SCOPES.items()}
+    keys = {f"{name}_SERVICE_KEY_FILE": str(stack.keys / at) for name, at in SCOPES.items()} if stack.keys else {}
+    environment = {**base_environment(), **peers, **keys, "SAMPLE_EVERY_S": "0.5"}
+    log = tmp_path_factory.mktemp("console") / "console.log"
+    console = Process("console", command, environment=environment, log=log)
+    console.begin = stacks.begin_from_nothing
+    console.start()
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: Http(url).is_healthy(), what=f"console up: {log}")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            yield Shop(stack, url, browser)
+            browser.close()
+    finally:
+        console.stop()
+
+
+@WITH_AND_WITHOUT
+def test_an_order_is_bought(shop: Shop, script: bool) -> None:
+    """And its steps light up to the end."""
+    with shop.open(script=script) as page:
+        shop.buy(page, "Alice")
+        assert "Thank you. It is paid." in page.inner_text("main")
+        assert [step.get_attribute("class") for step in page.query_selector_all(".rail li")] == ["done"] * 5
+
+
+@WITH_AND_WITHOUT
+def test_a_declined_card_says_why_in_three_clicks(shop: Shop, script: bool) -> None:
+    """From the control room: the orders, the order; there is the reason, and who."""
+    with shop.open(script=script) as page:
+        number = shop.buy(page, f"Bob {script}", token="tok_expired_card")
+        assert "Payment failed: the card has expired" in page.inner_text("main")
+        page.goto(f"{shop.url}/control/")
+        page.click("nav >> text=Orders")
+        page.click(f"tbody th a:text-is('{number}')")
+        text = page.inner_text("main")
+        assert "Cancelled: Payment failed: the card has expired" in text
+        assert "Charge declined" in text
+
+
+@WITH_AND_WITHOUT
+def test_every_attempt_has_its_light(shop: Shop, script: bool) -> None:
+    """Two declined, the third approved."""
+    with shop.open(script=script) as page:
+        shop.buy(page, "Chidi", token="tok_decline_twice_then_approve")
+        lights = [(each.inner_text(), each.get_attribute("class")) for each in page.query_selector_all(".rail li")]
+        kinds = [kind for text, kind in lights if "Attempt" in text]
+        assert kinds == ["failed", "failed", "done"]
+
+
+@WITH_AND_WITHOUT
+def test_a_paid_order_is_cancelled_after_being_asked_once_more(shop: Shop, script: bool) -> None:
+    """It says what it will do; nothing is done before."""
+    with shop.open(script=script) as page:
+        number = shop.buy(page, "Dana")
+        page.click("text=Cancel and get the money back")
+        assert "This cannot be undone" in page.inner_text("main")
+        assert shop.stack.orders.get(f"/api/orders/{number}/").json["status"] == "PAID"
+        page.click("button.grave")
+        page.wait_for_url(f"**/orders/{number}/")
+        text = page.inner_text("main")
+        assert "Refunded: the money and the stock are back." in text
+        assert "Refunded by" in text
+        assert not page.query_selector("text=Cancel and refund all")
+
+
+@WITH_AND_WITHOUT
+def test_an_order_is_paid_later(shop: Shop, script: bool) -> None:
+    """Declined first, which changes nothing; then paid."""
+    with shop.open(script=script) as page:
+        number = shop.buy(page, "Elif", later=True)
+        assert "It waits for your payment" in page.inner_text("main")
+        page.check("#pay [name=token][value=tok_expired_card]")
+        page.click("text=Pay now")
+        page.wait_for_selector("text=Declined: the card has expired")
+        page.check("#pay [name=token][value=tok_ok]")
+        page.click("text=Pay now")
+        page.wait_for_selector("text=Thank you. It is paid")
+        assert shop.stack.orders.get(f"/api/orders/{number}/").json["status"] == "PAID"
+
+
+@WITH_AND_WITHOUT
+def test_a_part_is_refunded_with_its_reason(shop: Shop, script: bool) -> None:
+    """Not more than is left; the reason stands in the story, as it was typed."""
+    with shop.open(script=script) as page:
+        number = shop.buy(page, "Farid")
+        shop.story(page, number)
+        page.click("text=Refund a part")
+        page.fill("[name=amount]", "1000")
+        page.click("button.grave")
+        assert "Not done: Refund of 1000.00 exceeds the 60.00" in page.inner_text("main")
+        page.fill("[name=amount]", "12.50")
+        page.fill("[name=reason]", XSS[:150])
+        page.click("button.grave")
+        page.wait_for_selector("text=12.50 given back.")
+        assert XSS[:150] in page.inner_text("main")
+        assert shop.stack.orders.get(f"/api/orders/{number}/").json["refunded_amount"] == 12.5
+
+
+@WITH_AND_WITHOUT
+def test_a_blocked_refund_is_taken_up(shop: Shop, script: bool) -> None:
+    """It waits in the control room; a person has it tried again, and the story says so."""
+    with shop.open(script=script) as page:
+        number = shop.buy(page, f"Gita {script}", token="tok_refund_fails")
+        shop.stack.orders.post(f"/api/orders/{number}/cancel/")
+        page.goto(f"{shop.url}/control/")
+        assert "The gateway refuses a refund for good" in page.inner_text("main")
+        shop.story(page, number)
+        page.click("text=Take up again")
+        page.click("button:has-text('Take it up')")
+        page.wait_for_selector("text=Taken up again")
+        assert "Taken up again" in shop.story(page, number)
+
+
+@pytest.mark.nightly
+def test_the_page_follows_an_order_without_being_loaded_again(shop: Shop) -> None:
+    """What somebody else does is seen within moments."""
+    with shop.open() as page:
+        number = shop.buy(page, "Hana", later=True)
+        shop.stack.orders.post(f"/api/orders/{number}/cancel/")
+        page.wait_for_selector("text=It was cancelled")
+        page.wait_for_selector("#pay", state="hidden")
+
+
+PAGES: Final = ("shop/?q-1=2", "control/", "orders/", "payments/", "control/invariants/", "search/?q=nobody", "login/")
+
+
+@pytest.mark.nightly
+def test_axe_finds_nothing(shop: Shop) -> None:
+    """On each page, in both schemes, as wide as a phone and as a desk."""
+    with shop.open() as page:
+        number = shop.buy(page, "Ines", token="tok_decline_then_approve")
+        declined = shop.buy(page, "Jon", token="tok_expired_card")
+        order_id = shop.stack.orders.get(f"/api/orders/{number}/").json["id"]
+        paths = (*PAGES, f"orders/{number}/", f"shop/orders/{declined}/", f"do/cancel/{order_id}/")
+    for width, scheme in ((390, "dark"), (1280, "light")):
+        with shop.open(viewport={"width": width, "height": 900}, color_scheme=scheme) as page:
+            session = page.context.new_cdp_session(page)
+            for path in paths:
+                page.goto(f"{shop.url}/{path}")
+                session.send("Runtime.evaluate", {"expression": AXE})  # past the policy, which lets no script in
+                asked = {
+                    "expression": "axe.run().then(found => JSON.stringify(found.violations))",
+                    "awaitPromise": True,
+                }
+                found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
+                assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], path
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} at {width}"
+
+
+@pytest.mark.nightly
+def test_a_name_is_text_wherever_it_is_shown(shop: Shop) -> None:
+    """In the shop, the lists, the story, the search: nothing of it is run."""
+    with shop.open() as page:
+        number = shop.buy(page, XSS)
+        for path in (f"shop/orders/{number}/", f"orders/{number}/", "orders/", f"search/?q={XSS}"):
+            page.goto(f"{shop.url}/{path}")
+            assert XSS in (page.inner_text("main") + page.input_value("#q"))
+            assert "hacked" not in page.title()
+            assert page.query_selector("main img, main script") is None
+        for path in ("orders/%3Cscript%3E/", "do/cancel/%3Cscript%3E/"):
+            assert "<script>" not in Http(shop.url).get(f"/{path}").text
+
+
+def test_what_is_seen_is_exported(shop: Shop) -> None:
+    """With the filters of the page, and no formula for a spreadsheet."""
+    with shop.open() as page:
+        shop.buy(page, "Kim")
+        page.goto(f"{shop.url}/payments/?status=SUCCESS&method=CARD")
+        shown = page.query_selector_all("tbody tr")
+        with page.expect_download() as download:
+            page.click("text=Export as CSV")
+        lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("payment_id,order_id,amount,")
+    assert len(lines) - 1 >= len(shown) > 0
+    assert {line.split(",")[5] for line in lines[1:]} == {"CARD"}
+
+
+@pytest.mark.nightly
+def test_a_stopped_service_is_shown_and_the_page_stays_usable(shop: Shop) -> None:
+    """What the others know is there; the shop says what is the matter; all of it comes back by itself."""
+    with shop.open() as page:
+        number = shop.buy(page, "Lena")
+        page.goto(f"{shop.url}/control/")
+        service = shop.stack.services["payment_service"]
+        service.stop()
+        try:
+            page.wait_for_selector("text=The payment service does not answer")
+            assert "does not answer" in page.inner_text(".health")
+            text = shop.story(page, number)
+            assert "The payment service does not answer" in text
+            assert "Order paid" in text
+            page.goto(f"{shop.url}/payments/")
+            assert "does not answer" in page.inner_text("main")
+            page.goto(f"{shop.url}/shop/")
+            assert "Mechanical Keyboard" in page.inner_text("main")
+        finally:
+            shop.stack.restart("payment_service")
+        page.goto(f"{shop.url}/control/")
+        assert "does not answer" not in page.inner_text("main")
