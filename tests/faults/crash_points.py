@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-KINDS: Final = ("commit", "call", "sent", "gateway", "answer", "job", "publish")
+KINDS: Final = ("commit", "call", "sent", "gateway", "answer", "job", "publish", "deliver")
 # What is no point for one of the two: before a transaction nothing is lost, and inside it nobody may stand still.
 NOT_FOR: Final = {"kill": "begin", "stop": "commit"}
 TAKES_EFFECT_S: Final = 0.2

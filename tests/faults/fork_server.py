@@ -20,7 +20,10 @@ from tests.faults.crash_points import CrashPoints
 
 POINTS: Final = CrashPoints()
 # Module and constant -> the variable that sets it: waits of production that a test has no time for.
-SHORTER: Final = {("servicekit.idempotency.keys", "LOCK_S"): "FAULTS_KEY_LOCK_S"}
+SHORTER: Final = {
+    ("servicekit.idempotency.keys", "LOCK_S"): "FAULTS_KEY_LOCK_S",
+    ("servicekit.webhooks.deliverer", "LEASE_S"): "FAULTS_WEBHOOK_LEASE_S",
+}
 
 
 def main() -> None:
@@ -52,8 +55,8 @@ def _load(service: str) -> None:
     if app is not None:  # it imports what the server does not
         importlib.import_module(f"{app}.management.commands.worker")
     for (module, name), variable in SHORTER.items():
-        if variable in os.environ:
-            setattr(importlib.import_module(module), name, float(os.environ[variable]))
+        if variable in os.environ and module in sys.modules:  # not every service has each
+            setattr(sys.modules[module], name, float(os.environ[variable]))
     importlib.import_module("tests.faults.instrumentation").install(POINTS)
     importlib.import_module("django.db").connections.close_all()
 

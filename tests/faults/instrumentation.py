@@ -20,6 +20,7 @@ from servicekit.fastpath.sqlite import Statements
 from servicekit.http.transport import OnePeer
 from servicekit.runtime import workers
 from servicekit.web.middleware import RequestMiddleware
+from servicekit.webhooks.sending import Sender
 from tests.faults.crash_points import OURS, CrashPoints, chain_of_ours
 
 # Not a client's: they come whenever somebody looks whether the process is up.
@@ -62,7 +63,7 @@ def _before(owner: Any, name: str, crash_points: CrashPoints, kind: str) -> None
 
 
 def _watch_calls(crash_points: CrashPoints) -> None:
-    """Each call to a peer: before anything of it is sent, and when all of it is, before anything is read."""
+    """Each call to a peer or a receiver: before anything of it is sent, and when all is, before anything is read."""
     send, sendall = OnePeer.send, socket.sendall
     calling = threading.local()
 
@@ -80,6 +81,18 @@ def _watch_calls(crash_points: CrashPoints) -> None:
         if getattr(calling, "now", False):
             crash_points.reach("sent")
 
+    deliver = Sender.send
+
+    @wraps(deliver)
+    def wrapped_deliver(*args: Any, **kwargs: Any) -> Any:
+        crash_points.reach("deliver")
+        calling.now = True
+        try:
+            return deliver(*args, **kwargs)
+        finally:
+            calling.now = False
+
+    Sender.send = wrapped_deliver
     OnePeer.send = wrapped_send
     socket.sendall = wrapped_sendall
 

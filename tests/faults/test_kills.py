@@ -15,8 +15,9 @@ from typing import Any, Final
 import pytest
 
 import nightly
+from servicekit.tests.receivers import Receiver
 from tests import stack as stacks
-from tests.faults import outcomes, scenario_clients
+from tests.faults import outcomes, scenario_clients, webhooks
 from tests.faults.checking import checking
 from tests.faults.crash_points import KINDS
 from tests.faults.forked_stack import ForkServers
@@ -36,7 +37,13 @@ ENOUGH_CUSTOMERS: Final = 200
 UNPAID: Final = 15
 # Short enough to be waited for, long enough that no run outlives its lease on a busy machine.
 # No circuit opens, however often a peer dies: behind an open one its points cannot be reached.
-COMMON: Final = {"FAULTS_KEY_LOCK_S": "4", "BREAKER_FAILURES": "100000"}
+COMMON: Final = {
+    "FAULTS_KEY_LOCK_S": "4",
+    "FAULTS_WEBHOOK_LEASE_S": "1",
+    "BREAKER_FAILURES": "100000",
+    "WEBHOOK_ALLOW": "127.0.0.0/8",
+    "WEBHOOK_RETRY_S": ",".join(["0.2"] * 50),
+}
 SETTINGS: Final = {
     "order_service": {
         "ORDER_LEASE_S": "10.5",
@@ -62,8 +69,8 @@ MUST_DIE_AT: Final = {
     "product_stub": {"commit", "call", "sent", "answer"},
     "payment_service": {"commit", "gateway", "call", "sent", "answer"},
     "order_service": {"commit", "call", "sent", "answer"},
-    "payment_service-worker": {"commit", "gateway", "call", "sent", "job", "publish"},
-    "order_service-worker": {"commit", "call", "sent", "job", "publish"},
+    "payment_service-worker": {"commit", "gateway", "call", "sent", "job", "publish", "deliver"},
+    "order_service-worker": {"commit", "call", "sent", "job", "publish", "deliver"},
 }
 # Functions that write and are on no customer's way: stock is added by hand, imported history and rows that nobody can
 # work on have their own tests, and old keys are forgotten after a week.
@@ -77,6 +84,14 @@ NOT_ON_THE_WAY: Final = {
     "payment_service.payments.writes.moves:retry_unreadable_later",
     "payment_service.payments.writes.notices:retry_unreadable_later",
     "payment_service.payments.writes.outside:_record_refund",
+    # Once, when an endpoint is made; before anybody dies here.
+    "servicekit.webhooks.fan_out:settle",
+    # What Stripe says later has tests of its own.
+    "payment_service.payments.writes.disputes:record",
+    "payment_service.payments.writes.disputes:_record_dispute",
+    "payment_service.payments.writes.disputes:_record_failed_refund",
+    "payment_service.payments.writes.disputes:_tell",
+    "payment_service.payments.writes.refunds:fail_later",
     "payment_service.payments.writes.closing:_note_refusal",  # for now: the bank refuses captures and voids for good
 }
 
@@ -95,13 +110,18 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("kills")
     fork_servers = ForkServers(folder)
     try:
-        with stacks.running_stack(migrated, folder, prepare=fork_servers.prepare, settings=SETTINGS) as stack:
-            yield run(stack, fork_servers)
+        prepare = fork_servers.prepare
+        with (
+            webhooks.receiving() as received,
+            stacks.running_stack(migrated, folder, prepare=prepare, settings=SETTINGS) as stack,
+        ):
+            webhooks.ask_for_everything(stack, received)
+            yield run(stack, fork_servers, received)
     finally:
         fork_servers.close()
 
 
-def run(stack: Stack, fork_servers: ForkServers) -> Campaign:
+def run(stack: Stack, fork_servers: ForkServers, received: Receiver) -> Campaign:
     clients = scenario_clients.never_pay(stack, [1] * UNPAID)
     for victim in SERVICES:
         for name, kind in scenario_clients.KINDS.items():
@@ -109,8 +129,10 @@ def run(stack: Stack, fork_servers: ForkServers) -> Campaign:
     recover_with_dying_workers(stack, fork_servers)
     answer_everyone(stack, fork_servers, clients)
     outcomes.wait_until_quiet(stack)
+    webhooks.wait_until_delivered(stack)
     with checking(stack) as checker:
         problems = [*outcomes.problems_in(stack, clients), *map(str, checker.violations())]
+    problems += webhooks.problems_in(stack, received)
     return Campaign(clients, {process: fork_servers.reached(process) for process in MUST_DIE_AT}, problems)
 
 
@@ -237,7 +259,7 @@ def test_killed_at_every_point_nothing_is_lost(campaign: Campaign, process: str,
         f"kill -9 of {process.replace('-', ' ')} at every point",
         injected=f"SIGKILL before each point that a run passes, found by instrumentation: {where}",
         times=kills.total(),
-        checks="order ends as it must, charged at most once at the bank, repeats answer the same; I1-I10",
+        checks="order ends as it must, charged at most once at the bank, repeats answer alike, webhooks arrive; I1-I11",
         numbers=_numbers(process),
     )
 

@@ -16,6 +16,8 @@ MODULES: Final = (
     "servicekit/idempotency/keys.py",
     "servicekit/events/store.py",
     "servicekit/events/relay.py",
+    "servicekit/webhooks/fan_out.py",
+    "servicekit/webhooks/deliverer.py",
 )
 _WRITES: Final = frozenset(
     {"insert", "insert_many", "insert_prepared", "compare_and_set", "update", "create", "delete", "save"}
