@@ -43,6 +43,7 @@ FASTPATH = base.fastpath(Env())
 API_AUTH = False
 API_AUTH_ALSO: list[str] = []
 TRACES = False
+CONSOLE_URL = "http://localhost:8003/"
 METRICS_DIRECTORY = base.metrics_directory(Env())
 SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")
 
