@@ -32,7 +32,7 @@ NOT_IN_THE_TABLE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 # In the table, and not worth a place in the OpenAPI document.
-_NOT_DOCUMENTED: Final = frozenset({r"^metrics/?$", r"^openapi\.json$"})
+_NOT_DOCUMENTED: Final = frozenset({r"^$", r"^metrics/?$", r"^openapi\.json$"})
 _PARAMETER: Final = re.compile(r"\(\?P<(\w+)>[^)]*\)")
 _client: Final = Client(raise_request_exception=False)  # each new one loads all middleware
 # Whoever looks at it before he looks at the key says 400 to it.

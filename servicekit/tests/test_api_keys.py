@@ -642,7 +642,7 @@ def test_metrics_and_the_document_are_closed_where_that_is_said(
     ]
     settings.ROOT_URLCONF = urls
     reader = bearer(issuing.create("reader", ["things:read"]))
-    for path in ("/health", "/health/live", "/metrics", "/metrics/", "/openapi.json", "/docs", "/redoc"):
+    for path in ("/", "/health", "/health/live", "/metrics", "/metrics/", "/openapi.json", "/docs", "/redoc"):
         is_closed = path.rstrip("/") in closed_paths
         assert api.get(path).status_code == (401 if is_closed else 200), path
     if "metrics" in also:

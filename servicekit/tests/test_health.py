@@ -128,6 +128,22 @@ def test_another_error_is_no_damage(api: Api, harmless: Exception) -> None:
     assert api.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html,application/xhtml+xml,*/*;q=0.8"])
+def test_the_root_says_who_answers_and_where_to_read_on(api: Api, accept: str) -> None:
+    """In JSON, a browser too; what it names is there."""
+    answer = api.get("/", headers={"Accept": accept})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    assert answer.json() == {
+        "service": "servicekit",
+        "version": "1.2.3",
+        "docs": "/docs",
+        "openapi": "/openapi.json",
+        "health": "/health",
+    }
+    assert [api.get(answer.json()[name]).status_code for name in ("docs", "openapi", "health")] == [200] * 3
+    assert api.request("POST", "/").status_code == 405
+
+
 def test_the_openapi_document_is_served(api: Api) -> None:
     """As JSON, in version 3, with the routes in it."""
     answer = api.get("/openapi.json")

@@ -80,6 +80,20 @@ class LiveView(View):
         return Response({"status": "stuck" if is_stuck else "ok"}, status=503 if is_stuck else 200)
 
 
+class RootView(View):
+    """Who answers here, and where to read on: what somebody sees who opens the port in a browser."""
+
+    service = ""
+    version = ""
+
+    @extend_schema(exclude=True)
+    def get(self, _request: Request) -> Response:
+        prefix = get_script_prefix().removesuffix("/")
+        paths = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health"}
+        where = {name: f"{prefix}{path}" for name, path in paths.items()}
+        return Response({"service": self.service, "version": self.version, **where})
+
+
 class OpenAPIView(View):
     """The OpenAPI 3 document of this service, made once per process."""
 
@@ -91,10 +105,11 @@ class OpenAPIView(View):
 
 
 def routes(*, service: str, version: str, dependencies: Callable[[], Iterable[Dependency]] = tuple) -> list[URLPattern]:
-    """`/health`, `/health/live`, `/openapi.json`, `/docs` and `/redoc`, each with and without a trailing slash."""
+    """`/`, `/openapi.json`; `/health`, `/health/live`, `/docs` and `/redoc` with and without a trailing slash."""
     told = {"service": service, "version": version, "dependencies": dependencies}
     dependencies()  # so that each has its metrics before it is asked for the first time
     return [
+        route(r"^$", RootView, options={"service": service, "version": version}, get=PUBLIC),
         route(r"^health/?$", HealthView, options=told, get=PUBLIC),
         route(r"^health/live/?$", LiveView, get=PUBLIC),
         *_documents(),
