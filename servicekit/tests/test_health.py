@@ -131,7 +131,7 @@ def test_another_error_is_no_damage(api: Api, harmless: Exception) -> None:
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html,application/xhtml+xml,*/*;q=0.8"])
 def test_the_root_says_who_answers_and_where_to_read_on(api: Api, accept: str) -> None:
     """In JSON, a browser too; what it names is there."""
-    answer = api.get("/", headers={"Accept": accept})
+    answer = api.get("/", HTTP_ACCEPT=accept)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     assert answer.json() == {
         "service": "servicekit",
