@@ -85,7 +85,7 @@ CONSOLE_KEYS: Final = (
         "console",
         "order_service",
         "ORDER_SERVICE_KEY",
-        ("orders:read", "orders:write", "orders:cancel", "audit:read", "events:replay"),
+        ("orders:read", "orders:write", "orders:cancel", "audit:read", "events:replay", "webhooks"),
     ),
     ServiceKey(
         "console",
@@ -98,6 +98,7 @@ CONSOLE_KEYS: Final = (
             "payments:refund",
             "audit:read",
             "events:replay",
+            "webhooks",
         ),
     ),
     ServiceKey("console", "product_stub", "PRODUCT_SERVICE_KEY", ("products:read", "reservations", "audit:read")),

@@ -799,10 +799,16 @@ class Webhooks:
         return int(self._transport.post(where, body, idempotency_key=idempotency_key)["recovered"])
 
     def deliveries(
-        self, webhook_id: str, *, state: str | None = None, event_type: str | None = None, per_page: int = _ORDER_PAGE
+        self,
+        webhook_id: str,
+        *,
+        state: str | None = None,
+        event_type: str | None = None,
+        subject: str | None = None,
+        per_page: int = _ORDER_PAGE,
     ) -> Iterator[Delivery]:
-        """The log, newest first."""
-        asked = _given(state=state, type=event_type, per_page=per_page)
+        """The log, newest first; `subject` is an order's id."""
+        asked = _given(state=state, type=event_type, subject=subject, per_page=per_page)
         pages = self._transport.pages(path("/api/webhooks/{}/deliveries/", webhook_id), asked)
         return (models.read(Delivery, each) for each in pages)
 

@@ -46,7 +46,7 @@ def _calls_of_webhooks(name: str) -> Calls:
         "send_webhook_example": lambda c: c.webhooks[name].send_example("w", event_type="order.paid"),
         "recover_webhook": lambda c: c.webhooks[name].recover("w", since=NOON),
         "list_webhook_deliveries": lambda c: [
-            *c.webhooks[name].deliveries("w", state="dead", event_type="order.paid", per_page=7),
+            *c.webhooks[name].deliveries("w", state="dead", event_type="order.paid", subject="o", per_page=7),
             c.webhooks[name].page("w", 2),
         ],
         "show_webhook_delivery": lambda c: c.webhooks[name].delivery("w", "d"),

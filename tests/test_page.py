@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from servicekit.tests import receivers
 from tests import stack as stacks
 from tests.client import Http
 from tests.stack import ROOT, Process, Stack, base_environment, wait_until
@@ -82,7 +83,11 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     assert CHROMIUM, "These tests need a browser: apt-get install chromium"
-    stack = make_module_stack(settings={"payment_service": {"GATEWAY_SUCCESS_RATE": "1", "GATEWAY_DELAY_MS": "0"}})
+    settings = {
+        "order_service": {"WEBHOOK_ALLOW": "127.0.0.1/32", "WEBHOOK_RETRY_S": "0.1"},
+        "payment_service": {"GATEWAY_SUCCESS_RATE": "1", "GATEWAY_DELAY_MS": "0"},
+    }
+    stack = make_module_stack(settings=settings)
     stack.start_workers()
     (port,) = stacks.free_ports(1)
     command = [sys.executable, "-m", "servicekit.server", "console", "--port", str(port)]
@@ -202,6 +207,27 @@ def test_a_blocked_refund_is_taken_up(shop: Shop, script: bool) -> None:
 
 
 @pytest.mark.nightly
+def test_a_webhook_that_was_given_up_is_sent_again(shop: Shop) -> None:
+    """It waits in the control room; sent again it has arrived, as the story says."""
+    refuses = receivers.Reply(500)
+    with receivers.receiver([refuses, refuses, receivers.Reply(204)]) as there, shop.open() as page:
+        asked = {"url": there.url, "events": ["order.paid"], "description": "Accounting"}
+        assert shop.stack.orders.post("/api/webhooks/", asked).status == 201
+        number = shop.buy(page, "Mira")
+        page.goto(f"{shop.url}/control/")
+        page.wait_for_selector("text=order.paid did not reach Accounting")
+        page.click("text=Send again")
+        assert "The worker sends the same message again" in page.inner_text("main")
+        page.click("text=Send it")
+        page.wait_for_url(f"**/orders/{number}/")
+        page.wait_for_selector("text=Webhook delivered to Accounting")
+        page.goto(f"{shop.url}/control/")
+        assert "Accounting" not in page.inner_text("main")
+        assert len(there.ids()) == 3
+        assert len(set(there.ids())) == 1
+
+
+@pytest.mark.nightly
 def test_the_page_follows_an_order_without_being_loaded_again(shop: Shop) -> None:
     """What somebody else does is seen within moments."""
     with shop.open() as page:
@@ -214,7 +240,6 @@ def test_the_page_follows_an_order_without_being_loaded_again(shop: Shop) -> Non
 PAGES: Final = ("shop/?q-1=2", "control/", "orders/", "payments/", "control/invariants/", "search/?q=nobody", "login/")
 
 
-@pytest.mark.nightly
 def test_axe_finds_nothing(shop: Shop) -> None:
     """On each page, in both schemes, as wide as a phone and as a desk."""
     with shop.open() as page:
@@ -237,7 +262,6 @@ def test_axe_finds_nothing(shop: Shop) -> None:
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} at {width}"
 
 
-@pytest.mark.nightly
 def test_a_name_is_text_wherever_it_is_shown(shop: Shop) -> None:
     """In the shop, the lists, the story, the search: nothing of it is run."""
     with shop.open() as page:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 import orderpay
-from console.pages import words
+from console.pages import sent, words
 from console.pages.services import ask, looking
 
 _SECONDS_APART: Final = 1.0
@@ -17,13 +17,14 @@ class Moment:
     """One thing that happened."""
 
     at: datetime
-    lane: str  # Order, Payment
+    lane: str  # Order, Payment, Webhook
     title: str
     detail: str
     actor: str
     tone: str
     key: str = ""
     name: str = ""
+    resend: str = ""  # where it can be sent again
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Story:
     payment_events: Sequence[orderpay.Event] = ()
     payment_progress: orderpay.PaymentProgress | None = None
     problems: Sequence[str] = field(default_factory=list)
+    deliveries: Sequence[sent.Sent] = ()
 
     @property
     def is_unfinished(self) -> bool:
@@ -109,10 +111,21 @@ def of_order(reference: str) -> Story:
     held = ask(lambda: client.reservations.get(order.id), of="products")
     payment = ask(lambda: client.payments.get(order_id=order.id), of="payments")
     trail, calls = _of_payment(payment.value, problems)
-    for each in (events, progress, held, payment):
+    deliveries = sent.of_order(order.id)
+    for each in (events, progress, held, payment, deliveries):
         if each.problem and not each.is_missing and each.problem not in problems:
             problems.append(each.problem)
-    return Story(order, events.value or (), progress.value, held.value, payment.value, trail or (), calls, problems)
+    return Story(
+        order,
+        events.value or (),
+        progress.value,
+        held.value,
+        payment.value,
+        trail or (),
+        calls,
+        problems,
+        deliveries.value or (),
+    )
 
 
 def of_payment(payment_id: str) -> Story:
@@ -150,6 +163,7 @@ def timeline(story: Story) -> list[Moment]:
     """Everything that happened, oldest first."""
     moments = [_of_order_event(each) for each in story.events]
     moments += _of_payment_events(story)
+    moments += [_of_delivery(each) for each in story.deliveries]
     return sorted(moments, key=lambda each: each.at)
 
 
@@ -216,6 +230,31 @@ def _detail(data: Mapping[str, Any]) -> str:
     if data.get("settled_by_hand"):
         said.append(f"settled by hand: {data['settled_by_hand']}")
     return "; ".join(said)
+
+
+_DELIVERIES: Final[Mapping[str, tuple[str, str]]] = {
+    "delivered": ("Webhook delivered to {to}", "good"),
+    "waiting": ("Webhook for {to} is on its way", "wait"),
+    "dead": ("Webhook for {to} was given up", "bad"),
+}
+
+
+def _of_delivery(each: sent.Sent) -> Moment:
+    delivery = each.delivery
+    title, tone = _DELIVERIES.get(delivery.state, ("Webhook for {to}: " + delivery.state, "quiet"))
+    tries = f"{delivery.tries} {'try' if delivery.tries == 1 else 'tries'}"
+    said = [delivery.type, tries, *([delivery.reason] if delivery.reason else [])]
+    resend = each.resend if delivery.state != "waiting" and each.webhook.enabled else ""
+    return Moment(
+        delivery.ended_at or delivery.created_at,
+        "Webhook",
+        title.format(to=each.to),
+        "; ".join(said),
+        words.actor("worker"),
+        tone,
+        name=delivery.type,
+        resend=resend,
+    )
 
 
 def _of_payment_events(story: Story) -> Iterator[Moment]:
@@ -345,6 +384,11 @@ def next_up(story: Story) -> list[tuple[str, datetime | None]]:
         found += [
             (f"The gateway is asked again for a {each.operation}", each.due_at) for each in paying.calls if each.due_at
         ]
+    found += [
+        (f"{each.delivery.type} is sent to {each.to}", each.delivery.next_attempt_at)
+        for each in story.deliveries
+        if each.delivery.next_attempt_at
+    ]
     if story.payment is not None and story.payment.blocked is not None:
         found.append(("A person has to decide: the gateway refuses for good what is wanted", None))
     return found

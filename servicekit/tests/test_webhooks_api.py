@@ -166,6 +166,8 @@ def test_the_log_has_every_attempt_and_sends_again(api: Api) -> None:
             (200, "thanks"),
         ]
         assert (shown["state"], shown["tries"], len(there.received)) == ("delivered", 3, 4)
+    about = {name: api.get(f"{its}deliveries/?subject={name}").json()["total"] for name in (dead["subject"], "other")}
+    assert about == {dead["subject"]: 1, "other": 0}
     page = api.get(f"{its}deliveries/?cursor=&per_page=1").json()
     following = api.get(f"{its}deliveries/?cursor={page['next_cursor']}&per_page=1").json()
     assert [page["items"][0]["type"], following["items"][0]["type"]] == ["webhook.example", "order.paid"]

@@ -17,6 +17,7 @@ MAX_CONTACT_LENGTH: Final = 200
 MAX_REASON_LENGTH: Final = 200
 MAX_ANSWER_LENGTH: Final = 500
 MAX_TYPE_LENGTH: Final = 64
+MAX_SUBJECT_LENGTH: Final = 64
 
 
 class State(models.TextChoices):
@@ -81,7 +82,7 @@ class Delivery(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, null=True, db_index=False)
     type = models.CharField(max_length=MAX_TYPE_LENGTH)
     # What is kept in order: the order's id.
-    subject = models.CharField(max_length=64)
+    subject = models.CharField(max_length=MAX_SUBJECT_LENGTH)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
     # Only while it waits.
@@ -105,7 +106,7 @@ class Delivery(models.Model):
             models.Index(fields=["endpoint", "due_at"], name="webhook_due"),
             # Reader: the log of an endpoint, its newest first.
             models.Index(fields=["endpoint", "number"], name="webhook_log"),
-            # Reader: who asks what an ordered delivery waits behind.
+            # Reader: who asks what an ordered delivery waits behind, or what was delivered of an order.
             models.Index(fields=["subject", "endpoint", "event"], name="webhook_in_order"),
             # Reader: the purge.
             models.Index(fields=["ended_at"], name="webhook_ended"),

@@ -1,5 +1,6 @@
 """What a person can do to an order or a payment. Each asks once more, and says what it will do."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 import orderpay
 from console.pages import words
 from console.pages.middleware import user_of
-from console.pages.services import acting, looking
+from console.pages.services import acting, ask, looking
 from console.pages.views.shop import tokens
 
 
@@ -21,7 +22,7 @@ class Deed:
     """One thing that can be done.
 
     Attributes:
-        of: order, payment, or a letter or message of a service.
+        of: order, payment, letter (or message) of a service by its number, delivery by its webhook's id and its own.
         says: What it will do, in full.
         does: It; returns what was done, in a sentence.
         asks: amount, reason, token.
@@ -127,6 +128,24 @@ def _replay_parked(given: Given) -> str:
     return f"{count} to be taken again by its consumer."
 
 
+def _resend(service: str) -> Callable[[Given], str]:
+    def do(given: Given) -> str:
+        webhook, delivery = given.subject.split(".")
+        acting().webhooks[service].resend(webhook, delivery, idempotency_key=given.key)
+        return "It is sent again now, and tried again where that fails. What comes of it stands in the story."
+
+    return do
+
+
+_RESENDS: Final = (
+    "The worker sends the same message again, under the same id: a receiver that keeps to that takes it once. "
+    "It is tried again as often as a new one, and given up again where all of that fails."
+)
+# What a thing to be done is named by in a path.
+_SUBJECTS: Final = {
+    "letter": re.compile(r"[0-9]{1,18}"),
+    "delivery": re.compile(r"[0-9a-f-]{36}\.[0-9a-f-]{36}"),
+}
 DEEDS: Final[Mapping[str, Deed]] = {
     "cancel": Deed(
         "Cancel this order",
@@ -223,6 +242,8 @@ DEEDS: Final[Mapping[str, Deed]] = {
         "Take it again",
         _replay_parked,
     ),
+    "resend-order-webhook": Deed("Send a webhook again", "delivery", _RESENDS, "Send it", _resend("orders")),
+    "resend-payment-webhook": Deed("Send a webhook again", "delivery", _RESENDS, "Send it", _resend("payments")),
 }
 
 
@@ -230,9 +251,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
 def act(request: HttpRequest, action: str, subject: str) -> HttpResponse:
     """Ask once more; and do it."""
     deed = DEEDS.get(action)
-    if deed is None or (deed.of == "letter" and not (subject.isascii() and subject.isdigit())):
+    if deed is None or (deed.of in _SUBJECTS and not _SUBJECTS[deed.of].fullmatch(subject)):
         raise Http404
-    order, payment = _about(deed, subject)
+    order, payment = _about(deed, subject) if deed.of != "delivery" else (_order_of(action, subject), None)
     back = _back(order, payment)
     problem = ""
     if request.method == "POST":
@@ -284,6 +305,14 @@ def _about(deed: Deed, subject: str) -> tuple[orderpay.Order | None, orderpay.Pa
     if deed.of == "payment":
         return None, client.payments.get(payment_id=subject)
     return None, None
+
+
+def _order_of(action: str, subject: str) -> orderpay.Order | None:
+    """Whose event is to be delivered; None where the order service does not say."""
+    webhook, delivery = subject.split(".")
+    service = "orders" if action == "resend-order-webhook" else "payments"
+    about = looking().webhooks[service].delivery(webhook, delivery).subject
+    return ask(lambda: looking().orders.get(about, live=False), of="orders").value
 
 
 def _back(order: orderpay.Order | None, payment: orderpay.Payment | None) -> str:

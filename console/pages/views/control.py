@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 import orderpay
-from console.pages import live, sampling, words
+from console.pages import live, sampling, sent, words
 from console.pages.services import NAMES, Asked, ask, looking
 
 UNFINISHED_SHOWN: Final = 12
@@ -51,11 +51,13 @@ def _now() -> dict[str, Any]:
     parked = [each for each in asked["parked"].value or () if each.replay_at is None]
     unfinished, unfinished_total = asked["unfinished"].value or ((), 0)
     blocked = asked["blocked"].value or ()
+    unsent = asked["unsent"].value or ()
     return {
         "blocked": blocked,
         "dead": dead,
         "parked": parked,
-        "waiting": len(blocked) + len(dead) + len(parked),
+        "unsent": unsent,
+        "waiting": len(blocked) + len(dead) + len(parked) + len(unsent),
         "unfinished": unfinished,
         "unfinished_total": unfinished_total,
         "health": [(NAMES[name], _healthy(asked[f"health_{name}"].value)) for name in NAMES],
@@ -76,9 +78,10 @@ def _asked(client: orderpay.Client) -> dict[str, Asked[Any]]:
         "health_payments": (lambda: client.health("payments"), "payments"),
         "health_products": (lambda: client.health("products"), "products"),
     }
-    with ThreadPoolExecutor(len(questions)) as pool:
+    with ThreadPoolExecutor(len(questions) + 1) as pool:
+        unsent = pool.submit(sent.dead)
         found = pool.map(lambda each: ask(each[0], of=each[1]), questions.values())
-        return dict(zip(questions, found, strict=True))
+        return {**dict(zip(questions, found, strict=True)), "unsent": unsent.result()}
 
 
 def _healthy(found: orderpay.Health | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from servicekit.webhooks import deliveries, endpoints, patterns
 from servicekit.webhooks.models import (
     MAX_CONTACT_LENGTH,
     MAX_DESCRIPTION_LENGTH,
+    MAX_SUBJECT_LENGTH,
     MAX_TYPE_LENGTH,
     MAX_URL_LENGTH,
     Delivery,
@@ -125,11 +126,12 @@ class DeliveryListIn(PagedIn):
 
     state = serializers.ChoiceField(State.values, required=False)
     type = StrictCharField(max_length=MAX_TYPE_LENGTH, required=False)
+    subject = StrictCharField(max_length=MAX_SUBJECT_LENGTH, required=False, help_text="An order's id.")
     page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        filters = {name: value for name, value in attrs.items() if name in ("state", "type")}
+        filters = {name: value for name, value in attrs.items() if name in ("state", "type", "subject")}
         return {"place": self.place(attrs, filters=filters), "filters": filters}
 
 
