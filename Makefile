@@ -85,6 +85,10 @@ reliability: venv $(BIN)/.installed-requirements-dev ## Run every fault test and
 drill-alerts: venv $(BIN)/.installed-requirements-dev ## Put faults into real services and see what Prometheus tells; writes docs/drill-alerts.md
 	@$(BIN)/python -m tests.drills.alerts $(ARGS)
 
+.PHONY: drill-restore
+drill-restore: venv $(BIN)/.installed-requirements-dev ## Back up under load, destroy, restore, put right; writes docs/drill-restore.md; DB=postgres
+	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m tests.drills.restore $(ARGS)
+
 .PHONY: audit
 audit: venv $(BIN)/.installed-requirements ## Check the three services' books against each other; ARGS="--quiet-for 0" goes to it
 	@$(BIN)/python -m audit $(ARGS)

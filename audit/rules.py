@@ -178,5 +178,5 @@ def _strangers(seen: Seen, scope: Scope) -> Iterator[tuple[Invariant, str]]:
     """The ledger has other doors, so a payment may belong to an order that is not ours; stock is held only for ours."""
     if scope.stock and seen.reservation is not None and seen.reservation.status != "RELEASED":
         yield HAS_ITS_ORDER, f"there is no such order, but a reservation that is {seen.reservation.status}"
-    if scope.no_strangers and seen.payment is not None and seen.payment.status != "VOIDED":
+    if scope.no_strangers and seen.payment is not None and seen.payment.status in _HOLDING:
         yield HAS_ITS_ORDER, f"there is no such order, but a payment that is {seen.payment.status}"
