@@ -16,8 +16,8 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from servicekit.tests.receivers import Received, Receiver, Reply, receiver
 from tests import stack as stacks
+from tests.receivers import Received, Receiver, Reply, receiver
 from tests.stack import Stack, wait_until
 
 ORDERS: Final = 100

@@ -204,12 +204,12 @@ def test_a_service_for_others_does_not_start_without_keys(alone: Callable[..., P
         os.killpg(service.group, 0)
 
 
-def test_make_run_makes_the_keys_anew_each_time(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_make_run_makes_the_keys_anew_each_time(stack: Stack, tmp_path: Path) -> None:
     """For nobody else to read; those of the start before are over."""
     key = start.SERVICE_KEYS[-1]
-    monkeypatch.setattr(start, "SERVICE_KEYS", [key])  # the others are no different, and take their time
     folder, service = tmp_path / "keys", stack.services[key.at]
-    assert start.make_keys(folder, {key.at: service.environment}) == 0
+    # The others are no different, and take their time.
+    assert start.make_keys(folder, {key.at: service.environment}, keys=[key]) == 0
     secret = key.file(folder).read_text()
     replace(stack.key_file(key.holder, key.at), secret)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, key.file(folder))] == [0o700, 0o600]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from servicekit.tests import receivers
+from tests import receivers
 from tests import stack as stacks
 from tests.client import Http
 from tests.stack import ROOT, Process, Stack, base_environment, wait_until

@@ -9,10 +9,10 @@ from order_service.orders import worker_jobs
 from order_service.tests.conftest import Shop
 from servicekit.events.models import Event
 from servicekit.tests.checking import check
-from servicekit.tests.receivers import Reply, always, receiver
 from servicekit.tests.webhooks import LOOPBACK
 from servicekit.webhooks import endpoints
 from servicekit.webhooks.models import Attempt, Delivery, Endpoint
+from tests.receivers import Reply, always, receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

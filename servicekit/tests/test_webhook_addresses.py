@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from servicekit.tests.receivers import Receiver, receiver
 from servicekit.webhooks import addresses
 from servicekit.webhooks.addresses import Refused
 from servicekit.webhooks.sending import Message, Sender
+from tests.receivers import Receiver, receiver
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 

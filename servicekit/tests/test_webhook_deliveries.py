@@ -14,10 +14,10 @@ from svix.webhooks import Webhook as SvixWebhook
 from servicekit.events.models import Event, RelayLease
 from servicekit.settings.webhooks import RETRY_S
 from servicekit.tests.publishing import NO_TOPIC, TOO_LARGE, append
-from servicekit.tests.receivers import Received, Reply, always, receiver
 from servicekit.tests.webhooks import LOOPBACK, due_in_s, endpoint, hooks, states, statuses
 from servicekit.webhooks import deliveries, endpoints, mails, sending, signing
 from servicekit.webhooks.models import Attempt, Delivery, Endpoint, State
+from tests.receivers import Received, Reply, always, receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from servicekit.tests.receivers import Reply, receiver
 from servicekit.webhooks import sending
 from servicekit.webhooks.sending import Answer, Message, Sender
+from tests.receivers import Reply, receiver
 
 ALLOWED = [ip_network("127.0.0.0/8")]
 

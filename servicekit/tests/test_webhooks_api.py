@@ -14,10 +14,10 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from servicekit.tests.conftest import Api
 from servicekit.tests.publishing import append
-from servicekit.tests.receivers import Reply, always, receiver
 from servicekit.tests.scraping import scrape_samples
 from servicekit.tests.webhooks import LOOPBACK, hooks
 from servicekit.webhooks.models import Delivery, Endpoint, State
+from tests.receivers import Reply, always, receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -103,6 +103,7 @@ def test_nobody_holds_all_stock_for_ever(stack: Stack, named_after: str) -> None
 def test_while_orders_cannot_be_asked_nothing_sold_comes_back(stack: Stack) -> None:
     """503, to be repeated; what is held by nobody's order stays held until it can be known."""
     order, before = place(stack), in_stock(stack)
+    wait_until(lambda: reservation(stack, order) == "CONFIRMED", what="the stock sold, behind the answer")
     stack.services["order_service"].kill()
     assert release(stack, order, "?return=true") == (503, "order_service_unavailable")
     stranger = str(uuid4())

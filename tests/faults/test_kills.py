@@ -15,7 +15,6 @@ from typing import Any, Final
 import pytest
 
 import nightly
-from servicekit.tests.receivers import Receiver
 from tests import stack as stacks
 from tests.faults import outcomes, scenario_clients, webhooks
 from tests.faults.checking import checking
@@ -25,6 +24,7 @@ from tests.faults.result_log import ResultLog
 from tests.faults.scenario_clients import Kind, ScenarioClient
 from tests.faults.writers import writing_functions
 from tests.forks import LOOK_EVERY_S
+from tests.receivers import Receiver
 from tests.stack import SERVICES, Stack, wait_until
 
 # With it a point is another one for each kind of customer, and a service may die again while it recovers.

@@ -129,17 +129,21 @@ class Plan:
         return lambda call: self._treatment(name, call)
 
     def _treatment(self, name: str, call: Call) -> Treatment:
-        found = UUID.search(call.path) or UUID.search(call.body.decode())
-        order_id = found[0] if found else ""
+        order_ids = UUID.findall(call.path) or UUID.findall(call.body.decode())
         if call.method == "PUT":
-            self.cells[order_id] = CELLS[call.json["items"][0]["quantity"]]
-        cell = self.cells.get(order_id)
-        if cell is None or OPERATIONS[cell.operation].link != name:
-            return PASSES
-        if not re.match(OPERATIONS[cell.operation].call, f"{call.method} {call.path}") or self.met[cell] == cell.times:
+            self.cells[order_ids[0]] = CELLS[call.json["items"][0]["quantity"]]
+        # A call may be made for many orders at once; all of them meet the fault of the first that has one left.
+        cells = (self.cells[order_id] for order_id in order_ids if order_id in self.cells)
+        cell = next((cell for cell in cells if self._is_due(name, call, cell)), None)
+        if cell is None:
             return PASSES
         self.met[cell] += 1
         return FAULTS[cell.fault]
+
+    def _is_due(self, name: str, call: Call, cell: Cell) -> bool:
+        operation = OPERATIONS[cell.operation]
+        looks_like_it = re.match(operation.call, f"{call.method} {call.path}")
+        return bool(operation.link == name and looks_like_it and self.met[cell] < cell.times)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
-from servicekit.tests.receivers import Received, Receiver, Reply, receiver
+from tests.receivers import Received, Receiver, Reply, receiver
 from tests.stack import Stack, wait_until
 
 SENDERS: Final = ("order_service", "payment_service")
