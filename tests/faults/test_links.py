@@ -39,6 +39,8 @@ ANSWERED_WITHIN_S: Final = 15.0
 READ_TIMEOUT_S: Final = 1.2
 # Faults after which the sender has its answer all the same.
 HARMLESS: Final = frozenset({"held back", "delivered twice", "delivered twice at once"})
+# The fault by which those that come together are told to come again.
+PARTS_THEM: Final = "connection reset before the peer has seen it"
 # No circuit opens: what waits behind it would not meet its fault.
 COMMON: Final = {"HTTP_READ_TIMEOUT_S": str(READ_TIMEOUT_S), "BREAKER_FAILURES": "100000"}
 SETTINGS: Final = {
@@ -132,13 +134,14 @@ class Plan:
         order_ids = UUID.findall(call.path) or UUID.findall(call.body.decode())
         if call.method == "PUT":
             self.cells[order_ids[0]] = CELLS[call.json["items"][0]["quantity"]]
-        # A call may be made for many orders at once; all of them meet the fault of the first that has one left.
         cells = (self.cells[order_id] for order_id in order_ids if order_id in self.cells)
-        cell = next((cell for cell in cells if self._is_due(name, call, cell)), None)
-        if cell is None:
+        due = [cell for cell in cells if self._is_due(name, call, cell)]
+        if len(due) > 1:  # asked for many orders at once: until each comes by itself
+            return FAULTS[PARTS_THEM]
+        if not due:
             return PASSES
-        self.met[cell] += 1
-        return FAULTS[cell.fault]
+        self.met[due[0]] += 1
+        return FAULTS[due[0].fault]
 
     def _is_due(self, name: str, call: Call, cell: Cell) -> bool:
         operation = OPERATIONS[cell.operation]
