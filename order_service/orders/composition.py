@@ -1,6 +1,5 @@
 """Puts the saga together with the real services. Tests put it together with fakes."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -22,18 +21,15 @@ _finishers: Final[list[Batches[PaidOrder]]] = []
 
 def a_run() -> Run:
     """A run of the saga over the network, which leaves paid orders to this process's finisher where it has one."""
-    return replace(_to_the_end(), hand_over=_hand_over) if _finishers else _to_the_end()
+    return Run(clients.products(), clients.payments(), hand_over=_hand_over, sleep=slot.sleep)
 
 
 def finish_in_batches() -> None:
     """From now on this process closes paid orders behind the requests. For one that answers requests until it ends."""
-    finish = partial(finishing.finish, run=_to_the_end())
+    to_the_end = Run(clients.products(), clients.payments(), sleep=slot.sleep)
+    finish = partial(finishing.finish, run=to_the_end)
     _finishers[:] = [Batches("finisher", finish, most=finishing.BATCH, room=ROOM, gather_s=GATHER_S)]
 
 
-def _to_the_end() -> Run:
-    return Run(products=clients.products(), payments=clients.payments(), sleep=slot.sleep)
-
-
 def _hand_over(order: Order) -> bool:
-    return _finishers[0].offer(PaidOrder(order, tracing.current()))
+    return bool(_finishers) and _finishers[0].offer(PaidOrder(order, tracing.current()))

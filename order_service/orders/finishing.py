@@ -1,8 +1,8 @@
 """Closes paid orders, many at a time: their held stock becomes sold in one call, and they end in one transaction.
 
 An order is answered as soon as PAID is committed. What is left is safe: the stock is held for a known order and does
-not expire, and the order's step says what comes next. Whoever dies in here leaves orders whose lease runs out, and a
-worker takes those up with this same code (docs/adr/0032).
+not expire, and the order's step says what comes next. A process that dies here leaves orders whose lease runs out, and
+a worker takes those up with this same code (docs/adr/0032).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ BATCH: Final = 100
 
 
 class PaidOrder(NamedTuple):
-    """A paid order as whoever holds its lease has it, and the trace of the request that it comes from."""
+    """A paid order as the holder of its lease has read it, and the trace of the request that it comes from."""
 
     order: Order
     traceparent: str | None = None

@@ -184,7 +184,7 @@ def test_where_no_more_may_wait_a_request_closes_its_own_order(shop: Shop, monke
 
 
 def test_an_order_paid_later_is_left_to_the_finisher_as_well(shop: Shop, left: list[PaidOrder]) -> None:
-    """Whoever settles an order leaves its closing: here a look at what its customer has paid."""
+    """An order that is settled by a look at its payment is closed by the finisher, too."""
     order = shop.place(pay_later=True)
     shop.payments.pay(order.uid, Decimal("20.00"))
     assert use_cases.look_again(str(order.uid), shop.run()).step == Step.SETTLED

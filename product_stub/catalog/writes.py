@@ -105,7 +105,7 @@ def confirm(reservation_id: str) -> Reservation:
         reservation = reads.get_reservation(reservation_id)
         if reservation.status == Status.RELEASED:
             raise ReservationReleased
-        if reservation.status == Status.CONFIRMED or _move(reservation, to=Status.CONFIRMED):
+        if reservation.status == Status.CONFIRMED or _move([reservation], to=Status.CONFIRMED):
             return reservation
 
 
@@ -116,9 +116,7 @@ def confirm_all(reservation_ids: Collection[str]) -> Mapping[str, Reservation | 
     """
     found = {reservation.uid: reservation for reservation in reads.find_reservations(reservation_ids)}
     held = [reservation for reservation in found.values() if reservation.status == Status.HELD]
-    try:
-        _sell(held)
-    except StaleRow:
+    if held and not _move(held, to=Status.CONFIRMED):
         return {reservation_id: _confirm_or_say_why(reservation_id) for reservation_id in reservation_ids}
     answers: dict[str, Reservation | ServiceError] = {}
     for reservation_id in reservation_ids:
@@ -155,7 +153,7 @@ def release(
         if reservation.status == Status.RELEASED:
             return
         check(reservation)
-        if _move(reservation, to=Status.RELEASED):
+        if _move([reservation], to=Status.RELEASED):
             return
 
 
@@ -167,7 +165,7 @@ def is_held(reservation_id: str) -> bool:
 def expire(reservation_id: str) -> bool:
     """Put back what is held and no more than that; whether this call did."""
     reservation = reads.get_reservation(reservation_id)
-    if reservation.status != Status.HELD or not _move(reservation, to=Status.RELEASED):
+    if reservation.status != Status.HELD or not _move([reservation], to=Status.RELEASED):
         return False
     log.info("reservation.expired", reservation_id=reservation_id)
     return True
@@ -239,15 +237,21 @@ def _find_again(reservation_id: str, wanted: Mapping[int, int]) -> Reservation:
     return reservation
 
 
-def _move(reservation: Reservation, *, to: Status) -> bool:
-    """Take a reservation to its next status, and its units with it. False: it is no longer as it was read."""
-    seen, now = Status(reservation.status), timezone.now()
+def _move(moved: Sequence[Reservation], *, to: Status) -> bool:
+    """Take reservations of one status to their next one, and their units with them.
+
+    False: one of them is no longer as it was read, and all are left where they are.
+    """
+    seen, now = Status(moved[0].status), timezone.now()
     if not may_move(seen, to):
         raise ValueError(f"no way from {seen} to {to}")
-    if not _write_move(reservation, seen, to, now):
+    try:
+        _write_move(moved, seen, to, now)
+    except StaleRow:
         return False
-    reservation.status, reservation.updated_at = to.value, now
-    log.debug(_EVENTS[to], reservation_id=reservation.uid)
+    for reservation in moved:
+        reservation.status, reservation.updated_at = to.value, now
+        log.debug(_EVENTS[to], reservation_id=reservation.uid)
     return True
 
 
@@ -258,37 +262,14 @@ def _confirm_or_say_why(reservation_id: str) -> Reservation | ServiceError:
         return refusal
 
 
-def _sell(held: Sequence[Reservation]) -> None:
-    """Take held reservations to CONFIRMED. Raises StaleRow: one of them is no longer as it was read."""
-    if not held:
-        return
-    now = timezone.now()
-    _write_sale(held, now)
-    for reservation in held:
-        reservation.status, reservation.updated_at = Status.CONFIRMED.value, now
-        log.debug(_EVENTS[Status.CONFIRMED], reservation_id=reservation.uid)
-
-
 @in_one_transaction
-def _write_sale(held: Sequence[Reservation], now: datetime) -> None:
-    written = {"status": Status.CONFIRMED.value, "updated_at": now}
-    as_read, numbers = {"status": Status.HELD.value}, [reservation.pk for reservation in held]
-    if fast_sql.compare_and_set(Reservation, where=as_read, among={"number": numbers}, written=written) != len(held):
+def _write_move(moved: Sequence[Reservation], seen: Status, to: Status, now: datetime) -> None:
+    numbers, written = [reservation.pk for reservation in moved], {"status": to.value, "updated_at": now}
+    as_read = {"status": seen.value}
+    if fast_sql.compare_and_set(Reservation, where=as_read, among={"number": numbers}, written=written) != len(moved):
         raise StaleRow("reservation")
-    _shift(
-        [line for reservation in held for line in reservation.lines],
-        source=COUNTER[Status.HELD],
-        target=COUNTER[Status.CONFIRMED],
-    )
-
-
-@in_one_transaction
-def _write_move(reservation: Reservation, seen: Status, to: Status, now: datetime) -> bool:
-    as_seen, written = {"number": reservation.pk, "status": seen.value}, {"status": to.value, "updated_at": now}
-    if not fast_sql.compare_and_set(Reservation, where=as_seen, among={}, written=written):
-        return False
-    _shift(reservation.lines, source=COUNTER[seen], target=COUNTER[to])
-    return True
+    units = [line for reservation in moved for line in reservation.lines]
+    _shift(units, source=COUNTER[seen], target=COUNTER[to])
 
 
 def _shift(moved: Sequence[Line], *, source: str, target: str) -> None:

@@ -45,7 +45,7 @@ def test_a_move_takes_the_units_from_counter_to_counter(source: Status, target: 
     product = make_product(10)
     reservation = _reservation(source, product)
     before = dict(zip(("stock", "reserved", "sold"), counters(product), strict=True))
-    assert writes._move(reservation, to=target)
+    assert writes._move([reservation], to=target)
     expected = {**before, COUNTER[source]: before[COUNTER[source]] - 3, COUNTER[target]: before[COUNTER[target]] + 3}
     assert counters(product) == tuple(expected.values())
     assert Reservation.objects.get().status == target.value
@@ -59,7 +59,7 @@ def test_no_other_move_is_made(source: Status, target: Status) -> None:
     reservation = _reservation(source, product)
     before = counters(product)
     with pytest.raises(ValueError, match="no way from"):
-        writes._move(reservation, to=target)
+        writes._move([reservation], to=target)
     assert counters(product) == before
     assert Reservation.objects.get().status == source.value
 
@@ -71,5 +71,5 @@ def test_a_move_of_what_somebody_else_has_moved_does_nothing() -> None:
     writes.reserve("r-1", wanted={product.pk: 3})
     as_read = Reservation.objects.get()
     writes.confirm("r-1")
-    assert not writes._move(as_read, to=Status.RELEASED)
+    assert not writes._move([as_read], to=Status.RELEASED)
     assert counters(product) == (7, 0, 3)

@@ -24,7 +24,7 @@ _LONGEST_END_S: Final = 5.0
 class Batches(Generic[Piece]):
     """Takes pieces of work from any thread, and gives them to `work` in batches, in the order in which they came.
 
-    Nothing here outlives the process: whoever hands a piece over has stored what is to be done, and somebody else
+    Nothing here outlives the process: what is to be done was stored before a piece is handed over, and somebody else
     finds it there when it is not done in time. The thread begins with the first piece, so that a process may fork
     before.
 
@@ -44,7 +44,6 @@ class Batches(Generic[Piece]):
         self._most = most
         self._room = room
         self._gather_s = gather_s
-        self._clock = time.monotonic
         self._not_before = 0.0
         self._waiting: deque[Piece] = deque()
         self._changed = Condition()
@@ -54,7 +53,7 @@ class Batches(Generic[Piece]):
         processes.before_end(self.end)
 
     def offer(self, piece: Piece) -> bool:
-        """Hand a piece over; False where it must be done by whoever has it: too much waits, or the process ends."""
+        """Hand a piece over; False where the caller must do it: too much waits, or the process ends."""
         with self._changed:
             if self._is_ending or len(self._waiting) >= self._room:
                 return False
@@ -83,10 +82,10 @@ class Batches(Generic[Piece]):
         """The next batch; empty when the process ends."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_ending)
-            wait_s = self._not_before - self._clock()
+            wait_s = self._not_before - time.monotonic()
             if wait_s > 0:
                 self._changed.wait_for(lambda: len(self._waiting) >= self._most or self._is_ending, wait_s)
-            self._not_before = self._clock() + self._gather_s
+            self._not_before = time.monotonic() + self._gather_s
             return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
 
     def _try(self, pieces: Sequence[Piece]) -> None:

@@ -146,6 +146,7 @@ _SUBJECTS: Final = {
     "letter": re.compile(r"[0-9]{1,18}"),
     "delivery": re.compile(r"[0-9a-f-]{36}\.[0-9a-f-]{36}"),
 }
+_GIVEN_UP: Final = "It is never published, and its consumers do not hear of it. Those behind it go on."
 DEEDS: Final[Mapping[str, Deed]] = {
     "cancel": Deed(
         "Cancel this order",
@@ -222,7 +223,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "give-up-order-event": Deed(
         "Give a dead event up",
         "letter",
-        "It is never published; whoever consumes these events does not hear of it. Those behind it go on.",
+        _GIVEN_UP,
         "Give it up",
         _give_up("orders"),
         is_grave=True,
@@ -230,7 +231,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "give-up-payment-event": Deed(
         "Give a dead event up",
         "letter",
-        "It is never published; whoever consumes these events does not hear of it. Those behind it go on.",
+        _GIVEN_UP,
         "Give it up",
         _give_up("payments"),
         is_grave=True,

@@ -167,7 +167,6 @@ def _refusal(reply: Reply, asked: Sequence[LineAsked]) -> NotReserved:
 _NOTHING_IS_HELD: Final = frozenset(
     {"reservation_not_found", "reservation_released", "out_of_stock", "product_not_found"}
 )
-
 _REASONS: Final = {"product_not_found": states.PRODUCT_NOT_FOUND, "out_of_stock": states.PRODUCT_OUT_OF_STOCK}
 
 
