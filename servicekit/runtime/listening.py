@@ -114,7 +114,7 @@ def _for_watchers(application: Application) -> Application:
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith(ALWAYS_ADMITTED):
-            environ["PATH_INFO"] = "/"  # where nothing is
+            environ["PATH_INFO"] = "/-"  # where nothing is
         return application(environ, start_response)
 
     return answer
