@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTED = "servicekit.server"
-# Whose name stands for the server itself: its pins, the place that starts it, words about it, and the floor, which is no
-# service: bare Python on the same server.
+# Whose name stands for the server itself: its pins, the place that starts it, words about it, and the floor, which is
+# no service: bare Python on the same server.
 MAY_NAME_IT = re.compile(
     r"requirements.*\.(in|txt)|servicekit/(server|runtime/listening)\.py|benchmarks/against_floor\.py|.*\.md"
     r"|tests/test_one_server\.py|servicekit/tests/test_fastpath\.py"
