@@ -1,5 +1,6 @@
 """What the compose files promise: nobody is root, nothing floats, nothing is open needlessly, no secret inside."""
 
+import os
 import re
 import shutil
 import stat
@@ -134,8 +135,10 @@ def test_mysql_is_tried_with_one_command(read: Callable[..., Configuration]) -> 
 
 @pytest.mark.parametrize("engine", ON)
 def test_the_full_one_opens_orders_and_the_way_to_pay(read: Callable[..., Configuration], engine: str) -> None:
-    """Of the payment service only what the front lets through behind 8003, of the product stub nothing."""
-    assert ports_of(read(FULL, ON[engine])["services"]) == ["127.0.0.1:8000:8000", "127.0.0.1:8002:8003"]
+    """Of the payment service only what the front lets through behind 8003, nothing of the stub; and the page."""
+    published = {"front": ["127.0.0.1:8000:8000", "127.0.0.1:8002:8003"], "console": ["127.0.0.1:8003:8003"]}
+    services = read(FULL, ON[engine])["services"]
+    assert {name: ports_of({name: each}) for name, each in services.items() if "ports" in each} == published
 
 
 def test_whoever_is_waited_for_says_when_he_is_ready(services: Configuration) -> None:
@@ -171,7 +174,7 @@ def test_every_command_is_one_that_there_is(services: Configuration) -> None:
     """A renamed command must not be found out by whoever starts it."""
     commands = [str(service.get("command", "")) for service in services.values()]
     named = [found for command in commands for found in re.findall(r"python (\w+)/manage\.py\s+(\w+)", command)]
-    assert {service for service, _ in named} == {OURS[image] for image in own_images(services) - {"console"}}
+    assert {service for service, _ in named} >= {OURS[image] for image in own_images(services) - {"console"}}
     for service, command in named:
         own, shared = (
             (ROOT / folder).glob(f"*/management/commands/{command}.py") for folder in (service, "servicekit")
@@ -183,7 +186,7 @@ def test_several_of_each_stand_behind_one_port(full: Configuration) -> None:
     """Two of each unless REPLICAS says otherwise, none of them published; whoever calls one goes by the front."""
     services = full["services"]
     assert {name: int(services[name]["scale"]) for name in PORTS} == dict.fromkeys(PORTS, 2)
-    assert [name for name, service in services.items() if "ports" in service] == ["front"]
+    assert {name for name, service in services.items() if "ports" in service}.isdisjoint(PORTS)
     urls = {
         value
         for each in services.values()
@@ -283,7 +286,7 @@ def test_secrets_come_from_files(read: Callable[..., Configuration], tmp_path: P
             assert given == sorted([*files.values(), *taken]), name
             own = name.partition("-")[0]
             assert all(secret.startswith((f"{own}_", f"key_of_{own}_")) for secret in files.values()), name
-            assert all(secret.endswith(f"_at_{own}") for secret in taken), name
+            assert all(secret.endswith(f"_at_{own}") or secret == f"{own}_password" for secret in taken), name
             named = [key for key, value in service.get("environment", {}).items() if value and is_secret(key)]
             assert named in ([], ["MYSQL_RANDOM_ROOT_PASSWORD"]), name
         users = [name for name, service in found["services"].items() if service.get("secrets")]
@@ -299,7 +302,7 @@ def test_the_full_one_asks_for_keys_and_the_services_have_theirs(
     folders = {folder: image for image, folder in OURS.items()}
     for image in PORTS:
         assert {each["environment"]["API_AUTH"] for each in services.values() if each["image"] == image} == {"on"}
-    for key in start.SERVICE_KEYS:
+    for key in (*start.SERVICE_KEYS, *start.CONSOLE_KEYS):
         holder = services[folders[key.holder]]["environment"][f"{key.variable}_FILE"]
         (migration,) = [
             each for name, each in services.items() if name.endswith("-migrate") and each["image"] == folders[key.at]
@@ -308,6 +311,24 @@ def test_the_full_one_asks_for_keys_and_the_services_have_theirs(
         made = f"keys create {key.name} --scope {','.join(key.scopes)} --from-file {holder} --if-missing"
         assert f"python {key.at}/manage.py {made}" in command
         assert f"python {key.at}/manage.py migrate && " in command
+
+
+def test_somebody_can_sign_in_at_the_page_of_the_full_one(read: Callable[..., Configuration], tmp_path: Path) -> None:
+    """As admin, by what make-secrets wrote; whoever else CONSOLE_USERS names, too. It serves nobody without."""
+    console = read(FULL, ON["mysql"])["services"]["console"]
+    assert console["environment"]["CONSOLE_AUTH"] == "on"
+    (tmp_path / "console_password").write_text("a secret\n")
+    told = console["command"][-1].replace("/run/secrets", str(tmp_path)).replace("$$", "$")
+    shown = told.replace("exec python -m servicekit.server console", "printenv CONSOLE_USERS")
+    assert shown != told
+    environment = {**os.environ, "PATH": f"{start.BIN}{os.pathsep}{os.environ['PATH']}", "CONSOLE_AUTH": "on"}
+    command = ["sh", "-c", shown]
+    users = {**environment, "CONSOLE_USERS": "ann:md5$x$y", "SERVER_HOST": "0.0.0.0"}
+    printed = subprocess.run(command, env=users, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"admin:pbkdf2_sha256\$\d+\$\w+\$[^,]+,ann:md5\$x\$y\n", printed)
+    (tmp_path / "console_password").unlink()
+    refused = subprocess.run(command, env=users, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
 
 
 def test_the_demo_is_open_unless_it_is_told_otherwise(read: Callable[..., Configuration]) -> None:
@@ -327,7 +348,7 @@ def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([ROOT / "compose" / "make-secrets", tmp_path], check=True)
     assert (tmp_path / "order_db_password").read_text() == "as it was"
-    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 10)
+    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 15)
 
 
 # What a compose file says itself: where data is, who asks whom, and what the images have set.
