@@ -89,6 +89,10 @@ drill-alerts: venv $(BIN)/.installed-requirements-dev ## Put faults into real se
 drill-restore: venv $(BIN)/.installed-requirements-dev ## Back up under load, destroy, restore, put right; writes docs/drill-restore.md; DB=postgres
 	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m tests.drills.restore $(ARGS)
 
+.PHONY: drill-upgrade
+drill-upgrade: venv $(BIN)/.installed-requirements-dev ## Replace the previous release under load, process by process; writes docs/drill-upgrade.md
+	@$(if $(DB),scripts/databases run $(DB) -- )$(BIN)/python -m tests.drills.upgrade $(if $(PREVIOUS),--previous $(PREVIOUS)) $(ARGS)
+
 .PHONY: audit
 audit: venv $(BIN)/.installed-requirements ## Check the three services' books against each other; ARGS="--quiet-for 0" goes to it
 	@$(BIN)/python -m audit $(ARGS)

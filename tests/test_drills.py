@@ -1,6 +1,5 @@
 """The drills' own parts: the repair that they read from its page, what they take, and the pages that they wrote."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ import pytest
 
 from audit.rules import Order, Payment, Reservation, Scope, Seen, judge
 from tests import databases
-from tests.drills import repairs, restore
+from tests.drills import pages, repairs, restore, upgrade
 from tests.drills.repairs import Call, Violation
-from tests.stack import ROOT, SERVICES
+from tests.stack import ROOT
 
 STRICT = Scope(no_strangers=True)
 ITEMS = {"1": 1}
@@ -96,15 +95,21 @@ def test_what_one_service_finds_in_its_own_books_is_not_what_the_backups_differ_
 
 def test_a_run_on_one_engine_leaves_what_was_found_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page has a table for each engine, in one order."""
-    monkeypatch.setattr(databases, "ENGINE", "postgres")
-    first = restore.page_with([restore.Result(SERVICES, placed=11, differing=1)], "")
-    monkeypatch.setattr(databases, "ENGINE", "sqlite")
-    both = restore.page_with([restore.Result(SERVICES, placed=22, differing=1)], first)
-    assert re.findall("^## (.+)$", both, re.MULTILINE) == ["SQLite", "PostgreSQL"]
-    assert re.findall(r"^\| stock, payments, orders \| (\d+) ", both, re.MULTILINE) == ["22", "11"]
+    page = "# The drill\n\nAs it was.\n\n## MariaDB\n\n33\n"
+    for engine, table in (("postgres", "11"), ("sqlite", "22"), ("postgres", "44")):
+        monkeypatch.setattr(databases, "ENGINE", engine)
+        page = pages.with_table("# The drill\n\nAs it is.\n", table, page)
+    assert page == "# The drill\n\nAs it is.\n\n## SQLite\n\n22\n\n## PostgreSQL\n\n44\n\n## MariaDB\n\n33\n"
 
 
-@pytest.mark.parametrize("name", ["restore"])
+def test_the_previous_release_must_be_there() -> None:
+    """Nothing is started for a name that git does not know, or takes for an option."""
+    for name in ("no-such-release", "--all"):
+        with pytest.raises(subprocess.CalledProcessError):
+            upgrade.commit_of(name)
+
+
+@pytest.mark.parametrize("name", ["restore", "upgrade"])
 def test_a_drill_says_what_it_does(name: str) -> None:
     """`--help`, without starting anything."""
     command = [sys.executable, "-m", f"tests.drills.{name}", "--help"]

@@ -29,14 +29,13 @@ from uuid import UUID
 
 from tests import databases
 from tests import stack as stacks
-from tests.drills import books, repairs
+from tests.drills import books, pages, repairs
 from tests.drills.repairs import Repair, Violation
 from tests.drills.shopping import Shoppers
 from tests.stack import ROOT, SERVICES, Stack
 
 PAGE: Final = ROOT / "docs" / "drill-restore.md"
 GUIDE: Final = ROOT / "docs" / "databases.md"
-ENGINES: Final[Mapping[str, str]] = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 SHORT: Final[Mapping[str, str]] = {"order_service": "orders", "payment_service": "payments", "product_stub": "stock"}
 ORDERS: Final = tuple(permutations(SERVICES))
 CLIENTS: Final = 4
@@ -87,7 +86,7 @@ class Result:
 
 def main() -> int:
     given = _arguments()
-    if databases.ENGINE not in ENGINES:
+    if databases.ENGINE == "mysql":
         print("The drill knows SQLite and PostgreSQL: make drill-restore DB=postgres", file=sys.stderr)
         return 2
     guide = repairs.read(GUIDE)
@@ -107,7 +106,7 @@ def main() -> int:
         finally:
             stacks.forget(template)
     if chosen == list(ORDERS):
-        PAGE.write_text(page_with(results, PAGE.read_text("utf-8") if PAGE.exists() else ""), encoding="utf-8")
+        pages.write(PAGE, _TEXT.format(between=BETWEEN_S, expires=EXPIRES_AFTER_S), table(results))
     return 0 if results and all(result.is_right for result in results) else 1
 
 
@@ -300,11 +299,8 @@ how often the table was gone through until nothing was *left*. *Gone* are orders
 orders' backup does not have; *given back* are those of them whose money was taken, and was returned. An unpaid order
 waits {expires} s here. The gateway's books are in the payment service's own database, as they are for the simulated
 one, and are restored with it.
-
-{tables}"""
+"""
 _TABLE: Final = """\
-## {engine}
-
 {when} UTC: **{right} of {all} orders of backups ended at no violation.**
 
 | Backed up, first to last | Placed | Gone | Given back | Differ | Not named | Named beside | Repairs | Left |
@@ -319,16 +315,8 @@ What was named, all together, and put right by that row of the table:
 """
 
 
-def page_with(results: Sequence[Result], before: str) -> str:
-    """The page, with this engine's table new and those of others as they were."""
-    found = re.split(r"^## (.+)$", before, flags=re.MULTILINE)[1:]
-    tables = {name: f"## {name}{rest.rstrip()}\n" for name, rest in zip(found[::2], found[1::2], strict=True)}
-    tables[ENGINES[databases.ENGINE]] = _table(results)
-    ordered = [tables[name] for name in ENGINES.values() if name in tables]
-    return _TEXT.format(between=BETWEEN_S, expires=EXPIRES_AFTER_S, tables="\n".join(ordered))
-
-
-def _table(results: Sequence[Result]) -> str:
+def table(results: Sequence[Result]) -> str:
+    """What this run found, for the page."""
     rows = [
         f"| {_words(each.sequence)} | {each.placed} | {each.lost} | {each.given_back} | {each.differing} "
         f"| {len(each.missed)} | {len(each.invented)} | {each.rounds} | {len(each.left) + len(each.own)} |"
@@ -336,7 +324,6 @@ def _table(results: Sequence[Result]) -> str:
     ]
     named: Counter[str] = sum((each.named for each in results), Counter())
     return _TABLE.format(
-        engine=ENGINES[databases.ENGINE],
         when=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}",
         right=sum(each.is_right for each in results),
         all=len(results),
