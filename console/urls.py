@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from console.pages.views import actions, control, orders, payments, problems, shop, signin
+from console.pages.views import actions, control, orders, payments, problems, search, shop, signin
 
 urlpatterns = [
     path("", shop.home),
@@ -22,7 +22,7 @@ urlpatterns = [
     path("payments.csv", payments.export, name="payments-csv"),
     path("payments/<str:payment_id>/", payments.payment_page, name="payment"),
     path("do/<slug:action>/<str:subject>/", actions.act, name="act"),
-    path("search/", orders.search, name="search"),
+    path("search/", search.search, name="search"),
     path("login/", signin.sign_in, name="login"),
     path("logout/", signin.sign_out, name="logout"),
     re_path(r"^health(?:/live)?/?$", problems.health),

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from order_service.orders import clients
+from order_service.orders import clients, event_handlers
 from order_service.orders.api import urls as orders
 from order_service.orders.ops import metrics
 from order_service.orders.ops.audit import invariants
@@ -21,7 +21,7 @@ urlpatterns = [
     *webhooks.urlpatterns,
     *checks.routes(invariants.passes),
     *dead_letters.routes(),
-    *inbox.routes(),
+    *inbox.routes(event_handlers.CONSUMER),
     *health.routes(service="order_service", version=base.VERSION, dependencies=clients.dependencies),
     *metrics_endpoint.routes(
         outbox, metrics.outcomes, metrics.unfinished, metrics.blocked, metrics.news_of_payments, parked, webhook_gauges

@@ -13,6 +13,7 @@ from orderpay import errors, models
 from orderpay.models import (
     BlockedPayment,
     Confirmed,
+    ConsumedEvent,
     DeadLetter,
     Delivery,
     Event,
@@ -23,6 +24,7 @@ from orderpay.models import (
     Payment,
     PaymentProgress,
     Product,
+    RecordedEvent,
     Refund,
     Report,
     Reservation,
@@ -667,6 +669,34 @@ class Operations:
         'holds'
         """
         return models.read(Report, self._transport.get("/api/invariants/", _given(quiet_for=quiet_for)))
+
+    def events(
+        self, *, aggregate_id: str | UUID | None = None, request_id: str | None = None
+    ) -> tuple[RecordedEvent, ...]:
+        """Events of one order or payment, or those that one request caused, and whether the broker has them.
+
+        Oldest first; the newest 200. Of orders and payments. A request is looked for among the newest 100,000 events.
+
+        >>> caused = client.operations["orders"].events(aggregate_id=order.id)
+        >>> caused[0].type, caused[0].broker
+        ('order.created', None)
+        >>> client.operations["orders"].events(request_id=caused[0].request_id)[0].aggregate_id == order.id
+        True
+        """
+        given = _given(aggregate_id=aggregate_id, request_id=request_id)
+        if len(given) != 1:
+            raise ValueError("Either aggregate_id or request_id.")
+        found = self._transport.get("/api/events/", given)
+        return tuple(models.read(RecordedEvent, each) for each in found["items"])
+
+    def consumed(self, event_ids: Sequence[str]) -> tuple[ConsumedEvent, ...]:
+        """Which of these events have had their effect at this service, and when; 200 at most are looked for. Of orders.
+
+        >>> client.operations["orders"].consumed([caused[0].event_id])
+        ()
+        """
+        found = self._transport.get("/api/consumed-events/", {"event_ids": ",".join(event_ids)})
+        return tuple(models.read(ConsumedEvent, each) for each in found["items"])
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Events that the broker refused for good, oldest first, 200 at most. Of orders and payments.

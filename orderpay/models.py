@@ -345,6 +345,41 @@ class ParkedMessage:
 
 
 @dataclass(frozen=True)
+class RecordedEvent:
+    """An event as the service that it is of keeps it: which request caused it, and whether the broker has it.
+
+    Attributes:
+        event_id: Its `id` for consumers.
+        relay_state: waiting (for the relay), published, dead (refused for good, `error` says why) or given_up.
+        broker: `kafka`; None: there is none, and events go to the log.
+    """
+
+    position: int
+    event_id: str
+    aggregate: str
+    aggregate_id: str
+    sequence: int
+    type: str
+    created_at: datetime
+    actor: str | None
+    request_id: str | None
+    relay_state: str
+    published_at: datetime | None
+    error: str | None
+    broker: str | None
+
+
+@dataclass(frozen=True)
+class ConsumedEvent:
+    """An event that has had its effect at a consumer; `source` is the service that published it."""
+
+    consumer: str
+    source: str
+    event_id: str
+    consumed_at: datetime
+
+
+@dataclass(frozen=True)
 class OrderProgress:
     """Where an order's saga stands, what happens next and when, and what must be true of the order.
 

@@ -1,15 +1,26 @@
 """The story of one order: what happened on one axis of time, by whom; what happens next; what may be done now."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orderpay
 from console.pages import sent, words
-from console.pages.services import ask, looking
+from console.pages.services import Asked, ask, looking
 
-_SECONDS_APART: Final = 1.0
+# Of so many events of a payment it is asked who has taken them.
+_MOST_ASKED: Final = 100
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who else heard of an event, or did not."""
+
+    says: str
+    at: datetime | None = None
+    is_bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,8 @@ class Moment:
     key: str = ""
     name: str = ""
     resend: str = ""  # where it can be sent again
+    request_id: str = ""
+    told: Sequence["Told"] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,14 @@ class Story:
     payment_progress: orderpay.PaymentProgress | None = None
     problems: Sequence[str] = field(default_factory=list)
     deliveries: Sequence[sent.Sent] = ()
+    recorded: Mapping[int, orderpay.RecordedEvent] = field(default_factory=dict)
+    payment_recorded: Mapping[int, orderpay.RecordedEvent] = field(default_factory=dict)
+    consumed: Mapping[str, orderpay.ConsumedEvent] = field(default_factory=dict)
+
+    @property
+    def all_recorded(self) -> list[orderpay.RecordedEvent]:
+        """Every event of the order and of its payment, as the services keep it."""
+        return [*self.recorded.values(), *self.payment_recorded.values()]
 
     @property
     def is_unfinished(self) -> bool:
@@ -99,32 +120,34 @@ def of_order(reference: str) -> Story:
         orderpay.NotFound: there is no such order.
     """
     client = looking()
-    problems: list[str] = []
     found = ask(lambda: client.orders.get(reference), of="orders")
     if found.is_missing:
         raise orderpay.NotFound(found.problem, status=404)
     if found.value is None:
         return Story(problems=[found.problem])
     order = found.value
-    events = ask(lambda: client.orders.events(order.id), of="orders")
-    progress = ask(lambda: client.orders.progress(order.id), of="orders")
-    held = ask(lambda: client.reservations.get(order.id), of="products")
-    payment = ask(lambda: client.payments.get(order_id=order.id), of="payments")
-    trail, calls = _of_payment(payment.value, problems)
-    deliveries = sent.of_order(order.id)
-    for each in (events, progress, held, payment, deliveries):
-        if each.problem and not each.is_missing and each.problem not in problems:
-            problems.append(each.problem)
-    return Story(
-        order,
-        events.value or (),
-        progress.value,
-        held.value,
-        payment.value,
-        trail or (),
-        calls,
-        problems,
-        deliveries.value or (),
+    # Side by side: a page is as slow as its slowest part.
+    with ThreadPoolExecutor(5) as pool:
+        events = pool.submit(ask, lambda: client.orders.events(order.id), of="orders")
+        progress = pool.submit(ask, lambda: client.orders.progress(order.id), of="orders")
+        held = pool.submit(ask, lambda: client.reservations.get(order.id), of="products")
+        deliveries = pool.submit(sent.of_order, order.id)
+        recorded = pool.submit(ask, lambda: client.operations["orders"].events(aggregate_id=order.id), of="orders")
+        payment = ask(lambda: client.payments.get(order_id=order.id), of="payments")
+        paying = _of_payment(payment)
+    return _story(
+        [found, payment, *paying, events.result(), progress.result(), held.result(), deliveries.result()],
+        order=order,
+        events=events.result().value or (),
+        progress=progress.result().value,
+        reservation=held.result().value,
+        payment=payment.value,
+        payment_events=paying.trail.value or (),
+        payment_progress=paying.calls.value,
+        deliveries=deliveries.result().value or (),
+        recorded={each.sequence: each for each in recorded.result().value or ()},
+        payment_recorded=paying.recorded_by_sequence,
+        consumed=paying.consumed_by_event,
     )
 
 
@@ -139,21 +162,54 @@ def of_payment(payment_id: str) -> Story:
         raise orderpay.NotFound(found.problem, status=404)
     if found.value is None:
         return Story(problems=[found.problem])
-    problems: list[str] = []
-    trail, calls = _of_payment(found.value, problems)
-    return Story(payment=found.value, payment_events=trail or (), payment_progress=calls, problems=problems)
+    paying = _of_payment(found)
+    deliveries = sent.of_order(str(found.value.order_id))
+    return _story(
+        [*paying, deliveries],
+        payment=found.value,
+        payment_events=paying.trail.value or (),
+        payment_progress=paying.calls.value,
+        deliveries=deliveries.value or (),
+        payment_recorded=paying.recorded_by_sequence,
+        consumed=paying.consumed_by_event,
+    )
 
 
-def _of_payment(
-    payment: orderpay.Payment | None, problems: list[str]
-) -> tuple[Sequence[orderpay.Event] | None, orderpay.PaymentProgress | None]:
-    if payment is None or payment.id is None:
-        return None, None
-    number = payment.id
-    trail = ask(lambda: looking().payments.events(number), of="payments")
-    calls = ask(lambda: looking().payments.progress(number), of="payments")
-    problems += [each.problem for each in (trail, calls) if each.problem]
-    return trail.value, calls.value
+def _story(asked: Sequence[Asked[Any]], **parts: Any) -> Story:
+    """What was found, and the sentences about what was not, each once."""
+    problems = [each.problem for each in asked if each.problem and not each.is_missing]
+    return Story(**parts, problems=list(dict.fromkeys(problems)))
+
+
+class _Paying(NamedTuple):
+    """What is asked of a payment once it is known."""
+
+    trail: Asked[tuple[orderpay.Event, ...]] = Asked(None)
+    calls: Asked[orderpay.PaymentProgress] = Asked(None)
+    recorded: Asked[tuple[orderpay.RecordedEvent, ...]] = Asked(None)
+    consumed: Asked[tuple[orderpay.ConsumedEvent, ...]] = Asked(None)
+
+    @property
+    def recorded_by_sequence(self) -> Mapping[int, orderpay.RecordedEvent]:
+        return {each.sequence: each for each in self.recorded.value or ()}
+
+    @property
+    def consumed_by_event(self) -> Mapping[str, orderpay.ConsumedEvent]:
+        return {each.event_id: each for each in self.consumed.value or ()}
+
+
+def _of_payment(payment: Asked[orderpay.Payment]) -> _Paying:
+    if payment.value is None or payment.value.id is None:
+        return _Paying()
+    client, number = looking(), payment.value.id
+    trail = ask(lambda: client.payments.events(number), of="payments")
+    calls = ask(lambda: client.payments.progress(number), of="payments")
+    recorded = ask(lambda: client.operations["payments"].events(aggregate_id=number), of="payments")
+    sent_out = [each.event_id for each in recorded.value or () if each.broker and each.published_at]
+    if not sent_out:
+        return _Paying(trail, calls, recorded)
+    consumed = ask(lambda: client.operations["orders"].consumed(sent_out[-_MOST_ASKED:]), of="orders")
+    return _Paying(trail, calls, recorded, consumed)
 
 
 # ---- the axis of time
@@ -161,7 +217,7 @@ def _of_payment(
 
 def timeline(story: Story) -> list[Moment]:
     """Everything that happened, oldest first."""
-    moments = [_of_order_event(each) for each in story.events]
+    moments = [_of_order_event(each, story) for each in story.events]
     moments += _of_payment_events(story)
     moments += [_of_delivery(each) for each in story.deliveries]
     return sorted(moments, key=lambda each: each.at)
@@ -199,11 +255,38 @@ _PAYMENT_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
 _ANSWERS: Final[Mapping[str, str]] = {"payment.failed": "charge", "payment.authorized": "charge"}
 
 
-def _of_order_event(event: orderpay.Event) -> Moment:
+def _of_order_event(event: orderpay.Event, story: Story) -> Moment:
     title, tone = _ORDER_EVENTS.get(event.type, (event.type, "quiet"))
-    title = title.format(attempt=event.data.get("attempt", ""))
-    detail = _detail(event.data)
-    return Moment(event.created_at, "Order", title, detail, words.actor(event.actor), tone, name=event.type)
+    record = story.recorded.get(event.sequence)
+    return Moment(
+        event.created_at,
+        "Order",
+        title.format(attempt=event.data.get("attempt", "")),
+        _detail(event.data),
+        words.actor(event.actor),
+        tone,
+        name=event.type,
+        request_id=(record and record.request_id) or "",
+        told=_told(record, story),
+    )
+
+
+_BROKERS: Final = {"kafka": "Kafka"}
+
+
+def _told(record: orderpay.RecordedEvent | None, story: Story) -> list[Told]:
+    """Whether the broker has an event, and which of its consumers had its effect. Without a broker: nobody."""
+    if record is None or record.broker is None:
+        return []
+    broker = _BROKERS.get(record.broker, record.broker)
+    if record.relay_state == "waiting":
+        return [Told(f"waits for its way to {broker}")]
+    if record.relay_state in ("dead", "given_up"):
+        end = "and was given up" if record.relay_state == "given_up" else "for good"
+        return [Told(f"{broker} refused it {end}: {record.error}", is_bad=True)]
+    taken = story.consumed.get(record.event_id)
+    by = [Told(f"taken by {taken.consumer.replace('_', ' ')}", taken.consumed_at)] if taken else []
+    return [Told(f"{broker} has it", record.published_at), *by]
 
 
 def _detail(data: Mapping[str, Any]) -> str:
@@ -267,8 +350,19 @@ def _of_payment_events(story: Story) -> Iterator[Moment]:
         operation = _operation(event, is_held=is_held)
         is_held = is_held or event.type == "payment.authorized"
         actor = words.actor(event.data.get("by") or event.actor)
-        key = _key(calls, operation, event)
-        yield Moment(event.created_at, "Payment", title, detail, actor, tone, key, event.type)
+        record = story.payment_recorded.get(event.sequence)
+        yield Moment(
+            event.created_at,
+            "Payment",
+            title,
+            detail,
+            actor,
+            tone,
+            _key(calls, operation, event),
+            event.type,
+            request_id=(record and record.request_id) or "",
+            told=_told(record, story),
+        )
 
 
 def _payment_detail(event: orderpay.Event, reasons: Mapping[str | None, str | None]) -> str:
@@ -389,8 +483,44 @@ def next_up(story: Story) -> list[tuple[str, datetime | None]]:
         for each in story.deliveries
         if each.delivery.next_attempt_at
     ]
+    waiting = [each for each in story.all_recorded if each.relay_state == "waiting" and each.broker]
+    if waiting:
+        found.append((f"The relay takes {len(waiting)} {'event' if len(waiting) == 1 else 'events'} to Kafka", None))
     if story.payment is not None and story.payment.blocked is not None:
         found.append(("A person has to decide: the gateway refuses for good what is wanted", None))
+    return found
+
+
+# ---- who else was told
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way by which others hear of an order, and how much of it has arrived."""
+
+    name: str
+    says: str
+    is_bad: bool = False
+
+
+def channels(story: Story) -> list[Channel]:
+    """Kafka, the consumer of the order service, webhooks."""
+    recorded, sent_out = story.all_recorded, story.deliveries
+    found = []
+    if recorded and not any(each.broker for each in recorded):
+        found.append(Channel("Kafka", "none is set up: events go to the log"))
+    elif recorded:
+        has = sum(each.relay_state == "published" for each in recorded)
+        dead = sum(each.relay_state in ("dead", "given_up") for each in recorded)
+        refused = f", {dead} refused" if dead else ""
+        found.append(Channel("Kafka", f"{has} of {len(recorded)} events{refused}", is_bad=bool(dead)))
+    if sent_out:
+        arrived = sum(each.delivery.state == "delivered" for each in sent_out)
+        dead = sum(each.delivery.state == "dead" for each in sent_out)
+        given_up = f", {dead} given up" if dead else ""
+        found.append(Channel("Webhooks", f"{arrived} of {len(sent_out)} delivered{given_up}", is_bad=bool(dead)))
+    else:
+        found.append(Channel("Webhooks", "nothing was sent: nobody asked for these events"))
     return found
 
 

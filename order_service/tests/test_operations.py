@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from order_service.orders.models import Order
 from order_service.tests.conftest import Shop
+from servicekit.events import store
 from servicekit.events.models import DeadLetter, Event
-from servicekit.inbox.models import Parked
+from servicekit.inbox.models import Consumed, Parked
 from servicekit.invariants.checker import Batch, Finding, Invariant, Pass
 from servicekit.operations import checks
 
@@ -130,3 +131,59 @@ def test_an_order_says_what_happens_next_and_when(client: Client, shop: Shop) ->
     Order.objects.filter(pk=waiting.pk).update(ask_at=timezone.now())
     assert get(client, f"/api/orders/{waiting.uid}/progress/")["recheck_at"] is not None
     assert client.get("/api/orders/4711/progress/").status_code == 404
+
+
+def test_events_are_found_by_their_order_and_by_the_request_that_caused_them(client: Client, shop: Shop) -> None:
+    """Oldest first, with nobody else's among them."""
+    shop.place()
+    body = {"customer_name": "Bo", "product_ids": [1], "payment": "later"}
+    placed = client.post(
+        "/api/orders/", body, content_type="application/json", headers={"X-Request-ID": "ticket-4711"}
+    ).json()
+    by_order = get(client, f"/api/events/?aggregate_id={placed['id']}")["items"]
+    assert [each["type"] for each in by_order] == [each["type"] for each in store.of("order", placed["id"])]
+    assert {(each["request_id"], each["relay_state"], each["broker"]) for each in by_order} == {
+        ("ticket-4711", "waiting", None)
+    }
+    assert get(client, "/api/events/?request_id=ticket-4711")["items"] == by_order
+    assert get(client, "/api/events/?request_id=ticket-4712")["items"] == []
+
+
+def test_a_request_id_that_may_be_a_card_number_is_not_kept(client: Client, shop: Shop) -> None:
+    """It is answered with as it came."""
+    body = {"customer_name": "Bo", "product_ids": [1], "payment": "later"}
+    given = {"X-Request-ID": "4242424242424242"}
+    answer = client.post("/api/orders/", body, content_type="application/json", headers=given)
+    assert answer["X-Request-ID"] == "4242424242424242"
+    assert set(Event.objects.values_list("request_id", flat=True)) == {None}
+
+
+def test_the_brokers_word_on_each_event_is_told(client: Client, dead: Event) -> None:
+    """Which it has, which it refuses and why, which a person gave up."""
+    Event.objects.filter(position=dead.position + 1).update(published_at=timezone.now())
+    path = f"/api/events/?aggregate_id={dead.aggregateid}"
+    found = get(client, path)["items"]
+    said = [(each["relay_state"], each["error"], each["published_at"] is not None) for each in found[:3]]
+    assert said == [
+        ("dead", "Broker: Message size too large", False),
+        ("published", None, True),
+        ("waiting", None, False),
+    ]
+    post(client, f"/api/dead-letters/{dead.position}/give-up/")
+    assert get(client, path)["items"][0]["relay_state"] == "given_up"
+
+
+@pytest.mark.parametrize("query", ["", "aggregate_id=x&request_id=y", "aggregate_id=", "order=7"])
+def test_events_of_nobody_in_particular_are_not_listed(client: Client, query: str) -> None:
+    """One of the two is asked for, and nothing else."""
+    assert client.get(f"/api/events/?{query}").status_code == 400
+
+
+def test_an_event_that_had_its_effect_is_told_of(client: Client) -> None:
+    """Of this service's own consumer."""
+    for consumer, event_id in (("order_service", "a"), ("another", "b"), ("order_service", "c")):
+        Consumed.objects.create(consumer=consumer, source="payment_service", event_id=event_id)
+    found = get(client, "/api/consumed-events/?event_ids=a,b,x")["items"]
+    assert [(each["consumer"], each["source"], each["event_id"]) for each in found] == [
+        ("order_service", "payment_service", "a")
+    ]

@@ -9,7 +9,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from servicekit.observability import actor
+from servicekit.observability import actor, request_id
 from servicekit.observability.tracing import TRACEPARENT_LENGTH
 
 
@@ -31,6 +31,8 @@ class Event(models.Model):
     traceparent = models.CharField(max_length=TRACEPARENT_LENGTH, null=True)
     # Who caused it: a key's name, a user of the admin, or a part of the service. Of before there were names: none.
     actor = models.CharField(max_length=actor.MAX_LENGTH, null=True)
+    # The request that caused it, as the log has it. Of background work, and of before it was kept: none.
+    request_id = models.CharField(max_length=request_id.MAX_LENGTH, null=True)
 
     class Meta:
         ordering = ("position",)

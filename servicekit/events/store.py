@@ -12,12 +12,12 @@ from django.utils import timezone
 from servicekit import exactjson
 from servicekit.db import fast_sql
 from servicekit.events.models import Event
-from servicekit.observability import actor, tracing
+from servicekit.observability import actor, request_id, tracing
 
 log = structlog.get_logger()
 
 _WRITTEN: Final = ("event_id", "aggregateid", "sequence", "payload", "aggregatetype", "type", "created_at")
-_APPENDED: Final = (*_WRITTEN, "traceparent", "actor")
+_APPENDED: Final = (*_WRITTEN, "traceparent", "actor", "request_id")
 _PUBLISHED: Final = (*_WRITTEN, "published_at", "actor")
 
 
@@ -62,7 +62,7 @@ def append(
 def append_all(event_type: str, *, aggregate_type: str, events: Sequence[Appended], is_step: bool = False) -> None:
     """Append events of one kind, each of another aggregate, in the transaction that makes them true."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    who = actor.current()
+    who, asked = actor.current(), request_id.current()
     values = [
         (
             uuid.uuid4().hex,
@@ -74,6 +74,7 @@ def append_all(event_type: str, *, aggregate_type: str, events: Sequence[Appende
             now,
             event.traceparent,
             who,
+            asked,
         )
         for event in events
     ]

@@ -1,4 +1,4 @@
-"""Messages that a consumer could not take, over HTTP: listed, and taken again."""
+"""What a consumer has taken, and what it could not take, over HTTP: listed, and taken again."""
 
 from typing import Any, Final
 
@@ -9,11 +9,12 @@ from rest_framework import serializers
 from servicekit import exactjson
 from servicekit.idempotency.keys import idempotent
 from servicekit.inbox import parking
-from servicekit.inbox.models import Parked
+from servicekit.inbox.models import Consumed, Parked
 from servicekit.operations.shared import MAX_ROWS, NUMBER, REPLAY, TOTAL, acting, counted
 from servicekit.web.access import AUDIT
-from servicekit.web.fields import MAX_ID
+from servicekit.web.fields import MAX_ID, QueryIn, StrictCharField, parsed
 from servicekit.web.messages import Request, Response
+from servicekit.web.openapi import problem
 from servicekit.web.routes import route
 from servicekit.web.views import View
 
@@ -33,6 +34,46 @@ _PARKED: Final = inline_serializer(
     many=True,
 )
 _PARKED_LIST: Final = inline_serializer("ParkedMessageList", {"items": _PARKED, "total": TOTAL})
+_CONSUMED: Final = inline_serializer(
+    "ConsumedEvent",
+    {
+        "consumer": serializers.CharField(),
+        "source": serializers.CharField(help_text="The service that published it."),
+        "event_id": serializers.CharField(),
+        "consumed_at": serializers.DateTimeField(),
+    },
+    many=True,
+)
+_CONSUMED_LIST: Final = inline_serializer("ConsumedEventList", {"items": _CONSUMED})
+
+
+class ConsumedIn(QueryIn):
+    """Which events."""
+
+    event_ids = StrictCharField(
+        max_length=8_000,
+        help_text=f"Ids of events, separated by commas; {MAX_ROWS} at most, the rest is not looked for.",
+    )
+
+
+class ConsumedView(View):
+    consumer: str = ""
+
+    @extend_schema(
+        operation_id="list_consumed_events",
+        tags=["operations"],
+        summary="Which of these events have had their effect here, and when",
+        description="For as long as that is kept (`CONSUMED_KEPT_DAYS`).",
+        parameters=[ConsumedIn],
+        responses={
+            200: OpenApiResponse(_CONSUMED_LIST, examples=[OpenApiExample("None", value={"items": []})]),
+            400: problem("No ids.", "event_ids: This field is required.", "invalid"),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        ids = parsed(ConsumedIn, request.query_params)["event_ids"].split(",")[:MAX_ROWS]
+        found = Consumed.objects.filter(consumer=self.consumer, event_id__in=ids).order_by("number")
+        return Response({"items": [_consumed(each) for each in found[:MAX_ROWS]]})
 
 
 class ParkedView(View):
@@ -56,9 +97,10 @@ class ReplayParkedView(View):
         return counted(parking.request_replay(parking.parked(numbers=[min(int(number), MAX_ID)])))
 
 
-def routes() -> list[URLPattern]:
-    """Of a service that consumes."""
+def routes(consumer: str) -> list[URLPattern]:
+    """Of a service that consumes, as it is called there."""
     return [
+        route(r"^api/consumed-events/?$", ConsumedView, options={"consumer": consumer}, get=AUDIT),
         route(r"^api/parked-messages/?$", ParkedView, get=AUDIT),
         route(rf"^api/parked-messages/{NUMBER}/replay/?$", ReplayParkedView, post=REPLAY),
     ]
@@ -75,4 +117,13 @@ def _parked(row: Parked) -> dict[str, Any]:
         "offset": row.offset,
         "parked_at": exactjson.utc_text(row.parked_at),
         "replay_at": exactjson.utc_text(row.replay_at),
+    }
+
+
+def _consumed(row: Consumed) -> dict[str, Any]:
+    return {
+        "consumer": row.consumer,
+        "source": row.source,
+        "event_id": row.event_id,
+        "consumed_at": exactjson.utc_text(row.consumed_at),
     }

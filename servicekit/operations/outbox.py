@@ -1,18 +1,23 @@
-"""Events that their broker refused for good, over HTTP: listed, tried again, given up."""
+"""Events and their broker, over HTTP: which it has, which it refused for good; those listed, tried again, given up."""
 
 from typing import Any, Final
 
+from django.conf import settings
 from django.urls import URLPattern
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
 from servicekit import exactjson
-from servicekit.events import dead_letters
+from servicekit.events import dead_letters, recorded
 from servicekit.events.dead_letters import Dead
+from servicekit.events.models import Event
 from servicekit.idempotency.keys import idempotent
+from servicekit.observability import request_id
 from servicekit.operations.shared import MAX_ROWS, NUMBER, REPLAY, TOTAL, acting, counted
 from servicekit.web.access import AUDIT
+from servicekit.web.fields import QueryIn, StrictCharField, parsed
 from servicekit.web.messages import Request, Response
+from servicekit.web.openapi import problem
 from servicekit.web.routes import route
 from servicekit.web.views import View
 
@@ -32,6 +37,84 @@ _DEAD: Final = inline_serializer(
     many=True,
 )
 _DEAD_LIST: Final = inline_serializer("DeadLetterList", {"items": _DEAD, "total": TOTAL})
+_RECORDED: Final = inline_serializer(
+    "RecordedEvent",
+    {
+        "position": serializers.IntegerField(),
+        "event_id": serializers.UUIDField(help_text="The `id` that consumers see."),
+        "aggregate": serializers.CharField(help_text="order or payment"),
+        "aggregate_id": serializers.CharField(),
+        "sequence": serializers.IntegerField(),
+        "type": serializers.CharField(),
+        "created_at": serializers.DateTimeField(),
+        "actor": serializers.CharField(allow_null=True),
+        "request_id": serializers.CharField(
+            allow_null=True, help_text="The request that caused it; null: none did, or it is from before that was kept."
+        ),
+        "relay_state": serializers.ChoiceField(
+            recorded.STATES, help_text="`waiting`: for the relay. `dead`: refused for good."
+        ),
+        "published_at": serializers.DateTimeField(allow_null=True, help_text="When the broker had it."),
+        "error": serializers.CharField(allow_null=True, help_text="Why the broker refuses it."),
+        "broker": serializers.CharField(
+            allow_null=True, help_text="kafka; null: there is none, and it went to the log."
+        ),
+    },
+    many=True,
+)
+_RECORDED_LIST: Final = inline_serializer("RecordedEventList", {"items": _RECORDED})
+_RECORDED_EXAMPLE: Final = {
+    "position": 7,
+    "event_id": "5b0c0b52-6a7e-4a38-9f0c-0d3cf0f0a5a1",
+    "aggregate": "order",
+    "aggregate_id": "c1a2b3d4-e5f6-7890-abcd-ef1234567890",
+    "sequence": 3,
+    "type": "order.paid",
+    "created_at": "2025-11-10T12:05:00Z",
+    "actor": "shop",
+    "request_id": "3f9c2a5be7d14d0c9a0f8f3f0f6d2b11",
+    "relay_state": "published",
+    "published_at": "2025-11-10T12:05:00Z",
+    "error": None,
+    "broker": "kafka",
+}
+
+
+class RecordedIn(QueryIn):
+    """Whose events."""
+
+    aggregate_id = StrictCharField(required=False, max_length=64, help_text="The id of an order or a payment.")
+    request_id = StrictCharField(
+        required=False,
+        max_length=request_id.MAX_LENGTH,
+        help_text=f"`X-Request-ID` of what caused them; looked for among the newest {recorded.SEARCHED:,} events.",
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"aggregate_id": ["Give either this or request_id."]})
+        return attrs
+
+
+class RecordedView(View):
+    @extend_schema(
+        operation_id="list_recorded_events",
+        tags=["operations"],
+        summary="Events with the request that caused them, and whether the broker has them; oldest first",
+        description=f"Of one order or payment, or of one request; the newest {MAX_ROWS}.",
+        parameters=[RecordedIn],
+        responses={
+            200: OpenApiResponse(
+                _RECORDED_LIST, examples=[OpenApiExample("One", value={"items": [_RECORDED_EXAMPLE]})]
+            ),
+            400: problem("Neither, or both.", "aggregate_id: Give either this or request_id.", "invalid"),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        asked = parsed(RecordedIn, request.query_params)
+        find = recorded.of_aggregate if "aggregate_id" in asked else recorded.of_request
+        (given,) = asked.values()
+        return Response({"items": [_recorded(each) for each in find(given, most=MAX_ROWS)]})
 
 
 class DeadLettersView(View):
@@ -65,6 +148,7 @@ class GiveUpView(View):
 def routes() -> list[URLPattern]:
     """Of a service that publishes."""
     return [
+        route(r"^api/events/?$", RecordedView, get=AUDIT),
         route(r"^api/dead-letters/?$", DeadLettersView, get=AUDIT),
         route(rf"^api/dead-letters/{NUMBER}/replay/?$", ReplayView, post=REPLAY),
         route(rf"^api/dead-letters/{NUMBER}/give-up/?$", GiveUpView, post=REPLAY),
@@ -83,4 +167,23 @@ def _dead(dead: Dead) -> dict[str, Any]:
         "died_at": exactjson.utc_text(letter.died_at),
         "given_up_at": exactjson.utc_text(letter.given_up_at),
         "waiting": dead.waiting,
+    }
+
+
+def _recorded(event: Event) -> dict[str, Any]:
+    state = recorded.state_of(event)
+    return {
+        "position": event.position,
+        "event_id": event.event_id,
+        "aggregate": event.aggregatetype,
+        "aggregate_id": event.aggregateid,
+        "sequence": event.sequence,
+        "type": event.type,
+        "created_at": exactjson.utc_text(event.created_at),
+        "actor": event.actor,
+        "request_id": event.request_id,
+        "relay_state": state,
+        "published_at": exactjson.utc_text(event.published_at) if state == recorded.PUBLISHED else None,
+        "error": event.deadletter.error if state in (recorded.DEAD, recorded.GIVEN_UP) else None,
+        "broker": "kafka" if settings.KAFKA else None,
     }

@@ -1,0 +1,104 @@
+"""The story of an order says who else was told of each event, and by whom it was taken; a request finds what it did."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+import pytest
+from django.test import Client
+
+import orderpay
+from console.pages import services, story
+
+NOON: Final = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
+ORDER: Final = "c1a2b3d4-e5f6-7890-abcd-ef1234567890"
+
+
+def event(sequence: int = 1) -> orderpay.Event:
+    return orderpay.Event(sequence, "payment.successful", NOON, "shop", {})
+
+
+def recorded(sequence: int = 1, **more: Any) -> orderpay.RecordedEvent:
+    told: dict[str, Any] = {
+        "position": sequence,
+        "event_id": f"e-{sequence}",
+        "aggregate": "payment",
+        "aggregate_id": "p-1",
+        "sequence": sequence,
+        "type": "payment.successful",
+        "created_at": NOON,
+        "actor": "shop",
+        "request_id": "r-1",
+        "relay_state": "published",
+        "published_at": NOON + timedelta(seconds=1),
+        "error": None,
+        "broker": "kafka",
+    }
+    return orderpay.RecordedEvent(**{**told, **more})
+
+
+def told_of(record: orderpay.RecordedEvent, **more: Any) -> story.Story:
+    return story.Story(payment_events=[event()], payment_recorded={1: record}, **more)
+
+
+def test_an_event_says_when_kafka_had_it_and_who_took_it() -> None:
+    """With the time of each, and the request that caused it."""
+    taken = orderpay.ConsumedEvent("order_service", "payment_service", "e-1", NOON + timedelta(seconds=2))
+    (moment,) = story.timeline(told_of(recorded(), consumed={"e-1": taken}))
+    assert moment.request_id == "r-1"
+    assert [(each.says, each.at, each.is_bad) for each in moment.told] == [
+        ("Kafka has it", NOON + timedelta(seconds=1), False),
+        ("taken by order service", NOON + timedelta(seconds=2), False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "says", "is_bad"),
+    [
+        ("waiting", "waits for its way to Kafka", False),
+        ("dead", "Kafka refused it for good: too large", True),
+        ("given_up", "Kafka refused it and was given up: too large", True),
+    ],
+)
+def test_an_event_that_nobody_has_heard_of_says_why(state: str, says: str, is_bad: bool) -> None:
+    """Whether that changes by itself, too."""
+    told = told_of(recorded(relay_state=state, published_at=None, error="too large"))
+    (moment,) = story.timeline(told)
+    assert [(each.says, each.is_bad) for each in moment.told] == [(says, is_bad)]
+    waits = [says for says, _ in story.next_up(told)]
+    assert waits == (["The relay takes 1 event to Kafka"] if state == "waiting" else [])
+
+
+def test_without_a_broker_nothing_is_said_of_one() -> None:
+    """But once, that there is none."""
+    told = told_of(recorded(broker=None))
+    assert [each.told for each in story.timeline(told)] == [[]]
+    assert next(each.says for each in story.channels(told)) == "none is set up: events go to the log"
+
+
+@pytest.fixture
+def client() -> Client:
+    services.looking.cache_clear()
+    return Client()
+
+
+def test_a_request_is_found_by_its_id(client: Client, said: Callable[..., None]) -> None:
+    """It leads to the order that it did something to."""
+    row = {"aggregate_id": ORDER, "created_at": NOON.isoformat(), "published_at": None}
+    said("http://localhost:8000/api/events/?request_id=ticket-4711", {"items": [_row(row), _row(row)]})
+    answer = client.get("/search/?q=ticket-4711")
+    assert (answer.status_code, answer["Location"]) == (302, f"/orders/{ORDER}/")
+
+
+def test_a_request_that_did_several_things_lists_them(client: Client, said: Callable[..., None]) -> None:
+    """Payments, where it did nothing to an order."""
+    said("http://localhost:8000/api/events/?request_id=ticket-4711", {"items": []})
+    rows = [_row({"aggregate_id": each, "created_at": NOON.isoformat(), "published_at": None}) for each in "ab"]
+    said("http://localhost:8002/api/events/?request_id=ticket-4711", {"items": rows})
+    text = client.get("/search/?q=ticket-4711").content.decode()
+    assert '<a href="/payments/a/">' in text
+    assert '<a href="/payments/b/">' in text
+
+
+def _row(more: dict[str, Any]) -> dict[str, Any]:
+    return {**vars(recorded()), "created_at": None, **more}
