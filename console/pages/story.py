@@ -106,8 +106,14 @@ class Story:
         return f"{reason}: {why}" if why and why.lower() != reason.lower() else reason
 
     @property
+    def is_refunded(self) -> bool:
+        """Whether any money is back."""
+        paid = self.payment.refunded_amount if self.payment else None
+        return bool(paid or (self.order is not None and self.order.refunded_amount))
+
+    @property
     def refunded_by(self) -> str:
-        """Who had money given back, where any was."""
+        """Who had money given back, or tried to, where anybody did."""
         begun = [each for each in self.events if each.type == "order.refund_begun"]
         back = begun or [each for each in self.payment_events if each.type == "payment.refunded"]
         return words.actor(back[-1].actor) if back else ""
@@ -508,7 +514,7 @@ def channels(story: Story) -> list[Channel]:
     recorded, sent_out = story.all_recorded, story.deliveries
     found = []
     if recorded and not any(each.broker for each in recorded):
-        found.append(Channel("Kafka", "none is set up: events go to the log"))
+        found.append(Channel("Kafka", "no broker; events go to the log"))
     elif recorded:
         has = sum(each.relay_state == "published" for each in recorded)
         dead = sum(each.relay_state in ("dead", "given_up") for each in recorded)
@@ -520,7 +526,7 @@ def channels(story: Story) -> list[Channel]:
         given_up = f", {dead} given up" if dead else ""
         found.append(Channel("Webhooks", f"{arrived} of {len(sent_out)} delivered{given_up}", is_bad=bool(dead)))
     else:
-        found.append(Channel("Webhooks", "nothing was sent: nobody asked for these events"))
+        found.append(Channel("Webhooks", "nobody asked for these events"))
     return found
 
 

@@ -73,7 +73,7 @@ def test_without_a_broker_nothing_is_said_of_one() -> None:
     """But once, that there is none."""
     told = told_of(recorded(broker=None))
     assert [each.told for each in story.timeline(told)] == [[]]
-    assert next(each.says for each in story.channels(told)) == "none is set up: events go to the log"
+    assert next(each.says for each in story.channels(told)) == "no broker; events go to the log"
 
 
 @pytest.fixture

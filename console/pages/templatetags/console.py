@@ -67,6 +67,12 @@ def cause(code: str | None) -> str:
 
 
 @register.filter
+def plainly(promise: str) -> str:
+    """An invariant's promise without the option of a command that it names."""
+    return promise.replace("--quiet-for", "three minutes")
+
+
+@register.filter
 def field(given: Any, name: str) -> str:
     """What was filled in."""
     return str(given.get(name, ""))

@@ -1,19 +1,21 @@
 """Orders in Django's admin: to search and to look at. What moves an order is the saga, not a form."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 
-from order_service.orders import reads
+from order_service.orders import events, reads
 from order_service.orders.models import Order, OrderLine
 from servicekit.web.admin import looks
 from servicekit.web.admin.readonly import ReadOnly
 
 looks.called(OrderLine, "line", "lines")
+
+# Events that may say why a payment was declined.
+_DECLINED: Final = (events.PAYMENT_RETRIED, events.CANCELLED)
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline[OrderLine, Order]):
@@ -109,7 +111,7 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin[Order]):
 
     @admin.display(description="total", ordering="total_amount")
     def total(self, order: Order) -> str:
-        return f"{order.total_amount:,.2f} {order.currency}"
+        return looks.in_one_line(f"{order.total_amount:,.2f} {order.currency}")
 
     @admin.display(description="to be paid", ordering="pay_later")
     def paying(self, order: Order) -> str:
@@ -117,17 +119,13 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin[Order]):
 
     @admin.display(description="declined because")
     def decline_code(self, order: Order) -> str:
-        said = [each["data"].get("cause") or each["data"].get("after") for each in reads.trail_of(order)]
+        declined = [each["data"] for each in reads.trail_of(order) if each["type"] in _DECLINED]
+        said = [data.get("cause") or data.get("after") for data in declined]
         return next((code for code in reversed(said) if code), "-")
 
     @admin.display(description="events")
     def trail(self, order: Order) -> str:
-        told = reads.trail_of(order)
-        rows = (
-            (each["created_at"], each["type"].partition(".")[2].replace("_", " "), each["actor"] or "-")
-            for each in told
-        )
-        return format_html_join(SafeString("<br>"), "{} <b>{}</b> by {}", rows)
+        return looks.trail(reads.trail_of(order))
 
     @admin.display(description="due")
     def due(self, order: Order) -> str:

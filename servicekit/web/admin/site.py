@@ -14,6 +14,9 @@ def routes() -> list[URLPattern | URLResolver]:
     admin.site.site_title = admin.site.site_header = name
     admin.site.index_title = "What it keeps"
     admin.site.empty_value_display = "-"
+    # The index has every table; beside a list it would cut off columns at 1280 pixels.
+    admin.site.enable_nav_sidebar = False
+    admin.site.site_url = getattr(settings, "CONSOLE_URL", None)  # None: no link
     return [
         re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
         path("admin/", admin.site.urls),
