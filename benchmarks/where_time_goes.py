@@ -8,6 +8,7 @@ Requests go straight into the WSGI handler, over a database of its own in a temp
 neighbours are the fakes of its tests, so what its calls cost is measured with the neighbours.
 """
 
+import atexit
 import cProfile
 import io
 import os
@@ -35,6 +36,9 @@ LAYERS: Final = (
     ("rest_framework/", "Django REST framework"),
     ("django/", "Django: requests, routes, middleware"),
     ("whitenoise/", "Django: requests, routes, middleware"),
+    ("psycopg", "the driver"),
+    ("pymysql/", "the driver"),
+    ("MySQLdb/", "the driver"),
     ("structlog/", "logging"),
     ("/servicekit/", "servicekit"),
     ("_service/", "the service"),
@@ -44,8 +48,11 @@ LAYERS: Final = (
 
 def main(service: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        os.environ.update(DB_NAME=f"{directory}/db.sqlite3", DJANGO_SETTINGS_MODULE=f"{service}.settings")
         sys.path.insert(0, str(ROOT))
+        database = import_module("tests.databases").at(Path(directory) / "db.sqlite3")
+        database.create()
+        atexit.register(database.drop)
+        os.environ.update(database.environment, DJANGO_SETTINGS_MODULE=f"{service}.settings")
         one_order = start(service)
         output = os.dup(1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # log lines are made and written, but not shown
@@ -59,6 +66,8 @@ def main(service: str) -> None:
     stats: Any = pstats.Stats(profile)
     calls = sum(count for (file, _, _), (_, count, *_) in stats.stats.items() if file != "~") / PROFILED_ORDERS
     print(f"{service}: {best_us:.0f} µs and {calls:.0f} calls of Python functions an order\n")
+    if os.environ.get("TOP"):
+        stats.sort_stats("tottime").print_stats(int(os.environ["TOP"]))
     shares = by_layer(stats)
     for layer, seconds in shares.most_common():
         print(f"| {layer} | {seconds / shares.total():.0%} |")

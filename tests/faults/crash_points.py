@@ -24,6 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ class CrashPoints:
     def __init__(self) -> None:
         self._armed: Path | None = None
         self._request = threading.local()
+        # Held through each transaction. Whoever is to stand still has it, so that no other thread is inside one.
+        self.transaction = threading.RLock()
 
     def become(self, process: str, folder: Path) -> None:
         """Args:
@@ -77,10 +80,11 @@ class CrashPoints:
             point["group"] = os.getpgrp()
             with (self._folder / f"{self._process}.{do}").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(point) + "\n")
-            # The server's parent process, too: it would tidy up.
-            os.killpg(0, SIGNALS[do])
-            # The signal may find another thread first, and this one would go on for a moment.
-            time.sleep(TAKES_EFFECT_S)
+            with self.transaction if do == "stop" else nullcontext():
+                # The server's parent process, too: it would tidy up.
+                os.killpg(0, SIGNALS[do])
+                # The signal may find another thread first, and this one would go on for a moment.
+                time.sleep(TAKES_EFFECT_S)
 
     def _is_first(self, do: str, point: dict[str, Any]) -> bool:
         """Whether no process has claimed this point before; several may come to it at once."""

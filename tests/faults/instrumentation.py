@@ -99,15 +99,30 @@ def _watch_calls(crash_points: CrashPoints) -> None:
 
 def _watch_transactions(crash_points: CrashPoints) -> None:
     """The beginning of each transaction, and the COMMIT of each that wrote something."""
-    enter = Atomic.__enter__
+    enter, leave = Atomic.__enter__, Atomic.__exit__
+
+    def is_inside(atomic: Any) -> bool:
+        return bool(connections[atomic.using or DEFAULT_DB_ALIAS].in_atomic_block)
 
     @wraps(enter)
     def wrapped_enter(atomic: Any) -> Any:
-        if not connections[atomic.using or DEFAULT_DB_ALIAS].in_atomic_block:
+        if not is_inside(atomic):
             crash_points.reach("begin")
-        return enter(atomic)
+        crash_points.transaction.acquire()
+        try:
+            return enter(atomic)
+        except BaseException:
+            crash_points.transaction.release()
+            raise
 
-    Atomic.__enter__ = wrapped_enter
+    @wraps(leave)
+    def wrapped_leave(atomic: Any, *raised: Any) -> Any:
+        try:
+            return leave(atomic, *raised)
+        finally:
+            crash_points.transaction.release()
+
+    Atomic.__enter__, Atomic.__exit__ = wrapped_enter, wrapped_leave
     wrapper: Any = type(connections[DEFAULT_DB_ALIAS])
     original = wrapper._commit
 
@@ -134,6 +149,8 @@ def _watch_statements(crash_points: CrashPoints) -> None:
                 else:  # it commits by itself, and nothing is held before it
                     crash_points.reach("begin")
                     crash_points.reach("commit", wrote=wrote)
+                    with crash_points.transaction:
+                        return original(cursor, sql, *args, **kwargs)
             return original(cursor, sql, *args, **kwargs)
 
         return wrapped

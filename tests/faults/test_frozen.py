@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 
 from tests import stack as stacks
-from tests.faults import outcomes
+from tests.faults import outcomes, webhooks
 from tests.faults.checking import checking
 from tests.faults.crash_points import KINDS
 from tests.faults.forked_stack import ForkServers
@@ -25,6 +25,7 @@ from tests.faults.result_log import ResultLog
 from tests.faults.scenario_clients import KINDS as CUSTOMERS
 from tests.faults.scenario_clients import ScenarioClient
 from tests.faults.test_kills import COMMON
+from tests.receivers import Receiver
 from tests.stack import Process, Service, Stack, free_ports, wait_until
 
 # Leases as short as may be; they must outlive every run that nobody stops.
@@ -53,6 +54,8 @@ PROCESSES: Final = tuple(f"{name}-{kind}" for name in FROZEN_AT for kind in ("se
 MOST_AT_A_TIME: Final = 150
 # A worker that has not met a new point by then has none to meet.
 HAS_MET_NOTHING_S: Final = 3.0
+# Some hundred processes go on at the same moment.
+ENDS_WITHIN_S: Final = 300.0
 # What a process that has lost its lease may not change of an order that has ended, by the order's id. Not the keys of
 # requests, nor what was last heard of a payment: those are written with the answer.
 BOOKS: Final = {
@@ -69,6 +72,11 @@ BOOKS: Final = {
     ),
     "product_stub": ("select id, status from catalog_reservation",),
 }
+# What one that has lost the lease of the deliveries may not change of those that have arrived.
+DELIVERED: Final = (
+    "select d.event_id, d.endpoint_id, d.state, d.tries, d.failures, (select count(*) from webhooks_attempt a "
+    "where a.delivery_id = d.number) from webhooks_delivery d where d.state <> 'waiting' order by d.number"
+)
 
 
 @dataclass
@@ -80,6 +88,9 @@ class Frozen:
     waiting: list[tuple[ScenarioClient, "Future[bool]"]] = field(default_factory=list)
 
     def wake(self) -> None:
+        """Let all go on; a worker with what it has in hand, and then end."""
+        for worker in self.workers:
+            worker.signal(signal.SIGTERM)
         for process in (*self.servers, *self.workers):
             process.signal(signal.SIGCONT)
 
@@ -148,12 +159,14 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     fork_servers, frozen = ForkServers(folder), Frozen()
     with ExitStack() as opened:
         opened.callback(fork_servers.close)
+        received = opened.enter_context(webhooks.receiving())
         stack = opened.enter_context(
             stacks.running_stack(migrated, folder, settings=SETTINGS, prepare=fork_servers.prepare)
         )
+        webhooks.ask_for_everything(stack, received)
         pool = opened.enter_context(ThreadPoolExecutor(MOST_AT_A_TIME))
         opened.callback(_end, fork_servers, frozen)
-        yield run(stack, fork_servers, pool, frozen)
+        yield run(stack, fork_servers, pool, frozen, received)
 
 
 def _end(fork_servers: ForkServers, frozen: Frozen) -> None:
@@ -164,20 +177,24 @@ def _end(fork_servers: ForkServers, frozen: Frozen) -> None:
         process.kill()
 
 
-def run(stack: Stack, fork_servers: ForkServers, pool: ThreadPoolExecutor, frozen: Frozen) -> Campaign:
+def run(
+    stack: Stack, fork_servers: ForkServers, pool: ThreadPoolExecutor, frozen: Frozen, received: Receiver
+) -> Campaign:
     for name in FROZEN_AT:
         freeze_servers(stack, fork_servers, name, pool, frozen)
     for name in FROZEN_AT:
         freeze_workers(stack, fork_servers, name, frozen)
     outcomes.wait_until_quiet(stack)
+    webhooks.wait_until_delivered(stack)
     for client, _ in frozen.waiting:
         client.is_patient = True
-    before = _books(stack)
+    before, delivered = _books(stack), _delivered(stack)
     frozen.wake()
     for _, going in frozen.waiting:
         going.result()
-    for worker in frozen.workers:  # it ends after the order in hand
-        worker.stop()
+    for worker in frozen.workers:
+        wait_until(lambda: not worker.is_running, within_s=ENDS_WITHIN_S, what=f"{worker.name} has ended")  # noqa: B023
+        assert worker.wait() == 0
     after = _books(stack)
     # A cancellation that stood still before its first write has taken over from nobody, and begins now.
     cancelling = {client.order_id for client, _ in frozen.waiting if "cancel" in client.name}
@@ -186,13 +203,17 @@ def run(stack: Stack, fork_servers: ForkServers, pool: ThreadPoolExecutor, froze
         for order_id, rows in before.items()
         if rows != after[order_id] and order_id not in cancelling
     ]
+    now = _delivered(stack)
+    changed += [f"{name}: {row} is no more" for name, rows in delivered.items() for row in rows if row not in now[name]]
     clients = [client for client, _ in frozen.waiting]
     for client in clients:
         client.is_patient = False
         wait_until(client.go_on, what=f"{client} is content")
     outcomes.wait_until_quiet(stack)
+    webhooks.wait_until_delivered(stack)
     with checking(stack) as checker:
         problems = [*outcomes.problems_in(stack, clients), *map(str, checker.violations())]
+    problems += webhooks.problems_in(stack, received)
     return Campaign({name: fork_servers.reached(name, do="stop") for name in PROCESSES}, len(before), changed, problems)
 
 
@@ -209,6 +230,10 @@ def _books(stack: Stack) -> dict[str, list[str]]:
     return {order_id: sorted(rows) for order_id, rows in found.items()}
 
 
+def _delivered(stack: Stack) -> dict[str, list[str]]:
+    return {name: [str(row) for row in stack.services[name].rows(DELIVERED)] for name in webhooks.SENDERS}
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_who_stood_still_past_the_lease_changes_nothing(
     campaign: Campaign, process: str, result_log: ResultLog
@@ -217,6 +242,8 @@ def test_who_stood_still_past_the_lease_changes_nothing(
     points = Counter(point["kind"] for point in campaign.stood_still[process])
     assert points["begin"] > 0
     assert points["call"] + points["gateway"] > 0
+    if process.endswith("worker"):
+        assert points["deliver"] > 0
     assert campaign.ended > len(campaign.stood_still["order_service-server"])
     assert campaign.changed == []
     assert campaign.problems == []
@@ -225,6 +252,6 @@ def test_who_stood_still_past_the_lease_changes_nothing(
         f"{process.replace('-', ' ')} stands still past its lease, and wakes up",
         injected=f"SIGSTOP at each point outside a transaction, SIGCONT when others had finished its work: {where}",
         times=points.total(),
-        checks="orders, payments, stock and the bank's books are the same before and after it woke; I1-I10",
+        checks="orders, payments, stock, the bank's books and deliveries are as before it woke; I1-I11",
         numbers=30,
     )

@@ -15,11 +15,11 @@ FAILS_ONCE_IN: Final = 7
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver of all that is sent."""
+def receiving(*, fails: bool = True) -> Iterator[Receiver]:
+    """A receiver of all that is sent, which fails now and then by itself."""
 
     def script(number: int, _: Received) -> Reply:
-        return Reply(500 if number % FAILS_ONCE_IN == 0 else 204)
+        return Reply(500 if fails and number % FAILS_ONCE_IN == 0 else 204)
 
     with receiver(script) as made:
         yield made
