@@ -67,24 +67,34 @@ class CrashPoints:
             about: What tells more of the point than the functions do.
             wrote: The functions that wrote what is about to last.
         """
-        try:
-            do, _, scenario = self._armed.read_text().partition(" ") if self._armed else ("", "", "")
-        except FileNotFoundError:
-            return
+        do, scenario = self._asked()
         if not do or kind == NOT_FOR[do]:
             return
         chain = [*chain_of_ours(), *about]
         point: dict[str, Any] = {"scenario": scenario, "kind": kind, "chain": chain, "wrote": sorted(wrote)}
         point["repeat"] = self._repeat(_identity(point))
         if self._is_first(do, point):
-            point["group"] = os.getpgrp()
-            with (self._folder / f"{self._process}.{do}").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(point) + "\n")
             with self.transaction if do == "stop" else nullcontext():
-                # The server's parent process, too: it would tidy up.
-                os.killpg(0, SIGNALS[do])
-                # The signal may find another thread first, and this one would go on for a moment.
-                time.sleep(TAKES_EFFECT_S)
+                # Another thread may have stood still meanwhile, and this one have waited for it.
+                if self._asked()[0] == do:
+                    self._do(do, point)
+
+    def _asked(self) -> tuple[str, str]:
+        """What this process is to do at its points, and in which scenario."""
+        try:
+            do, _, scenario = self._armed.read_text().partition(" ") if self._armed else ("", "", "")
+        except FileNotFoundError:
+            return "", ""
+        return do, scenario
+
+    def _do(self, do: str, point: dict[str, Any]) -> None:
+        point["group"] = os.getpgrp()
+        with (self._folder / f"{self._process}.{do}").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(point) + "\n")
+        # The server's parent process, too: it would tidy up.
+        os.killpg(0, SIGNALS[do])
+        # The signal may find another thread first, and this one would go on for a moment.
+        time.sleep(TAKES_EFFECT_S)
 
     def _is_first(self, do: str, point: dict[str, Any]) -> bool:
         """Whether no process has claimed this point before; several may come to it at once."""
