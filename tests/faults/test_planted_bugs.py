@@ -4,8 +4,10 @@ without.
 The bugs are in `planted/bugs.py`. They sleep in the services of one stack, and are woken up one at a time.
 """
 
+import hmac
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +27,8 @@ CAUGHT_WITHIN_S: Final = 30.0
 AMOUNT: Final = "40.00"
 ITEMS: Final = [{"product_id": 2, "quantity": 2}]  # which cost as much
 
+NOTICES_SECRET: Final = "whsec_of_the_gateway"
+
 SETTINGS: Final[Mapping[str, str]] = {
     # Every answer of the gateway comes later than the lease lasts, so a worker takes each payment and refund up while
     # the request is still at it: all of them are seen to by two at once.
@@ -34,6 +38,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "GATEWAY_TIMEOUT_S": "0.3",
     "GATEWAY_SLOW_S": "0.4",
     "PAYMENT_SETTLE_S": "1",
+    "STRIPE_WEBHOOK_SECRET": NOTICES_SECRET,
 }
 
 
@@ -154,6 +159,19 @@ def a_refund_is_refused_for_good(stack: Stack) -> list[str]:
     return [order_id]
 
 
+def what_was_taken_is_disputed(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_ok")
+    thing = {"id": f"dp_{uuid4().hex}", "charge": is_taken(stack, order_id), "amount": 3000, "currency": "usd"}
+    about = {"object": thing | {"reason": "fraudulent", "status": "needs_response"}}
+    body = json.dumps({"id": f"evt_{uuid4().hex}", "type": "charge.dispute.created", "data": about})
+    at = int(time.time())
+    mac = hmac.new(NOTICES_SECRET.encode(), f"{at}.{body}".encode(), "sha256").hexdigest()
+    headers = {"Content-Type": "application/json", "Stripe-Signature": f"t={at},v1={mac}"}
+    assert stack.payments.request("POST", "/webhooks/stripe/", data=body, headers=headers).status == 200
+    return [order_id]
+
+
 def too_little_is_paid(stack: Stack) -> list[str]:
     order_id = order(stack, payment="later")["id"]
     charge(stack, order_id, amount="5.00")
@@ -210,6 +228,7 @@ class Plant(NamedTuple):
 PLANTS: Final = (
     Plant("random_gateway_key", a_reply_is_lost, "I1", "one_charge_for_an_order_at_the_gateway"),
     Plant("refund_checked_then_written", two_refunds_at_once, "I2", "refunds_add_up"),
+    Plant("dispute_only_kept", what_was_taken_is_disputed, "I2", "disputed_and_refunded_within_captured"),
     Plant("no_tombstone", a_charge_comes_after_the_cancellation, "I3", "cancelled_holds_no_money"),
     Plant("failed_payment_left_open", another_card_comes_after_the_decline, "I3", "cancelled_holds_no_money"),
     Plant("money_kept", a_paid_order_is_cancelled_before_it_knows, "I3", "cancelled_holds_no_money"),

@@ -71,6 +71,11 @@ def random_gateway_key(right: Any, order_id: str, *, attempt: int) -> str:
     return str(right(order_id, attempt=int.from_bytes(os.urandom(4), "big")))
 
 
+@bug("payment_service.payments.writes.disputes", "_tell")
+def dispute_only_kept(right: Any, *_: Any) -> None:
+    """A dispute is written down, and its payment knows nothing of it: the same money can be refunded."""
+
+
 @bug("payment_service.payments.writes.refunds", "book_refund")
 def refund_checked_then_written(
     right: Any, payment_number: int, *, uid: Any, amount: Any, reason: str, **_: Any
