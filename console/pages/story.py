@@ -157,6 +157,31 @@ def of_order(reference: str) -> Story:
     )
 
 
+def as_its_customer_sees_it(reference: str) -> Story:
+    """An order with its steps and its payment, and nothing of what only those who run it look at.
+
+    Raises:
+        orderpay.NotFound: there is no such order.
+    """
+    client = looking()
+    found = ask(lambda: client.orders.get(reference), of="orders")
+    if found.is_missing:
+        raise orderpay.NotFound(found.problem, status=404)
+    if found.value is None:
+        return Story(problems=[found.problem])
+    order = found.value
+    events = ask(lambda: client.orders.events(order.id), of="orders")
+    progress = ask(lambda: client.orders.progress(order.id), of="orders")
+    payment = ask(lambda: client.payments.get(order_id=order.id), of="payments")
+    return _story(
+        [events, progress, payment],
+        order=order,
+        events=events.value or (),
+        progress=progress.value,
+        payment=payment.value,
+    )
+
+
 def of_payment(payment_id: str) -> Story:
     """A payment's own story; with its order's, where the order service has that order.
 

@@ -123,7 +123,7 @@ def tokens() -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
 
 
 def _of(reference: str) -> dict[str, Any]:
-    told = story.of_order(reference)
+    told = story.as_its_customer_sees_it(reference)
     return {
         "story": told,
         "rail": story.rail(told),
