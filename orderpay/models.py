@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 PAYMENT_STATUSES: Final = (
     "PENDING",
     "PROCESSING",
+    "REQUIRES_ACTION",
     "AUTHORIZED",
     "CAPTURED",
     "FAILED",
@@ -38,6 +39,15 @@ class Item:
 
 
 @dataclass(frozen=True)
+class NextAction:
+    """What the payer has to do: confirm the payment in a browser at `url`, before `expires_at`."""
+
+    type: str
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class Order:
     """An order. `status` is PENDING, PAID, CANCELLED or REFUNDED.
 
@@ -46,6 +56,7 @@ class Order:
         payment_status: In the words of `/api/payments`.
         expires_at: Until when an unpaid order keeps its stock.
         refund_blocked: Why the gateway refuses for good to give the money back; None: it does not.
+        next_action: What the payer has to do before it can be paid; None: nothing.
     """
 
     id: str
@@ -63,6 +74,7 @@ class Order:
     payment_status: str | None
     refunded_amount: Decimal
     refund_blocked: str | None = None
+    next_action: NextAction | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,7 @@ class Payment:
         failure_code: The same as a word, such as `expired_card`.
         retryable: Whether another attempt may fare better.
         provider_response: What the gateway said, as it said it.
+        next_action: What the payer has to do, where `status` is REQUIRES_ACTION.
     """
 
     status: str
@@ -219,6 +232,7 @@ class Payment:
     refund_blocked: str | None = None
     blocked: Blocked | None = None
     provider_response: Mapping[str, Any] | None = None
+    next_action: NextAction | None = None
     refunds: tuple[Refund, ...] = ()
 
     @property
@@ -457,6 +471,8 @@ class Health:
 def payment(body: Mapping[str, Any]) -> Payment:
     """A payment out of what any of the four doors says of it."""
     status = str(body.get("status") or ("PENDING" if body.get("message") == "Payment pending" else "CAPTURED")).upper()
+    if body.get("next_action"):
+        status = "REQUIRES_ACTION"  # which some doors call PENDING
     if status in _CAPTURED_AT_A_DOOR:
         back = body.get("refunded_amount") or 0
         status = "REFUNDED" if body.get("refunded") else "PARTIALLY_REFUNDED" if back else "CAPTURED"

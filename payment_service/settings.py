@@ -110,6 +110,9 @@ DEFAULT_CURRENCY = "USD"
 # Seconds. A request or worker that waits longer than this for a gateway has lost its payment to the next worker; above
 # every gateway's own time-out.
 PAYMENT_LEASE_S = env.float("PAYMENT_LEASE_S", default=30.0)
+# Seconds that a payer has to confirm a payment at its gateway; no longer than an order keeps its stock for it
+# (ORDER_EXPIRES_AFTER_S of the order service).
+PAYMENT_ACTION_EXPIRES_S = env.float("PAYMENT_ACTION_EXPIRES_S", default=900.0, validate=validate.Range(1))
 # A charge that was to be voided, and that its gateway has not seen this long after it was asked for, never happened.
 PAYMENT_SETTLE_S = env.float("PAYMENT_SETTLE_S", default=120.0)
 
@@ -124,8 +127,13 @@ GATEWAY_TIMEOUT_S = env.float("GATEWAY_TIMEOUT_S", default=3.0)
 # Seconds after which a slow answer (tok_slow) can be found out; more than the above.
 GATEWAY_SLOW_S = env.float("GATEWAY_SLOW_S", default=6.0)
 
+# Where payers find this service, to confirm a payment at the simulated bank's page.
+GATEWAY_PAGE_URL = env.str("GATEWAY_PAGE_URL", default="http://localhost:8002/").rstrip("/") + "/bank/confirm/"
+
 # Where the page is, for links to it from the admin.
 CONSOLE_URL = env.str("CONSOLE_URL", default="http://localhost:8003/")
+# Where payers go when they have confirmed a payment, or not; {order_id} stands for their order's.
+PAYMENT_RETURN_URL = env.str("PAYMENT_RETURN_URL", default=CONSOLE_URL.rstrip("/") + "/shop/orders/{order_id}/")
 
 # ---- the order service, for those who pay through this one
 ORDER_SERVICE_URL = environment.service_url(env, "ORDER_SERVICE_URL", default="http://localhost:8000/api/orders/")

@@ -2,10 +2,12 @@
 
 from django.urls import re_path
 
+from payment_service.bank import pages as bank
 from payment_service.payments import composition
 from payment_service.payments.api import urls as payments
 from payment_service.payments.ops import metrics
 from payment_service.payments.ops.audit import passes
+from payment_service.payments.use_cases import confirming
 from servicekit.events.metrics import outbox
 from servicekit.operations import checks
 from servicekit.operations import outbox as dead_letters
@@ -17,6 +19,7 @@ from servicekit.webhooks.metrics import webhooks as webhook_gauges
 
 urlpatterns = [
     *payments.urlpatterns,
+    *bank.routes(confirming.hear_of_payer),
     *webhooks.urlpatterns,
     *checks.routes(passes.passes, passes.waiting),
     *dead_letters.routes(),

@@ -151,6 +151,8 @@ SYNONYMS: Final = {"product_ids", "method", "payment_method"}
 MODELS: Final[Mapping[str, type[Any]]] = {
     "OrderOut": orderpay.Order,
     "OrderItemOut": orderpay.Item,
+    "NextActionOut": orderpay.NextAction,
+    "NextAction": orderpay.NextAction,
     "OrderEvent": orderpay.Event,
     "ProductOut": orderpay.Product,
     "ReservationOut": orderpay.Reservation,
@@ -335,6 +337,8 @@ def test_every_status_of_every_door_has_one_name() -> None:
     for name in ("PaymentsStatus", "ChargesStatus", "ProcessStatus"):
         for status in DOCUMENTS["payment_service"]["components"]["schemas"][name]["enum"]:
             assert models.payment({"status": status}).status in orderpay.PAYMENT_STATUSES
+    action = {"type": "redirect", "url": "http://x/", "expires_at": "2025-11-10T12:20:00Z"}
+    assert models.payment({"status": "PENDING", "next_action": action}).status == "REQUIRES_ACTION"
     back = models.payment({"status": "SUCCESS", "refunded": False, "refunded_amount": 1})
     assert (back.status, models.payment({"status": "SUCCESS", "refunded": True}).status) == (
         "PARTIALLY_REFUNDED",

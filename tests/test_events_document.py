@@ -97,6 +97,7 @@ def live_every_life(stack: Stack) -> None:
     taken = stack.payments.post("/api/v1/payments/process", {**asked, "order_id": 901}).json["transaction_id"]
     part = {"transaction_id": taken, "amount": "0.50"}
     assert stack.payments.post("/api/v1/payments/refund", part).json["success"] is True
+    order(stack, product_ids=[2], payment_method="CARD", payment_method_details={"token": "tok_3ds_ok"})
     refuse_every_step(stack)
     unpaid = order(stack, product_ids=[2], payment="later")
     hear_of_it_later(stack)

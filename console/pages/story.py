@@ -129,9 +129,8 @@ def of_order(reference: str) -> Story:
     found = ask(lambda: client.orders.get(reference), of="orders")
     if found.is_missing:
         raise orderpay.NotFound(found.problem, status=404)
-    if found.value is None:
+    if (order := found.value) is None:
         return Story(problems=[found.problem])
-    order = found.value
     # Side by side: a page is as slow as its slowest part.
     with ThreadPoolExecutor(5) as pool:
         events = pool.submit(ask, lambda: client.orders.events(order.id), of="orders")
@@ -258,6 +257,7 @@ _ORDER_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "order.created": ("Order placed", "info"),
     "order.reserved": ("Stock reserved", "info"),
     "order.payment_retried": ("Payment attempt {attempt} begun", "wait"),
+    "order.requires_action": ("The payer has to confirm the payment", "wait"),
     "order.paid": ("Order paid", "good"),
     "order.cancelled": ("Order cancelled", "bad"),
     "order.refund_begun": ("Refund begun", "wait"),
@@ -269,6 +269,7 @@ _ORDER_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "order.closed": ("Closed: nothing is left to do", "quiet"),
 }
 _PAYMENT_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "payment.requires_action": ("Waits for the payer to confirm it", "wait"),
     "payment.authorized": ("Money set aside", "info"),
     "payment.successful": ("Money captured", "good"),
     "payment.failed": ("Charge declined", "bad"),
@@ -283,7 +284,9 @@ _PAYMENT_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "payment.refund_failed": ("The refund has failed after all", "bad"),
 }
 # Operation of a gateway's call by the event that is its answer.
-_ANSWERS: Final[Mapping[str, str]] = {"payment.failed": "charge", "payment.authorized": "charge"}
+_ANSWERS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("payment.failed", "payment.authorized", "payment.requires_action"), "charge"
+)
 
 
 def _of_order_event(event: orderpay.Event, story: Story) -> Moment:
@@ -467,6 +470,7 @@ def _attempts(story: Story, seen: set[str]) -> list[Step]:
     """One light for each payment attempt that was begun."""
     count = story.progress.attempt if story.progress else max((each.data.get("attempt") or 0) for each in story.events)
     is_paid = "order.paid" in seen
+    to_confirm = story.order is not None and story.order.next_action is not None
     causes = {
         int(each.data.get("attempt") or 1) - (each.type == "order.payment_retried"): words.cause(
             str(each.data.get("after") or each.data.get("cause") or "")
@@ -479,7 +483,7 @@ def _attempts(story: Story, seen: set[str]) -> list[Step]:
         if number == count and is_paid:
             steps.append(Step(f"Attempt {number}", "done", "approved"))
         elif number == count and story.order is not None and story.order.status == "PENDING":
-            steps.append(Step(f"Attempt {number}", "now"))
+            steps.append(Step(f"Attempt {number}", "now", "the payer has to confirm it" if to_confirm else ""))
         else:
             steps.append(Step(f"Attempt {number}", "failed", causes.get(number, "")))
     return steps
@@ -501,14 +505,10 @@ def next_up(story: Story) -> list[tuple[str, datetime | None]]:
             found.append((f"A worker goes on from “{label}”{tried}, if nobody has by then", progress.due_at))
         if progress.recheck_at is not None:
             found.append(("The payment service is asked again, of which there is news", progress.recheck_at))
+        if order.next_action is not None:
+            found.append(("The payer confirms it at the bank, or it is called off", order.next_action.expires_at))
     if paying is not None:
-        if paying.due_at is not None:
-            found.append(("The gateway is asked again what became of it", paying.due_at))
-        if paying.order_told_at is not None:
-            found.append(("The order service is told", paying.order_told_at))
-        found += [
-            (f"The gateway is asked again for a {each.operation}", each.due_at) for each in paying.calls if each.due_at
-        ]
+        found += _next_of_payment(paying)
     found += [
         (f"{each.delivery.type} is sent to {each.to}", each.delivery.next_attempt_at)
         for each in story.deliveries
@@ -520,6 +520,16 @@ def next_up(story: Story) -> list[tuple[str, datetime | None]]:
     if story.payment is not None and story.payment.blocked is not None:
         found.append(("A person has to decide: the gateway refuses for good what is wanted", None))
     return found
+
+
+def _next_of_payment(paying: orderpay.PaymentProgress) -> Iterator[tuple[str, datetime | None]]:
+    if paying.due_at is not None:
+        yield "The gateway is asked again what became of it", paying.due_at
+    if paying.order_told_at is not None:
+        yield "The order service is told", paying.order_told_at
+    for each in paying.calls:
+        if each.due_at:
+            yield f"The gateway is asked again for a {each.operation}", each.due_at
 
 
 # ---- who else was told
@@ -565,7 +575,7 @@ def actions(story: Story) -> list[Action]:
     if order is not None:
         waits = order.status == "PENDING" and bool(story.progress and story.progress.pay_later)
         is_in_time = order.expires_at is None or order.expires_at > datetime.now(timezone.utc)
-        if waits and is_in_time:
+        if waits and is_in_time and order.next_action is None:
             found.append(Action("pay", "Pay", order.id))
         if order.status in ("PENDING", "PAID"):
             found.append(Action("look-again", "Look again", order.id))

@@ -52,9 +52,13 @@ TOKENS: Final[Mapping[str, str]] = {
     "tok_refund_fails": "Approved; every refund is refused for good, and waits for a person",
     "tok_refund_fails_once": "Approved; the first refund is declined, later ones are not",
     "tok_refund_then_lose_reply": "Approved; refunds are made, but the reply is lost",
+    "tok_3ds_ok": "The payer has to confirm it at the bank's page; then it is approved",
+    "tok_3ds_card_declined": "The payer has to confirm it, and the bank declines it all the same",
+    "tok_3ds_lose_reply": "The payer has to confirm it, but the reply that says so is lost",
+    "tok_3ds_refund_fails": "The payer has to confirm it; every refund is refused for good, and waits for a person",
 }
 # Those that are shown first; the others are one click further.
-USUAL_TOKENS: Final = ("tok_ok", "tok_decline_then_approve", "tok_expired_card", "tok_refund_fails")
+USUAL_TOKENS: Final = ("tok_ok", "tok_decline_then_approve", "tok_expired_card", "tok_3ds_ok", "tok_refund_fails")
 # Why a gateway or a step said no, by its code.
 CAUSES: Final[Mapping[str, str]] = {
     "insufficient_funds": "not enough money on the card",
@@ -64,6 +68,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "lost_card": "the card was reported lost",
     "fraudulent": "the payment looks fraudulent",
     "invalid_token": "there is no such payment token",
+    "confirmation_declined": "the payer did not want to pay",
+    "not_confirmed": "the payer did not confirm it in time",
     "processing_error": "the bank could not process it",
     "try_again_later": "the bank is busy",
     "refund_failed": "the bank refuses to give the money back",

@@ -39,6 +39,8 @@ def subscription() -> Subscription:
         topics=(settings.KAFKA_PAYMENTS_TOPIC,),
         handlers={
             "payment.successful": partial(hear_of_payment, what=News.TAKEN),
+            "payment.failed": partial(hear_of_payment, what=News.REFUSED),
+            "payment.voided": partial(hear_of_payment, what=News.REFUSED),
             "payment.refunded": partial(hear_of_payment, what=News.GIVEN_BACK),
             "payment.refund_blocked": partial(hear_of_payment, what=News.KEPT),
             "payment.void_blocked": partial(hear_of_payment, what=News.KEPT),

@@ -12,6 +12,7 @@ AGGREGATE: Final = "order"
 CREATED: Final = "order.created"
 RESERVED: Final = "order.reserved"
 PAYMENT_RETRIED: Final = "order.payment_retried"
+REQUIRES_ACTION: Final = "order.requires_action"
 PAID: Final = "order.paid"
 CANCELLED: Final = "order.cancelled"
 REFUND_BEGUN: Final = "order.refund_begun"
@@ -50,6 +51,10 @@ class Reserved(TypedDict):
 class PaymentRetried(TypedDict):
     attempt: int
     after: str
+
+
+class RequiresAction(TypedDict):
+    attempt: int
 
 
 class Paid(TypedDict):
@@ -99,6 +104,7 @@ PAYLOADS: Final[Mapping[str, type]] = {
     CREATED: Created,
     RESERVED: Reserved,
     PAYMENT_RETRIED: PaymentRetried,
+    REQUIRES_ACTION: RequiresAction,
     PAID: Paid,
     CANCELLED: Cancelled,
     REFUND_BEGUN: RefundBegun,

@@ -20,6 +20,12 @@ def _choices(values: type[Status] | type[Step]) -> list[tuple[str, str]]:
 AT_REST: Final = models.Q(step=Step.CLOSED.value) | models.Q(step=Step.RESERVED.value, pay_later=True)
 
 
+# The payment service's word for a payment that waits for its payer.
+REQUIRES_ACTION: Final = "REQUIRES_ACTION"
+# Of a page at which a payer confirms; what browsers and proxies take.
+MAX_URL_LENGTH: Final = 2048
+
+
 class Order(models.Model):
     """A customer's intent to buy, and how far it has come."""
 
@@ -35,11 +41,15 @@ class Order(models.Model):
     status = models.CharField(max_length=16, choices=_choices(Status), default=Status.PENDING.value)
     cancellation_reason = models.CharField(max_length=255, blank=True)
 
+    # Whether its customer is waited for: to pay it at all (`payment: later`), or to confirm the payment that was begun.
     pay_later = models.BooleanField(default=False)
     payment_method = models.CharField(max_length=32, blank=True)
     # The gateway's own token, never card data; forgotten once no attempt can need it again.
     payment_token = models.CharField(max_length=255, blank=True)
     payment_status = models.CharField(max_length=32, blank=True, help_text="The last one known, as at /api/payments.")
+    # Where the payer has to confirm the payment, and until when, as last told; shown while that is waited for.
+    action_url = models.CharField(max_length=MAX_URL_LENGTH, default="", db_default="", blank=True)
+    action_expires_at = models.DateTimeField(null=True)
     # How much went back so far, as the payment service has told.
     refunded_amount = amount_column(default=Decimal("0.00"), db_default=Decimal("0.00"))
     # Why the gateway refuses for good to give back what is held and not wanted any more; waits for a person.
@@ -114,6 +124,16 @@ class Order(models.Model):
     def waits_for_its_customer(self) -> bool:
         """Whether only its customer can take the order on, or its expiry."""
         return self.pay_later and self.step == Step.RESERVED
+
+    @property
+    def waits_for_its_payer(self) -> bool:
+        """Whether the payment that was begun for it has to be confirmed by its payer."""
+        return self.waits_for_its_customer and self.attempt > 0
+
+    @property
+    def shows_action(self) -> bool:
+        """Whether its payer has something to do, as far as is known."""
+        return self.status == Status.PENDING and self.payment_status == REQUIRES_ACTION and bool(self.action_url)
 
     @property
     def is_at_rest(self) -> bool:

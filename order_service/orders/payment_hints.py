@@ -28,6 +28,7 @@ class News(Enum):
     """What became of a payment. The rest that can happen to one changes no order."""
 
     TAKEN = "taken"
+    REFUSED = "refused"
     GIVEN_BACK = "given back"
     KEPT = "kept"  # the gateway refuses for good to give it back
 
@@ -38,6 +39,8 @@ _SAGA_REFUNDS: Final = Q(step=Step.REFUNDING.value)
 # The orders that may have to be moved for it. A PAID one was paid by just that, a REFUNDED one is done with.
 _CONCERNS: Final[Mapping[News, Q]] = {
     News.TAKEN: Q(status=Status.PENDING.value) & ~_SAGA_PAYS | Q(status=Status.CANCELLED.value),
+    # Of others the saga finds out, or their customers may pay them yet.
+    News.REFUSED: Q(status=Status.PENDING.value, step=Step.RESERVED.value, pay_later=True, attempt__gt=0),
     News.GIVEN_BACK: (
         Q(status=Status.PENDING.value)
         | Q(status=Status.PAID.value) & ~_SAGA_REFUNDS

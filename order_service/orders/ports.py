@@ -6,6 +6,7 @@ anything about what the other side did; `NotLetIn` says that it did nothing.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol
 from uuid import UUID
@@ -127,7 +128,22 @@ class NotKnownYet:
     """The payment service is still finding out."""
 
 
-ChargeOutcome = Paid | Declined | Refused | NotKnownYet
+@dataclass(frozen=True)
+class NextAction:
+    """What the payer has to do before a payment can be taken: confirm it at `url`, before `expires_at`."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class ActionRequired:
+    """The payer has to confirm the payment first."""
+
+    action: NextAction
+
+
+ChargeOutcome = Paid | Declined | Refused | NotKnownYet | ActionRequired
 
 
 @dataclass(frozen=True)
@@ -135,7 +151,8 @@ class PaymentSeen:
     """A payment as the payment service shows it: `status` in its own words, `amount` as captured.
 
     `refunded` is how much of it went back, None where that was not said. `refund_blocked` is why the gateway refuses
-    for good to give money back, or to release it; empty where it does not.
+    for good to give money back, or to release it; empty where it does not. `next_action` is the payer's, while it is
+    waited for, `failure_code` why it has failed.
     """
 
     status: str
@@ -143,6 +160,8 @@ class PaymentSeen:
     currency: str
     refunded: Decimal | None = None
     refund_blocked: str = ""
+    next_action: NextAction | None = None
+    failure_code: str = ""
 
     def holds(self, amount: Decimal, currency: str) -> bool:
         """Whether exactly this amount is captured and none of it was refunded."""
@@ -159,6 +178,10 @@ class PaymentSeen:
     def gave_all_back(self) -> bool:
         """Whether nothing is held any more; what was never captured ends voided."""
         return self.status in {"REFUNDED", "VOIDED"}
+
+    def has_ended_unpaid(self) -> bool:
+        """Whether this attempt has no money, and never will."""
+        return self.status in {"FAILED", "VOIDED", "REFUNDED"}
 
 
 # Why money is kept where the payment service has no way to give it back: by hand, and then to look again.

@@ -19,6 +19,7 @@ from prometheus_client import Histogram
 from order_service.orders import reads, states, writes
 from order_service.orders.models import Order
 from order_service.orders.ports import (
+    ActionRequired,
     ChargeOutcome,
     ChargeRequest,
     Declined,
@@ -28,6 +29,7 @@ from order_service.orders.ports import (
     NotReserved,
     Paid,
     Payments,
+    PaymentSeen,
     Products,
     Refused,
     Unreachable,
@@ -43,6 +45,8 @@ from servicekit.retry import Backoff, RetryPolicy
 # it does not: over 1 + 2 + 4 s, twice a call's time-out.
 LOOKS_WITHOUT_A_VOID: Final = 3
 
+# The payment service's code of a payment that its payer did not confirm in time.
+_NOT_CONFIRMED: Final = "not_confirmed"
 
 SOLD: Final = "stock sold"
 
@@ -215,6 +219,8 @@ def take_payment(order: Order, run: Run) -> Order:
             return writes.settle(order)
         case Refused(code=code) | Declined(code=code, retryable=False):
             return writes.cancel(order, states.PAYMENT_FAILED, cause=code)
+        case ActionRequired(action=action):
+            return writes.await_payer(order, action)
     wait_s = _attempts(run).wait_after(order.attempt, retry_after_s=retry_after_s, jitter=run.jitter)
     if order.attempt > settings.PAYMENT_RETRIES or wait_s >= run.time_left_s():
         return writes.cancel(order, states.PAYMENT_FAILED, cause=_said(outcome))
@@ -320,7 +326,15 @@ def _expire(order: Order, run: Run) -> Order:
         raise _later(outage) from outage
     if seen is not None and seen.holds(order.total_amount, order.currency):
         return writes.settle(order)
+    if seen is not None and order.waits_for_its_payer and seen.has_ended_unpaid():
+        return end_unpaid(order, seen)
     return writes.cancel(order, states.NOT_PAID_IN_TIME)
+
+
+def end_unpaid(order: Order, seen: PaymentSeen) -> Order:
+    """The payment that its payer had to confirm has ended without money. Another attempt would ask the payer again."""
+    reason = states.NOT_PAID_IN_TIME if seen.failure_code == _NOT_CONFIRMED else states.PAYMENT_FAILED
+    return writes.cancel(order, reason, cause=seen.failure_code or f"payment_{seen.status.lower()}")
 
 
 def _charge_request(order: Order) -> ChargeRequest:

@@ -33,7 +33,7 @@ class Step(str, Enum):
     """The saga's recovery point: what has been committed, and so what comes next whoever takes the order up."""
 
     PLACED = "placed"  # stored as asked. Next: reserve the stock
-    RESERVED = "reserved"  # stock held, lines and total frozen. Next: take the payment, or wait for it
+    RESERVED = "reserved"  # stock held, lines and total frozen. Next: take the payment, or wait for it or its payer
     SETTLED = "settled"  # paid. Next: confirm the reservation
     REFUNDING = "refunding"  # paid and unwanted. Next: give the money back
     COMPENSATING = "compensating"  # cancelled or refunded. Next: hold no money and no stock for it
@@ -45,7 +45,8 @@ class Step(str, Enum):
 
 NEXT_STEPS: Final[Mapping[Step, frozenset[Step]]] = {
     Step.PLACED: frozenset({Step.RESERVED, Step.COMPENSATING}),
-    Step.RESERVED: frozenset({Step.RESERVED, Step.SETTLED, Step.COMPENSATING}),  # again: the next payment attempt
+    # Again: the next payment attempt, or the payer has to confirm the present one.
+    Step.RESERVED: frozenset({Step.RESERVED, Step.SETTLED, Step.COMPENSATING}),
     Step.SETTLED: frozenset({Step.CLOSED, Step.REFUNDING, Step.COMPENSATING}),
     Step.REFUNDING: frozenset({Step.COMPENSATING, Step.CLOSED}),  # the latter: the money will not go back by itself
     Step.COMPENSATING: frozenset({Step.CLOSED}),

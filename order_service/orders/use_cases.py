@@ -20,7 +20,7 @@ MAX_CONFLICT_RETRIES: Final = 8
 def place_order(order_id: UUID, new: NewOrder, run: saga.Run) -> Order:
     """Store the order and take it as far as it goes. Safe to repeat with the same id.
 
-    The result is PAID, CANCELLED, PENDING with `pay_later`, or PENDING when
+    The result is PAID, CANCELLED, PENDING with `pay_later` (to be paid, or its payment confirmed), or PENDING when
     a worker has taken it over because this run outlived its lease.
     """
     order, placed = writes.find_or_place(order_id, new)
@@ -49,7 +49,7 @@ def show_order(reference: str, run: saga.Run, *, live: bool = True) -> Order:
         order.refunded_amount = order.refunded_amount if seen.refunded is None else seen.refunded
         if order.refund_blocked != NO_VOID or seen.gave_all_back():  # which such a service does not say by itself
             order.refund_blocked = seen.refund_blocked
-    return writes.note_payment_status(order, seen.status if seen else "")
+    return writes.note_payment_status(order, seen.status if seen else "", action=seen.next_action if seen else None)
 
 
 def cancel_order(reference: str, run: saga.Run, *, again: bool = False) -> Order:
@@ -112,13 +112,15 @@ def _was_cancelled_on_request(order: Order) -> bool:
 
 def _conclude(order: Order, seen: PaymentSeen, run: saga.Run) -> Order:
     """Move the order to where its payment is, if it is not there yet."""
-    writes.note_payment_status(order, seen.status)
+    writes.note_payment_status(order, seen.status, action=seen.next_action)
     if (
         order.status == Status.PENDING
         and order.step == Step.RESERVED
         and seen.holds(order.total_amount, order.currency)
     ):
         order = writes.settle(order)
+    elif order.waits_for_its_payer and seen.has_ended_unpaid():
+        order = saga.end_unpaid(order, seen)
     elif order.status == Status.PAID and seen.gave_all_back():
         order = writes.record_refund(order, payment_status=seen.status)
     elif (

@@ -17,8 +17,8 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from order_service.orders import events, states
-from order_service.orders.models import Order, OrderLine
-from order_service.orders.ports import LineAsked, LineFound
+from order_service.orders.models import REQUIRES_ACTION, Order, OrderLine
+from order_service.orders.ports import LineAsked, LineFound, NextAction
 from order_service.orders.states import Status, Step
 from servicekit import money
 from servicekit.db import clock, fast_sql, rows
@@ -33,6 +33,8 @@ MAX_NAME_LENGTH: Final = 255
 # A worker's waits for a peer that is down: 1, 2, 4 ... seconds. The ceiling bounds how long an order stays unfinished
 # after the peer is back.
 PEER_DOWN: Final = Backoff(first_s=1.0, longest_s=30.0)
+# Seconds after which the payment of an order that has begun to wait for its payer is looked at, whatever is told of it.
+FIRST_LOOK_S: Final = 2.0
 # And of one that waits for a person to put something right: it is not to fill the log and the trail meanwhile.
 PERSON_NEEDED: Final = Backoff(first_s=1.0, longest_s=600.0)
 
@@ -103,6 +105,25 @@ def begin_attempt(order: Order, *, after: str) -> Order:
     """The last payment attempt ended with `after`: the next one begins."""
     data = events.PaymentRetried(attempt=order.attempt + 1, after=after)
     return _move(order, events.PAYMENT_RETRIED, data, step=Step.RESERVED, attempt=order.attempt + 1)
+
+
+def await_payer(order: Order, action: NextAction) -> Order:
+    """The payer has to confirm the running attempt: the order waits, as one that is paid later does, and expires so."""
+    ends = timezone.now() + timedelta(seconds=settings.ORDER_EXPIRES_AFTER_S)
+    waits: dict[str, Any] = {
+        "pay_later": True,
+        "expires_at": ends,
+        "payment_status": REQUIRES_ACTION,
+        "payment_token": "",
+        "action_url": action.url,
+        "action_expires_at": min(action.expires_at, ends),
+        # What was answered may be an answer that was kept: what came of it meanwhile has been told to nobody who waits.
+        "ask_at": clock.seconds_from_now(FIRST_LOOK_S),
+    }
+    data = events.RequiresAction(attempt=order.attempt)
+    return _move(
+        order, events.REQUIRES_ACTION, data, step=Step.RESERVED, due_in_s=settings.ORDER_EXPIRES_AFTER_S, **waits
+    )
 
 
 def settle(order: Order) -> Order:
@@ -224,13 +245,18 @@ def retry_unreadable_later(number: int, *, why: str) -> None:
         Order.objects.filter(pk=number).update(due_at=due_at, retry_count=min(count + 1, 1000))
 
 
-def note_payment_status(order: Order, payment_status: str, *, refunded: Decimal | None = None) -> Order:
+def note_payment_status(
+    order: Order, payment_status: str, *, refunded: Decimal | None = None, action: NextAction | None = None
+) -> Order:
     """Remember what the payment service said last. Moves nothing: the order's own status decides, not this.
 
     Args:
         refunded: How much went back of what an order that ended unsold had paid; None where that is not to be kept.
+        action: What the payer has to do.
     """
     said: dict[str, Any] = {"payment_status": payment_status}
+    if action is not None:
+        said |= {"action_url": action.url, "action_expires_at": action.expires_at}
     if refunded is not None:
         said["refunded_amount"] = refunded
     if any(getattr(order, name) != value for name, value in said.items()):

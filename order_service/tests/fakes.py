@@ -10,11 +10,13 @@ from uuid import UUID
 
 from order_service.orders.ports import (
     NO_VOID,
+    ActionRequired,
     ChargeOutcome,
     ChargeRequest,
     Declined,
     LineAsked,
     LineFound,
+    NextAction,
     NotKnownYet,
     NotLetIn,
     NotReserved,
@@ -139,6 +141,8 @@ class FakePayments(Peer):
         # Why the gateway refuses for good to give money back; empty: it does not.
         self.refuses = ""
         self.blocked: dict[UUID, str] = {}
+        self.actions: dict[UUID, NextAction] = {}
+        self.failure_codes: dict[UUID, str] = {}
         self._answered: dict[str, ChargeOutcome] = {}
 
     def charge(self, request: ChargeRequest, *, time_left_s: float) -> ChargeOutcome:
@@ -171,6 +175,9 @@ class FakePayments(Peer):
         if request.key not in self._answered:
             self._answered[request.key] = self.answers.pop(0) if self.answers else Paid()
         answer = self._answered[request.key]
+        if isinstance(answer, ActionRequired):
+            self.statuses[request.order_id], self.amounts[request.order_id] = "REQUIRES_ACTION", request.amount
+            self.actions[request.order_id] = answer.action
         if isinstance(answer, Paid):
             self.pay(request.order_id, request.amount, request.currency)
         return answer
@@ -183,7 +190,20 @@ class FakePayments(Peer):
     def _shown(self, order_id: UUID) -> PaymentSeen:
         amount, currency = self.amounts.get(order_id, Decimal("0.00")), self.currencies.get(order_id, "USD")
         refunded, blocked = self.refunded.get(order_id), self.blocked.get(order_id, "")
-        return PaymentSeen(self.statuses[order_id], amount, currency, refunded=refunded, refund_blocked=blocked)
+        status = self.statuses[order_id]
+        return PaymentSeen(
+            status,
+            amount,
+            currency,
+            refunded=refunded,
+            refund_blocked=blocked,
+            next_action=self.actions.get(order_id) if status == "REQUIRES_ACTION" else None,
+            failure_code=self.failure_codes.get(order_id, "failed") if status == "FAILED" else "",
+        )
+
+    def decline(self, order_id: UUID, code: str) -> None:
+        """What the payer was asked to confirm comes to nothing."""
+        self.statuses[order_id], self.failure_codes[order_id] = "FAILED", code
 
     def refund(self, order_id: UUID, amount: Decimal) -> None:
         """A part goes back, through some other door."""

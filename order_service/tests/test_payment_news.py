@@ -102,7 +102,7 @@ def test_an_event_that_names_no_order_is_parked(shop: Shop, order_id: Any) -> No
     assert (Parked.objects.get().reason, Consumed.objects.count()) == ("unknown_schema", 0)
 
 
-@pytest.mark.parametrize("kind", ["authorized", "failed", "voided", "imported"])
+@pytest.mark.parametrize("kind", ["requires_action", "authorized", "imported"])
 def test_what_changes_no_order_leaves_nothing(shop: Shop, kind: str) -> None:
     """Not even a row."""
     order = shop.place(pay_later=True)

@@ -11,8 +11,8 @@ from django.db import IntegrityError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from payment_service.bank.models import NOTHING, Entry, Hold, TokenUse
-from payment_service.bank.tokens import ALREADY_REFUNDED
+from payment_service.bank.models import NOTHING, Confirmation, Entry, Hold, TokenUse
+from payment_service.bank.tokens import ALREADY_REFUNDED, CALLED_OFF, PAYER_DECLINED, script_of
 from servicekit.db import clock
 from servicekit.db.transactions import in_one_transaction
 
@@ -46,20 +46,73 @@ def knows(key: str) -> bool:
 
 @_booked_once
 def charge(
-    key: str, *, amount: Decimal, currency: str, capture: bool, token: str, decline_code: str, late_s: float = 0.0
+    key: str,
+    *,
+    amount: Decimal,
+    currency: str,
+    capture: bool,
+    token: str,
+    decline_code: str,
+    late_s: float = 0.0,
+    payment_intent_id: str = "",
 ) -> None:
     """Set money aside, and take it when `capture`; or book the refusal."""
     hold = None
     if not decline_code:
         hold = Hold.objects.create(
             transaction_id=f"txn_{secrets.token_hex(12)}",
-            payment_intent_id=f"pi_{secrets.token_hex(12)}",
+            payment_intent_id=payment_intent_id or _new_intent_id(),
             currency=currency,
             token=token,
             authorized=amount,
             captured=amount if capture else NOTHING,
         )
     _enter(key, "charge", amount, hold=hold, decline_code=decline_code, late_s=late_s)
+
+
+@_booked_once
+def ask_payer(key: str, *, order_id: str, amount: Decimal, currency: str, capture: bool, token: str) -> None:
+    """Have a payer asked to confirm a charge, once for each key."""
+    Confirmation.objects.create(
+        secret=secrets.token_urlsafe(32),
+        key=key,
+        payment_intent_id=_new_intent_id(),
+        order_id=order_id,
+        amount=amount,
+        currency=currency,
+        takes_all=capture,
+        token=token,
+    )
+
+
+def confirmation(**known: str) -> Confirmation | None:
+    """The charge with this `key`, `secret` or `payment_intent_id` that a payer has, or had, to confirm."""
+    return Confirmation.objects.filter(**known).first()
+
+
+def answer(asked: Confirmation, *, is_yes: bool) -> None:
+    """What the payer says. Only the first answer counts, and none that comes after it was called off."""
+    declines = script_of(asked.token).declines
+    _decide(asked, decline_code=(declines[0] if declines else "") if is_yes else PAYER_DECLINED)
+
+
+def call_off(asked: Confirmation) -> bool:
+    """Let the payer confirm it no more; whether nothing will ever be taken for it."""
+    _decide(asked, decline_code=CALLED_OFF)
+    return not Entry.objects.filter(key=asked.key, decline_code="").exists()
+
+
+def _decide(asked: Confirmation, *, decline_code: str) -> None:
+    """The one entry with its key is the decision: whoever books it first has made it."""
+    charge(
+        asked.key,
+        amount=asked.amount,
+        currency=asked.currency,
+        capture=asked.takes_all,
+        token=asked.token,
+        decline_code=decline_code,
+        payment_intent_id=asked.payment_intent_id,
+    )
 
 
 @_booked_once
@@ -118,6 +171,10 @@ def count_use(order_id: str, token: str) -> int:
     TokenUse.objects.get_or_create(order_id=order_id, token=token)
     TokenUse.objects.filter(order_id=order_id, token=token).update(uses=F("uses") + 1)
     return TokenUse.objects.values_list("uses", flat=True).get(order_id=order_id, token=token)
+
+
+def _new_intent_id() -> str:
+    return f"pi_{secrets.token_hex(12)}"
 
 
 def _lock(transaction_id: str) -> Hold | None:

@@ -57,6 +57,25 @@ class Entry(models.Model):
         return f"{self.key} {self.decline_code or 'approved'}"
 
 
+class Confirmation(models.Model):
+    """A charge that its payer has to confirm. What it has come to is the entry with its key; none yet: nothing."""
+
+    number = models.BigAutoField(primary_key=True)
+    # Whoever knows it may answer: it stands in the address of the payer's page, and nowhere else.
+    secret = models.CharField(max_length=64, unique=True)
+    key = models.CharField(max_length=128, unique=True)
+    payment_intent_id = models.CharField(max_length=64, unique=True)
+    order_id = models.CharField(max_length=64)
+    amount = amount_column()
+    currency = models.CharField(max_length=3)
+    takes_all = models.BooleanField()  # or only sets the money aside
+    token = models.CharField(max_length=64, default="", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.payment_intent_id} {self.amount} {self.currency}"
+
+
 class TokenUse(models.Model):
     """How often an order came with a magic token that behaves differently the first time."""
 

@@ -26,6 +26,7 @@ class Script:
     """
 
     meaning: str
+    asks_payer: bool = False  # the payer has to confirm the charge first; then the rest happens
     declines: tuple[str, ...] = ()
     forever: bool = False
     unavailable: int = 0  # so many first charges find nobody; -1: all
@@ -47,6 +48,8 @@ DECLINES: Final[Mapping[str, Decline]] = {
     "lost_card": Decline("The card was reported lost", retryable=False),
     "fraudulent": Decline("The payment looks fraudulent", retryable=False),
     "invalid_token": Decline("There is no such token", retryable=False),
+    "confirmation_declined": Decline("The payer did not want to pay", retryable=False),
+    "not_confirmed": Decline("The payer did not confirm the payment in time", retryable=False),
     "processing_error": Decline("The bank could not process the payment", retryable=True),
     "try_again_later": Decline("The bank is busy", retryable=True),
     "nothing_set_aside": Decline("Nothing is set aside for this payment any more", retryable=False),
@@ -59,6 +62,10 @@ DECLINES: Final[Mapping[str, Decline]] = {
 
 # A refund of what is back already: the bank's word for it, and no refusal. The payer has the money.
 ALREADY_REFUNDED: Final = "already_refunded"
+
+# What a payer's no is booked as, and that nobody is asked any more.
+PAYER_DECLINED: Final = "confirmation_declined"
+CALLED_OFF: Final = "not_confirmed"
 
 # What chance picks from when it says no.
 USUAL_DECLINES: Final = ("insufficient_funds", "card_declined", "expired_card", "processing_error")
@@ -93,6 +100,21 @@ SCRIPTS: Final[Mapping[str, Script]] = {
         refund_declined_once="refund_not_now",
     ),
     "tok_refund_then_lose_reply": Script("approved; refunds are made, but the reply is lost", loses_refund_reply=True),
+    "tok_3ds_ok": Script("the payer has to confirm it at the bank's page; then approved", asks_payer=True),
+    "tok_3ds_card_declined": Script(
+        "the payer has to confirm it; then declined all the same: `card_declined`",
+        asks_payer=True,
+        declines=("card_declined",),
+        forever=True,
+    ),
+    "tok_3ds_lose_reply": Script(
+        "the payer has to confirm it, but the reply that says so is lost", asks_payer=True, loses_reply=True
+    ),
+    "tok_3ds_refund_fails": Script(
+        "the payer has to confirm it; then approved, and every refund is refused for good",
+        asks_payer=True,
+        refund_declined="refund_failed",
+    ),
 }
 # What any token without a script does, chance aside.
 ORDINARY: Final = Script("left to chance")

@@ -108,6 +108,7 @@ class RefundFailed(_Refund):
 
 # Event → the type of its payload.
 PAYLOADS: Final[Mapping[str, type]] = {
+    states.EVENTS[Status.REQUIRES_ACTION]: Moved,
     states.EVENTS[Status.AUTHORIZED]: Moved,
     states.EVENTS[Status.CAPTURED]: Moved,
     states.EVENTS[Status.VOIDED]: Moved,

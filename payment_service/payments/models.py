@@ -22,6 +22,8 @@ from servicekit.db.columns import amount_column
 NOTHING: Final = Decimal("0.00")
 # What a gateway may send as its reason; longer ones are cut.
 MAX_MESSAGE_LENGTH: Final = 255
+# Of a page at which a payer confirms; what browsers and proxies take.
+MAX_URL_LENGTH: Final = 2048
 # Why a person has settled something by hand.
 MAX_REASON_LENGTH: Final = 255
 
@@ -72,6 +74,10 @@ class Payment(models.Model):
     void_requested = models.BooleanField(default=False)
     # The payment token, kept while the answer is not known, so that the same request can be sent again.
     token = models.CharField(max_length=255, default="", blank=True)
+
+    # Where the payer has to confirm the charge, and until when: only while that is waited for. The database's clock.
+    action_url = models.CharField(max_length=MAX_URL_LENGTH, default="", db_default="", blank=True)
+    action_expires_at = models.DateTimeField(null=True, blank=True)
 
     transaction_id = models.CharField(max_length=64, null=True, blank=True, unique=True)
     payment_intent_id = models.CharField(max_length=64, null=True, blank=True)
@@ -139,6 +145,11 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(token="") | Q(status=Status.PROCESSING.value), name="payment_token_only_while_processing"
             ),
+            models.CheckConstraint(
+                condition=Q(action_url="", action_expires_at=None)
+                | Q(action_expires_at__isnull=False, status=Status.REQUIRES_ACTION.value),
+                name="payment_action_only_while_waited_for",
+            ),
         ]
         indexes = [
             # Readers: the list of payments, in either order: all of them, by status, by method. Behind the order each
@@ -159,6 +170,10 @@ class Payment(models.Model):
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
             # Reader: the worker that tells the order service.
             models.Index(fields=["notice_due_at"], condition=Q(notice_due_at__isnull=False), name="payment_notice_due"),
+            # Reader: the metric of those that wait for their payers. Mostly empty.
+            models.Index(
+                fields=["action_expires_at"], condition=Q(action_expires_at__isnull=False), name="payment_action"
+            ),
             # Readers: the metric and the people who look for what the gateway refuses for good.
             models.Index(fields=["blocked_at"], condition=Q(blocked_at__isnull=False), name="payment_blocked"),
         ]

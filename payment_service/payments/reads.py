@@ -3,6 +3,8 @@
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from payment_service.payments.errors import PaymentNotFound
 from payment_service.payments.models import Payment, Refund
 from servicekit.events import store
@@ -23,6 +25,11 @@ def payment_of_order(order_id: str) -> Payment:
 
 def find_payment_of_order(order_id: str) -> Payment | None:
     return Payment.objects.filter(order_id=order_id).first()
+
+
+def action_is_over(payment: Payment) -> bool:
+    """Whether its payer has had all the time that there was to confirm it, by the database's clock."""
+    return Payment.objects.filter(pk=payment.pk, action_expires_at__lte=Now()).exists()
 
 
 def payment_by_number(number: int) -> Payment:

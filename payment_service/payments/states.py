@@ -13,6 +13,7 @@ class Status(str, Enum):
 
     PENDING = "PENDING"  # wanted, nobody asked yet
     PROCESSING = "PROCESSING"  # asked, answer not known yet
+    REQUIRES_ACTION = "REQUIRES_ACTION"  # asked, and the payer has to confirm it first
     AUTHORIZED = "AUTHORIZED"  # money set aside, not taken
     CAPTURED = "CAPTURED"  # money taken
     FAILED = "FAILED"  # this attempt took nothing; another may follow
@@ -59,7 +60,8 @@ class Operation(str, Enum):
 
 TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.VOIDED}),
-    Status.PROCESSING: frozenset({Status.AUTHORIZED, Status.CAPTURED, Status.FAILED}),
+    Status.PROCESSING: frozenset({Status.REQUIRES_ACTION, Status.AUTHORIZED, Status.CAPTURED, Status.FAILED}),
+    Status.REQUIRES_ACTION: frozenset({Status.AUTHORIZED, Status.CAPTURED, Status.FAILED, Status.VOIDED}),
     Status.AUTHORIZED: frozenset({Status.CAPTURED, Status.VOIDED}),
     Status.CAPTURED: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
     Status.FAILED: frozenset({Status.PROCESSING}),  # a new attempt
@@ -76,6 +78,7 @@ REFUND_TRANSITIONS: Final[Mapping[RefundStatus, frozenset[RefundStatus]]] = {
 
 # What is told to the world when a payment gets there. PENDING and PROCESSING are nobody else's business.
 EVENTS: Final[Mapping[Status, str]] = {
+    Status.REQUIRES_ACTION: "payment.requires_action",
     Status.AUTHORIZED: "payment.authorized",
     Status.CAPTURED: "payment.successful",
     Status.FAILED: "payment.failed",
@@ -97,12 +100,15 @@ KEEPS_MONEY: Final = frozenset({Operation.VOID, Operation.REFUND})
 # What has money that a refund can return.
 REFUNDABLE: Final = frozenset({Status.CAPTURED, Status.PARTIALLY_REFUNDED})
 # Where a void still has something to do, now or once the answer is known.
-VOIDABLE: Final = frozenset({Status.PROCESSING, Status.AUTHORIZED, *REFUNDABLE})
+VOIDABLE: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION, Status.AUTHORIZED, *REFUNDABLE})
+# Where the gateway has been asked for a charge and has not said yes or no yet.
+UNDECIDED: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION})
 
 # What clients of `/api/payments` see.
 PAYMENTS_NAMES: Final[Mapping[Status, str]] = {
     Status.PENDING: "PENDING",
     Status.PROCESSING: "PENDING",
+    Status.REQUIRES_ACTION: "REQUIRES_ACTION",
     Status.AUTHORIZED: "PENDING",
     Status.CAPTURED: "COMPLETED",
     Status.FAILED: "FAILED",
@@ -114,6 +120,7 @@ PAYMENTS_NAMES: Final[Mapping[Status, str]] = {
 TAKEN: Final[Mapping[Status, bool | None]] = {
     Status.PENDING: None,
     Status.PROCESSING: None,
+    Status.REQUIRES_ACTION: None,
     Status.AUTHORIZED: None,
     Status.CAPTURED: True,
     Status.FAILED: False,
@@ -125,6 +132,7 @@ TAKEN: Final[Mapping[Status, bool | None]] = {
 CHARGES_NAMES: Final[Mapping[Status, str]] = {
     Status.PENDING: "PENDING",
     Status.PROCESSING: "PENDING",
+    Status.REQUIRES_ACTION: "PENDING",
     Status.AUTHORIZED: "PENDING",
     Status.CAPTURED: "SUCCESS",
     Status.FAILED: "FAILED",

@@ -37,7 +37,7 @@ def test_every_column_stands_somewhere_on_a_payments_page(admin: Client) -> None
     payment = charging.charge_payment(asked("50.00")).payment
     page = admin.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
     missing = {each.name for each in Payment._meta.concrete_fields if f"field-{each.name}" not in page}
-    assert missing == {"uid", "token", "amount", "currency", "provider_response"}
+    assert missing == {"uid", "token", "action_url", "amount", "currency", "provider_response"}
 
 
 def test_the_list_of_payments_breaks_no_column(admin: Client) -> None:

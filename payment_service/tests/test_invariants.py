@@ -92,6 +92,7 @@ def test_a_healthy_ledger_passes(healthy: None) -> None:
     assert checked.looked_at == {
         "payments": 16,
         "gateway charges": 13,
+        "confirmations": 0,
         "payments at the gateway": 12,
         "events": Event.objects.count(),
         "keys": 0,
@@ -99,6 +100,7 @@ def test_a_healthy_ledger_passes(healthy: None) -> None:
         "webhook deliveries": 0,
     }
     assert [name for name, verdict in checked.verdicts.items() if verdict != "pass"] == [
+        "confirmation_is_waited_for",
         "a_key_has_one_answer",
         "what_was_answered_is_kept",
         "a_delivery_is_what_its_attempts_say",

@@ -29,6 +29,7 @@ def _add_headers(response: HttpResponseBase, request_id: str) -> None:
     if "cache-control" not in sent:
         sent["cache-control"] = _NOT_STORED
     if "content-type" in sent and sent["content-type"][1].startswith("text/html"):
-        sent.update(_NOT_FRAMED)
+        for name, header in _NOT_FRAMED:
+            sent.setdefault(name, header)
     if not response.streaming and "content-length" not in sent:
         sent["content-length"] = "Content-Length", str(len(response.content))  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ What cannot be used is never taken for something else, and is a line in the log,
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 MAX_TEXT_LENGTH: Final = 255
 _QUOTED_AMOUNT: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+# As long as a column of ours holds.
+_WEB_ADDRESS: Final = re.compile(r"https?://[!-~]{1,2040}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 # Control characters, other ends of a line, and what turns the direction of the text behind it.
 _CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
@@ -139,6 +142,26 @@ def currency(parent: Any, name: str, *, default: str | None = None) -> str:
     if type(found) is not str or not money.is_currency(found):
         raise Unusable(f"{name} is no currency")
     return found
+
+
+def web_address(parent: Any, name: str) -> str:
+    """An address that a browser can be sent to: of http or https, and nothing else in it."""
+    found = member(parent, name)
+    if type(found) is not str or not _WEB_ADDRESS.fullmatch(found):
+        raise Unusable(f"{name} is no address of the web")
+    return found
+
+
+def moment(parent: Any, name: str) -> datetime:
+    """A date and time in ISO 8601, with its zone."""
+    found = member(parent, name)
+    try:
+        at = datetime.fromisoformat(found.replace("Z", "+00:00")) if type(found) is str and found.isascii() else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Unusable(f"{name} is no moment")
+    return at
 
 
 def uuid_text(parent: Any, name: str) -> str:

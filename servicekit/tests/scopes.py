@@ -24,6 +24,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "T
 NOT_IN_THE_TABLE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "^webhooks/stripe/?$": "Stripe has no key, and signs what it sends",
+        r"^bank/confirm/(?P<secret>[A-Za-z0-9_-]{43})/?$": "a payer has no key, and was given the address's secret",
         "^docs/?$": "a page of HTML that has nothing but what it asks /openapi.json for",
         "^redoc/?$": "another one",
         "^admin$": "sends people to the admin",

@@ -1,5 +1,6 @@
 """What another service answers, read strictly: the right value, or `Unusable`, and never something else."""
 
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -120,3 +121,30 @@ def test_a_card_number_in_a_text_is_not_kept() -> None:
     assert peers.text({"name": "4242\u0000424242424242"}, "name") == "*" * 17
     assert peers.text({"name": "Mouse 4242424242424241"}, "name") == "Mouse 4242424242424241"
     assert peers.code("4242424242424242", otherwise="failed") == "failed"
+
+
+def test_an_address_is_one_that_a_browser_can_be_sent_to() -> None:
+    """Of http or https, without a blank or a script, and no longer than a column."""
+    assert peers.web_address({"url": "https://bank.example/3ds?x=1"}, "url") == "https://bank.example/3ds?x=1"
+    for given in (
+        "javascript:alert(1)",
+        "//bank",
+        "http://",
+        "http://a b",
+        "http://a\n",
+        "https://" + "x" * 2041,
+        7,
+        None,
+    ):
+        with pytest.raises(Unusable):
+            peers.web_address({"url": given}, "url")
+
+
+def test_a_moment_has_its_zone() -> None:
+    """ISO 8601 as the services write it."""
+    at = datetime(2025, 11, 10, 12, 20, tzinfo=timezone.utc)
+    assert peers.moment({"at": "2025-11-10T12:20:00Z"}, "at") == at
+    assert peers.moment({"at": "2025-11-10T13:20:00.000000+01:00"}, "at") == at
+    for given in ("2025-11-10T12:20:00", "2025-11-10", "soon", "", "\u0662025-11-10T12:20:00Z", 7, None):
+        with pytest.raises(Unusable):
+            peers.moment({"at": given}, "at")

@@ -46,6 +46,9 @@ BODY_PROBLEM: Final = "servicekit.body_problem"
 LATE: Final = (408, "The request body did not arrive in time", "request_timeout")
 INCOMPLETE: Final = (400, "The request body is shorter than announced, or broken", "bad_request")
 _FIRST_SERVER_ERROR: Final = 500
+# A part of a path that long is a secret that somebody was given (32 bytes), and stands in no log.
+_SECRET: Final = re.compile(r"(?<=/)[A-Za-z0-9_-]{43}(?=/|$)", re.ASCII)
+_SHORTEST_WITH_SECRET: Final = 44
 # Asked every few seconds by whoever watches the service; not worth a line each.
 _QUIET_PREFIXES: Final = ("/health", "/metrics", "/static/")
 
@@ -202,7 +205,8 @@ def _refuse_coding(sent: Mapping[str, str]) -> error_responses.Answer:
 def _logged_path(request: HttpRequest) -> str:
     """Without card numbers, also where an id is looked for: that is where a person may write one."""
     # More than is logged is looked at, so that none is cut in two.
-    return cards.masked_path(request.path[: 2 * _MAX_LOGGED])[:_MAX_LOGGED]
+    path = cards.masked_path(request.path[: 2 * _MAX_LOGGED])[:_MAX_LOGGED]
+    return _SECRET.sub("*", path) if len(path) >= _SHORTEST_WITH_SECRET else path
 
 
 def _request_id(request: HttpRequest) -> str:

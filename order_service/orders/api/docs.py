@@ -46,6 +46,15 @@ _GIVEN_BACK: Final = {"status": "REFUNDED", "payment_status": "REFUNDED", "refun
 _REFUNDED: Final = {**_PAID, **_GIVEN_BACK}
 _UNPAID: Final = {"status": "PENDING", "paid_at": None, "payment_status": None}
 _PENDING: Final[dict[str, Any]] = {**_PAID, **_UNPAID, "expires_at": "2025-11-10T12:20:00Z"}
+_TO_CONFIRM: Final[dict[str, Any]] = {
+    **_PENDING,
+    "payment_status": "REQUIRES_ACTION",
+    "next_action": {
+        "type": "redirect",
+        "url": "http://localhost:8002/bank/confirm/w3QzT4yJm1v5c8Xk2Lr7Bn0Hs9Df6Ga_PqUeWi-OtEY/",
+        "expires_at": "2025-11-10T12:20:00Z",
+    },
+}
 
 
 def _cancelled(reason: str, code: str = "order_cancelled", **more: Any) -> dict[str, Any]:
@@ -86,7 +95,8 @@ PLACE_ORDER = extend_schema(
     summary="Place an order",
     description=(
         "Reserves the stock, takes the payment with up to two retries, and ends PAID, or CANCELLED with a reason. "
-        "With `payment: later` the stock is held and the order waits for its payment until `expires_at`."
+        "With `payment: later` the stock is held and the order waits for its payment until `expires_at`. So it does "
+        "where the payer has to confirm the payment first, at `next_action.url`; then it ends PAID, or CANCELLED."
     ),
     parameters=[IDEMPOTENCY_KEY],
     request=PlaceOrderIn,
@@ -101,8 +111,12 @@ PLACE_ORDER = extend_schema(
     responses={
         201: OpenApiResponse(
             OrderOut,
-            description="Paid; or with `payment: later` waiting for its payment.",
-            examples=[OpenApiExample("Paid", value=_PAID), OpenApiExample("Pay later", value=_PENDING)],
+            description="Paid; or with `payment: later`, or with `next_action`, waiting for its payment.",
+            examples=[
+                OpenApiExample("Paid", value=_PAID),
+                OpenApiExample("Pay later", value=_PENDING),
+                OpenApiExample("To be confirmed by its payer", value=_TO_CONFIRM),
+            ],
         ),
         202: _order(
             "Not decided yet: a worker has taken the order over. GET tells how it ends. PAID: its stock is gone, and "

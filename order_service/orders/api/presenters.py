@@ -26,7 +26,7 @@ def page(place: Place, listed: Listed[Order]) -> dict[str, Any]:
 
 
 def order_json(order: Order) -> dict[str, Any]:
-    """The order's JSON, as `schemas.OrderOut` describes it. `refund_blocked` stands there only where it is."""
+    """The order's JSON, as `schemas.OrderOut` describes it. `refund_blocked`, `next_action` only where there is one."""
     body = {
         "id": order.uid,
         "number": order.number,
@@ -45,6 +45,9 @@ def order_json(order: Order) -> dict[str, Any]:
     }
     if order.refund_blocked:
         body["refund_blocked"] = order.refund_blocked
+    if order.shows_action:
+        expires_at = utc_text(order.action_expires_at)
+        body["next_action"] = {"type": "redirect", "url": order.action_url, "expires_at": expires_at}
     return body
 
 

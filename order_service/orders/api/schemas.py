@@ -132,6 +132,12 @@ class OrderItemOut(serializers.Serializer[Any]):
     line_total = MoneyOutField(allow_null=True, help_text="null also where it has more digits than an amount can have")
 
 
+class NextActionOut(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(["redirect"])
+    url = serializers.CharField(help_text="Where the payer confirms the payment, in a browser.")
+    expires_at = serializers.DateTimeField(help_text="When it is called off.")
+
+
 class OrderOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     number = serializers.IntegerField(help_text="The order number for people.")
@@ -150,6 +156,9 @@ class OrderOut(serializers.Serializer[Any]):
     refund_blocked = serializers.CharField(
         required=False,
         help_text="Why the gateway refuses for good to give the money back; a person has to see to it. Else not there.",
+    )
+    next_action = NextActionOut(
+        required=False, help_text="What the payer has to do before the order can be paid. Else not there."
     )
 
 

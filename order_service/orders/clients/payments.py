@@ -9,9 +9,11 @@ from uuid import UUID
 from order_service.orders.clients.outcomes import call, unusable
 from order_service.orders.ports import (
     NO_VOID,
+    ActionRequired,
     ChargeOutcome,
     ChargeRequest,
     Declined,
+    NextAction,
     NotKnownYet,
     Paid,
     PaymentSeen,
@@ -31,9 +33,11 @@ FIND_DEADLINE_S: Final = 3.0
 
 _MONEY_IS_TAKEN: Final = "COMPLETED"
 _NOT_DECIDED: Final = "PENDING"
+_TO_CONFIRM: Final = "REQUIRES_ACTION"
 # Status → whether so much of the amount can have been refunded.
 _GOES_WITH: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
     "PENDING": lambda refunded, _: refunded == 0,
+    "REQUIRES_ACTION": lambda refunded, _: refunded == 0,
     "COMPLETED": lambda refunded, _: refunded == 0,
     "FAILED": lambda refunded, _: refunded == 0,
     "VOIDED": lambda refunded, amount: refunded in (0, amount),
@@ -104,7 +108,7 @@ class RestPayments:
     def _without_void(self, order_id: UUID) -> PaymentSeen | None:
         """A payment service that has only POST and GET (seed 000): where it holds no money, nothing is to be undone."""
         seen = self._get(order_id, once(VOID_DEADLINE_S))
-        if seen is not None and seen.status == _NOT_DECIDED:
+        if seen is not None and seen.status in (_NOT_DECIDED, _TO_CONFIRM):
             raise Unusable(f"payment is {seen.status}, and its service has no void")
         return replace(seen, refund_blocked=NO_VOID) if seen is not None and seen.holds_money() else seen
 
@@ -124,11 +128,12 @@ class RestPayments:
             return Paid()
         if seen.status == _NOT_DECIDED:
             return NotKnownYet()
+        if seen.next_action is not None:
+            return ActionRequired(seen.next_action)
         if seen.status == "FAILED":
             # One that does not say whether it is worth another attempt gets one (seed 002: "retry on failure").
             retryable = reply.body.get("retryable")
-            code = peers.code(reply.body.get("failure_code"), otherwise="failed")
-            return Declined(code, retryable=retryable is not False)
+            return Declined(seen.failure_code, retryable=retryable is not False)
         return Refused(
             "payment_amount_mismatch" if seen.status == _MONEY_IS_TAKEN else f"payment_{seen.status.lower()}"
         )
@@ -143,11 +148,27 @@ class RestPayments:
             currency = peers.currency(reply.body, "currency", default=self._default_currency)
             refunded = peers.amount(reply.body, "refunded_amount") if "refunded_amount" in reply.body else None
             blocked = peers.text(reply.body, "refund_blocked") if "refund_blocked" in reply.body else ""
+            action = _action(reply.body) if status == _TO_CONFIRM else None
         except peers.Unusable as problem:
             raise unusable(reply, problem.why) from problem
         if refunded is not None and not _GOES_WITH[status](refunded, amount):
             raise unusable(reply, "refunded_amount contradicts status or amount")
-        return PaymentSeen(status, amount, currency, refunded=refunded, refund_blocked=blocked)
+        failure = peers.code(reply.body.get("failure_code"), otherwise="failed") if status == "FAILED" else ""
+        return PaymentSeen(
+            status,
+            amount,
+            currency,
+            refunded=refunded,
+            refund_blocked=blocked,
+            next_action=action,
+            failure_code=failure,
+        )
+
+
+def _action(body: Any) -> NextAction:
+    """What the payer has to do."""
+    asked = peers.member(body, "next_action")
+    return NextAction(peers.web_address(asked, "url"), peers.moment(asked, "expires_at"))
 
 
 def _refusal(reply: Reply) -> ChargeOutcome:

@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
 from payment_service.payments.errors import PaymentNotFound
+from payment_service.payments.models import Payment
+from payment_service.payments.states import Status
 from payment_service.payments.writes.attempts import Asked
-from servicekit import money
+from servicekit import exactjson, money
 from servicekit.web.fields import MAX_ID, BodyIn, FreeTextField, StrictCharField, ascii_upper
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -138,6 +140,32 @@ def refuse_fractions(asked: dict[str, Any]) -> dict[str, Any]:
     """Let a validated body pass whose amount its currency has coins for; there is no half yen."""
     money.check(asked["amount"], asked["currency"])
     return asked
+
+
+# As a field of an answer's document.
+NEXT_ACTION_OUT: Final = inline_serializer(
+    "NextAction",
+    {
+        "type": serializers.ChoiceField(["redirect"]),
+        "url": serializers.CharField(help_text="Where the payer confirms the payment, in a browser."),
+        "expires_at": serializers.DateTimeField(help_text="When it is called off, and nothing is taken."),
+    },
+    required=False,
+    help_text="What the payer has to do; only of a payment that waits for it.",
+)
+NEXT_ACTION: Final = {
+    "type": "redirect",
+    "url": "http://localhost:8002/bank/confirm/w3QzT4yJm1v5c8Xk2Lr7Bn0Hs9Df6Ga_PqUeWi-OtEY/",
+    "expires_at": "2025-11-10T12:20:00Z",
+}
+
+
+def next_action(payment: Payment) -> dict[str, Any]:
+    """What the payer has to do, as every door shows it: only of a payment that waits for it."""
+    if payment.status != Status.REQUIRES_ACTION:
+        return {}
+    expires_at = exactjson.utc_text(payment.action_expires_at)
+    return {"next_action": {"type": "redirect", "url": payment.action_url, "expires_at": expires_at}}
 
 
 class ChargeAtOnceIn(BodyIn):

@@ -2,19 +2,24 @@
 
 Three things can come of asking: a yes (`Approved`), a business no (`Declined`, a value, not an error), or no answer,
 and then it matters whether the gateway can have seen the request: `GatewayUnavailable` (no) or `OutcomeUnknown`
-(maybe). Every request carries a key of ours; a gateway answers the same key always with the same outcome, and `find`
-tells what became of a request without making it happen.
+(maybe). A charge has a fourth: the payer has to confirm it first (`ActionRequired`).
+
+Every request carries a key of ours; a gateway answers the same key always with the same outcome, and `find` tells what
+became of a request without making it happen.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, Protocol, overload
 
 
 @dataclass(frozen=True)
 class ChargeRequest:
-    """Take `amount`, or only set it aside when `capture` is false."""
+    """Take `amount`, or only set it aside when `capture` is false.
+
+    `payment_intent_id` is the gateway's own name for it, once it has one: of a charge that waits for its payer.
+    """
 
     key: str
     order_id: str
@@ -22,6 +27,7 @@ class ChargeRequest:
     currency: str
     token: str = field(repr=False)
     capture: bool = True
+    payment_intent_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,10 @@ class CaptureRequest:
 
 @dataclass(frozen=True)
 class VoidRequest:
-    """Release what was set aside."""
+    """Release what was set aside; without a `transaction_id`, have a payer confirm nothing any more.
+
+    The latter may come too late, or be refused: `find` for the charge tells what it has come to.
+    """
 
     key: str
     transaction_id: str
@@ -84,7 +93,17 @@ class Declined:
     response: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ActionRequired:
+    """The payer has to confirm the charge, in a browser, at `url`. Until then nothing is taken or set aside."""
+
+    url: str
+    payment_intent_id: str
+    response: Mapping[str, str] = field(default_factory=dict)
+
+
 Outcome = Approved | Declined
+ChargeOutcome = Outcome | ActionRequired
 
 
 @dataclass(frozen=True)
@@ -136,6 +155,11 @@ class OutcomeUnknown(Exception):
     """The request was sent and no answer came: what the gateway did is not known."""
 
 
+# A charge ends with it that its payer never confirmed, and that was called off: it can take nothing any more.
+NOT_CONFIRMED: Final = Declined(
+    code="not_confirmed", message="The payer did not confirm the payment in time", retryable=False
+)
+
 # What a request ends with that the gateway has certainly not seen.
 NOT_SENT: Final = Declined(
     code="gateway_unavailable", message="The payment gateway could not be reached", retryable=True
@@ -155,7 +179,7 @@ class Gateway(Protocol):
         """False for one that is there to try things out: its yes brings nobody any money."""
         ...
 
-    def charge(self, request: ChargeRequest) -> Outcome: ...
+    def charge(self, request: ChargeRequest) -> ChargeOutcome: ...
 
     def capture(self, request: CaptureRequest) -> Outcome: ...
 
@@ -163,6 +187,25 @@ class Gateway(Protocol):
 
     def refund(self, request: RefundRequest) -> Outcome: ...
 
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         """What became of a request that was sent before; None when the gateway has never seen it."""
         ...
+
+
+@overload
+def decided(outcome: ChargeOutcome) -> Outcome: ...
+
+
+@overload
+def decided(outcome: None) -> None: ...
+
+
+def decided(outcome: ChargeOutcome | None) -> Outcome | None:
+    """What a gateway has told of a request that no payer has to confirm.
+
+    Raises:
+        OutcomeUnknown: it told of a payer all the same, which is no answer to that.
+    """
+    if isinstance(outcome, ActionRequired):
+        raise OutcomeUnknown
+    return outcome

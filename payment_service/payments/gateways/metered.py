@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client import Histogram
 
 from payment_service.payments.gateways.base import (
+    ActionRequired,
     Approved,
     ChargeRequest,
     Declined,
@@ -21,7 +22,8 @@ from servicekit.observability.metrics import BUCKETS_S
 
 _CALL_SECONDS: Final = Histogram(
     "gateway_call_duration_seconds",
-    "Calls to payment gateways and how they ended: approved, declined, not_seen (what was looked up), unavailable, "
+    "Calls to payment gateways and how they ended: approved, declined, action (the payer has to confirm), "
+    "not_seen (what was looked up), unavailable, "
     "unknown (no answer), or crashed.",
     ("gateway", "operation", "outcome"),
     buckets=BUCKETS_S,
@@ -57,7 +59,12 @@ class MeteredGateway(WrappedGateway):
         return answer
 
 
-_OUTCOMES: Final[dict[type, str]] = {Approved: "approved", Declined: "declined", type(None): "not_seen"}
+_OUTCOMES: Final[dict[type, str]] = {
+    Approved: "approved",
+    Declined: "declined",
+    ActionRequired: "action",
+    type(None): "not_seen",
+}
 
 
 @cache

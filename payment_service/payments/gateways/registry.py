@@ -28,6 +28,7 @@ def _simulated() -> Gateway:
         timeout_s=settings.GATEWAY_TIMEOUT_S,
         slow_s=settings.GATEWAY_SLOW_S,
         seed=settings.GATEWAY_SEED,
+        page_url=settings.GATEWAY_PAGE_URL,
         sleep=slot.sleep,
     )
 
@@ -36,6 +37,7 @@ def _stripe() -> Gateway:
     return StripeGateway(
         api_key=settings.STRIPE_API_KEY,
         timeout_s=settings.GATEWAY_TIMEOUT_S,
+        return_url=settings.PAYMENT_RETURN_URL,
         base_url=settings.STRIPE_API_URL or None,
     )
 

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 
 from payment_service.bank import books, tokens
-from payment_service.bank.models import Entry
+from payment_service.bank.models import Confirmation, Entry
 from payment_service.bank.tokens import Script
 from payment_service.payments.gateways.base import (
+    ActionRequired,
     Approved,
     CaptureRequest,
+    ChargeOutcome,
     ChargeRequest,
     Declined,
     GatewayUnavailable,
@@ -34,6 +36,7 @@ class SimulatedGateway:
         delay_s: The shortest and the longest time that an answer takes.
         timeout_s: How long a slow answer is waited for; `slow_s`, how much later than asked for it is known.
         seed: The same seed and key always draw the same outcome. None: another one in each process.
+        page_url: Where payers find the bank's page, in front of a confirmation's secret.
     """
 
     has_outside_effect = True
@@ -47,6 +50,7 @@ class SimulatedGateway:
         timeout_s: float,
         slow_s: float,
         seed: str | None,
+        page_url: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._success_rate = success_rate
@@ -54,17 +58,20 @@ class SimulatedGateway:
         self._timeout_s = timeout_s
         self._slow_s = slow_s
         self._seed = secrets.token_hex() if seed is None else seed
+        self._page_url = page_url
         self._sleep = sleep
 
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         if books.knows(request.key):
-            return self._answer(request.key)
+            return self._answer_to_charge(request.key)
         script = tokens.script_of(request.token)
         use = books.count_use(request.order_id, request.token) if request.token in tokens.SCRIPTS else 1
         if script.unavailable < 0 or use <= script.unavailable:
             raise GatewayUnavailable
         if script.loses_request and use == 1:
             raise OutcomeUnknown
+        if script.asks_payer:
+            return self._ask_payer(request, script)
         books.charge(
             request.key,
             amount=request.amount,
@@ -77,7 +84,7 @@ class SimulatedGateway:
         if script.is_slow:
             self._sleep(self._timeout_s)
             raise OutcomeUnknown
-        return self._answer(request.key, is_lost=script.loses_reply)
+        return self._answer_to_charge(request.key, is_lost=script.loses_reply)
 
     def capture(self, request: CaptureRequest) -> Outcome:
         script = _script_of(request.transaction_id)
@@ -90,6 +97,8 @@ class SimulatedGateway:
         return self._answer(request.key)
 
     def void(self, request: VoidRequest) -> Outcome:
+        if not request.transaction_id:
+            return self._call_off(request)
         script = _script_of(request.transaction_id)
         books.release(request.key, transaction_id=request.transaction_id, decline_code=script.void_declined)
         return self._answer(request.key)
@@ -105,14 +114,55 @@ class SimulatedGateway:
         )
         return self._answer(request.key, is_lost=script.loses_refund_reply)
 
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         entry = books.find(request.key)
-        return None if entry is None else _outcome(entry)
+        if entry is not None:
+            return _outcome(entry)
+        asked = books.confirmation(key=request.key) if isinstance(request, ChargeRequest) else None
+        return None if asked is None else self._action(asked)
+
+    def _ask_payer(self, request: ChargeRequest, script: Script) -> ChargeOutcome:
+        books.ask_payer(
+            request.key,
+            order_id=request.order_id,
+            amount=request.amount,
+            currency=request.currency,
+            capture=request.capture,
+            token=request.token,
+        )
+        return self._answer_to_charge(request.key, is_lost=script.loses_reply)
+
+    def _call_off(self, request: VoidRequest) -> Outcome:
+        asked = books.confirmation(payment_intent_id=request.payment_intent_id or "")
+        self._wait(request.key)
+        if asked is None or not books.call_off(asked):
+            return _declined("nothing_set_aside")
+        response = {"gateway": "simulated", "result": "called off"}
+        return Approved(asked.payment_intent_id, asked.payment_intent_id, response)
+
+    def _action(self, asked: Confirmation) -> ActionRequired:
+        response = {"gateway": "simulated", "result": "the payer has to confirm it"}
+        return ActionRequired(f"{self._page_url}{asked.secret}/", asked.payment_intent_id, response)
+
+    def _wait(self, key: str) -> None:
+        """As long as an answer takes."""
+        shortest_s, longest_s = self._delay_s
+        self._sleep(shortest_s + (longest_s - shortest_s) * self._draw("delay", key))
+
+    def _answer_to_charge(self, key: str, *, is_lost: bool = False) -> ChargeOutcome:
+        """Like `_answer`; or that its payer has to confirm it."""
+        self._wait(key)
+        entry = None if is_lost else books.find(key)
+        if entry is not None:
+            return _outcome(entry)
+        asked = None if is_lost else books.confirmation(key=key)
+        if asked is None:
+            raise OutcomeUnknown
+        return self._action(asked)
 
     def _answer(self, key: str, *, is_lost: bool = False) -> Outcome:
         """What the books say, after as long as an answer takes."""
-        shortest_s, longest_s = self._delay_s
-        self._sleep(shortest_s + (longest_s - shortest_s) * self._draw("delay", key))
+        self._wait(key)
         entry = None if is_lost else books.find(key)
         if entry is None:
             raise OutcomeUnknown
@@ -143,8 +193,12 @@ def _script_of(transaction_id: str) -> Script:
 def _outcome(entry: Entry) -> Outcome:
     is_approved = entry.decline_code in ("", tokens.ALREADY_REFUNDED)
     if entry.hold is None or not is_approved:
-        decline = tokens.DECLINES[entry.decline_code]
-        response = {"gateway": "simulated", "result": "declined", "decline_code": entry.decline_code}
-        return Declined(entry.decline_code, decline.message, decline.retryable, response)
+        return _declined(entry.decline_code)
     ids = {"transaction_id": entry.hold.transaction_id, "payment_intent_id": entry.hold.payment_intent_id}
     return Approved(**ids, response={"gateway": "simulated", "result": entry.decline_code or "approved", **ids})
+
+
+def _declined(code: str) -> Declined:
+    decline = tokens.DECLINES[code]
+    response = {"gateway": "simulated", "result": "declined", "decline_code": code}
+    return Declined(code, decline.message, decline.retryable, response)

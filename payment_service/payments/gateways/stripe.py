@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 import stripe
 import structlog
 
 from payment_service.payments.gateways.base import (
+    NOT_CONFIRMED,
+    ActionRequired,
     Approved,
     CaptureRequest,
+    ChargeOutcome,
     ChargeRequest,
     Declined,
     GatewayUnavailable,
@@ -24,6 +28,7 @@ from payment_service.payments.gateways.base import (
     RefundRequest,
     Request,
     VoidRequest,
+    decided,
 )
 from servicekit.http.client import never_connected
 
@@ -56,6 +61,8 @@ _NOT_NOW: Final = frozenset(
 _ALREADY_REFUNDED: Final = "charge_already_refunded"
 # Where Stripe offers no search, so many of the newest intents are looked through instead.
 _NEWEST: Final = 300
+# Of a page at which a payer confirms; what we keep of one.
+_MAX_URL_LENGTH: Final = 2048
 _PAGE: Final = 100
 
 # What people read where Stripe has no sentence, or none for them.
@@ -76,13 +83,15 @@ class StripeGateway:
 
     Args:
         timeout_s: For one call to Stripe.
+        return_url: Where a payer goes who has confirmed a payment at Stripe, with `{order_id}` in it.
         base_url: Another server than Stripe's own, for tests.
     """
 
     has_outside_effect = True
     takes_real_money = True
 
-    def __init__(self, *, api_key: str, timeout_s: float, base_url: str | None = None) -> None:
+    def __init__(self, *, api_key: str, timeout_s: float, return_url: str, base_url: str | None = None) -> None:
+        self._return_url = return_url
         self._stripe = stripe.StripeClient(
             api_key,
             http_client=stripe.RequestsClient(timeout=timeout_s),
@@ -90,7 +99,7 @@ class StripeGateway:
             max_network_retries=0,  # the ledger knows what was tried; a hidden retry would not be in it
         )
 
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         amount = _smallest_units(request.amount, request.currency)
         if amount is None:
             return _NOT_EXACT
@@ -102,6 +111,7 @@ class StripeGateway:
             "confirm": True,
             "capture_method": "automatic" if request.capture else "manual",
             "payment_method_types": ["card"],
+            "return_url": self._return_url.replace("{order_id}", quote(request.order_id, safe="")),
             "metadata": {"key": request.key, "order_id": request.order_id},
             **_payment_method(request.token),
         }
@@ -111,7 +121,7 @@ class StripeGateway:
         return refused[0]
 
     def capture(self, request: CaptureRequest) -> Outcome:
-        found = self.find(request)
+        found = decided(self.find(request))
         if found is not None:
             return found
         intent_id, amount = request.payment_intent_id or "", _smallest_units(request.amount, request.currency)
@@ -127,7 +137,7 @@ class StripeGateway:
         return refused[0]
 
     def void(self, request: VoidRequest) -> Outcome:
-        found = self.find(request)
+        found = decided(self.find(request))
         if found is not None:
             return found
         intent_id = request.payment_intent_id or ""
@@ -137,7 +147,7 @@ class StripeGateway:
         return refused[0]
 
     def refund(self, request: RefundRequest) -> Outcome:
-        found = self.find(request)
+        found = decided(self.find(request))
         amount = _smallest_units(request.amount, request.currency)
         if found is not None or amount is None:
             return found or _NOT_EXACT
@@ -148,16 +158,23 @@ class StripeGateway:
         refusal = refused[0]
         return _already_refunded(request) if refusal.code == _ALREADY_REFUNDED else refusal
 
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         with _errors_as_values() as refused:
             if isinstance(request, ChargeRequest):
-                intent = self._intent_with(request.key)
+                intent = self._intent_of(request)
                 return None if intent is None else self._outcome(intent)
             if isinstance(request, RefundRequest):
                 return self._find_refund(request)
             intent = self._stripe.v1.payment_intents.retrieve(request.payment_intent_id or "")
             return _end_of(intent, request)
         return refused[0]
+
+    def _intent_of(self, request: ChargeRequest) -> stripe.PaymentIntent | None:
+        """By Stripe's own id, where we know it: that is known at once, and its search lags."""
+        if request.payment_intent_id is None:
+            return self._intent_with(request.key)
+        intent = self._stripe.v1.payment_intents.retrieve(request.payment_intent_id)
+        return intent if _note(intent, "key") == request.key else None
 
     def _intent_with(self, key: str) -> stripe.PaymentIntent | None:
         """The intent with our key. Stripe's search lags by up to a minute; until then an intent counts as not seen."""
@@ -175,17 +192,23 @@ class StripeGateway:
         refund = next(ours, None)
         return None if refund is None else _refund_outcome(refund)
 
-    def _outcome(self, intent: stripe.PaymentIntent) -> Outcome:
+    def _outcome(self, intent: stripe.PaymentIntent) -> ChargeOutcome:
         """What an intent that was confirmed has come to."""
         if intent.status in ("succeeded", "requires_capture"):
             charge = intent.latest_charge
             return _approved(charge if isinstance(charge, str) else charge.id if charge else intent.id, intent.id)
         if intent.status == "requires_action":
-            # Nobody is there to confirm it, and it must not be completed behind our back later.
+            url = _page_of(intent)
+            if url:
+                response = {"gateway": "stripe", "result": "requires_action", "payment_intent_id": intent.id}
+                return ActionRequired(url, intent.id, response)
+            # No page at which it could be confirmed, and it must not be completed behind our back later.
             self._stripe.v1.payment_intents.cancel(intent.id)
             return _NEEDS_CUSTOMER
         if intent.status in ("requires_payment_method", "canceled"):
             problem = intent.last_payment_error
+            if problem is None and intent.status == "canceled":
+                return NOT_CONFIRMED
             code = getattr(problem, "decline_code", None) or getattr(problem, "code", None) or "card_declined"
             return _declined(code, getattr(problem, "message", None))
         raise OutcomeUnknown
@@ -225,6 +248,13 @@ def _end_of(intent: stripe.PaymentIntent, request: CaptureRequest | VoidRequest)
         is_ours = isinstance(request, CaptureRequest) and _note(intent, "capture_key") == request.key
         return approved if is_ours else _NOTHING_SET_ASIDE
     return None
+
+
+def _page_of(intent: stripe.PaymentIntent) -> str:
+    """Where the payer confirms it, empty where no link leads there. https://docs.stripe.com/payments/3d-secure"""
+    redirect = getattr(intent.next_action, "redirect_to_url", None)
+    url = str(getattr(redirect, "url", None) or "")
+    return url if urlsplit(url).scheme in ("https", "http") and len(url) <= _MAX_URL_LENGTH else ""
 
 
 def _refund_outcome(refund: stripe.Refund) -> Outcome:

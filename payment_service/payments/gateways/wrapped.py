@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from payment_service.payments.gateways.base import (
     CaptureRequest,
+    ChargeOutcome,
     ChargeRequest,
     Gateway,
     Outcome,
@@ -15,7 +16,7 @@ from payment_service.payments.gateways.base import (
 )
 
 Asked = TypeVar("Asked", bound=Request)
-Answer = TypeVar("Answer", bound=Outcome | None)
+Answer = TypeVar("Answer", bound=ChargeOutcome | None)
 
 
 class WrappedGateway(ABC):
@@ -26,7 +27,7 @@ class WrappedGateway(ABC):
         self.has_outside_effect = gateway.has_outside_effect
         self.takes_real_money = gateway.takes_real_money
 
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         return self._ask("charge", self._gateway.charge, request)
 
     def capture(self, request: CaptureRequest) -> Outcome:
@@ -38,7 +39,7 @@ class WrappedGateway(ABC):
     def refund(self, request: RefundRequest) -> Outcome:
         return self._ask("refund", self._gateway.refund, request)
 
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         return self._ask("find", self._gateway.find, request)
 
     @abstractmethod

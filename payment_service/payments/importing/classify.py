@@ -22,6 +22,7 @@ from servicekit import money
 _IN_THE_WAY: Final = {
     Status.PENDING: "is about to be charged here",
     Status.PROCESSING: "is being charged here, and the answer is not known yet: start the worker, then import again",
+    Status.REQUIRES_ACTION: "waits for its payer to confirm it here: void that, or import again when it has ended",
     Status.AUTHORIZED: "has money set aside for it here: void that, or capture it and give back what the row took",
     Status.VOIDED: "was voided here, so no money may be held for this order: give back what the row took",
 }

@@ -22,7 +22,7 @@ from servicekit.web.admin import looks
 from servicekit.web.admin.readonly import ReadOnly
 
 # Stored, and nobody's business here; or shown in other words.
-_NOT_SHOWN: Final = frozenset({"uid", "token", "amount", "currency", "provider_response"})
+_NOT_SHOWN: Final = frozenset({"uid", "token", "action_url", "amount", "currency", "provider_response"})
 # Digits of an order's own number that still fit into a column.
 MAX_SHOWN = 19
 

@@ -26,6 +26,9 @@ def _dispute(data: Mapping[str, Any]) -> Labels:
     return (data["dispute_status"],)
 
 
+TO_CONFIRM: Final = EventCounter(
+    "payments_to_confirm", "Charges that their payers had to confirm.", {"payment.requires_action": no_labels}
+)
 FAILED: Final = EventCounter("payments_failed", "Charges that took nothing.", {"payment.failed": no_labels})
 REFUNDED: Final = EventCounter(
     "payments_refunded", "Refunds whose money went back, in parts or in full.", {"payment.refunded": no_labels}
@@ -57,7 +60,7 @@ def outcomes() -> Iterator[Metric]:
         label_names=("method", "outcome"),
         known=tuple((method, outcome) for method in settings.PAYMENT_GATEWAYS for outcome in ("succeeded", "failed")),
     )
-    return count((FAILED, REFUNDED, by_method, charged, DISPUTES, webhooks.DISABLED))
+    return count((TO_CONFIRM, FAILED, REFUNDED, by_method, charged, DISPUTES, webhooks.DISABLED))
 
 
 def unfinished() -> Iterator[Metric]:
@@ -67,6 +70,8 @@ def unfinished() -> Iterator[Metric]:
     number, oldest = processing.aggregate(n=Count("number"), oldest=Min("updated_at")).values()
     yield gauge("payments_processing", "Payments that were asked for and have no answer yet.", number)
     yield gauge("payments_oldest_processing_age_seconds", "Age of the oldest of them.", age_s(oldest))
+    to_confirm = Payment.objects.filter(action_expires_at__isnull=False)
+    yield gauge("payments_awaiting_payer", "Payments that wait for their payers to confirm them.", to_confirm.count())
     pending = Refund.objects.filter(due_at__isnull=False, status=RefundStatus.PENDING.value)
     number, oldest = pending.aggregate(n=Count("number"), oldest=Min("created_at")).values()
     yield gauge("refunds_pending", "Refunds that were asked for and have no answer yet.", number)

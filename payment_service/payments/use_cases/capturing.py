@@ -13,6 +13,7 @@ from payment_service.payments.gateways.base import (
     Outcome,
     OutcomeUnknown,
     VoidRequest,
+    decided,
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.writes import closing, moves
@@ -48,7 +49,7 @@ def settle_capture(payment: Payment, *, resend: bool) -> Payment:
     gateway, request = registry.gateway(payment.gateway), _capture_request(payment)
     outcome: Outcome | None
     try:
-        outcome = gateway.find(request)
+        outcome = decided(gateway.find(request))
         if outcome is None and payment.void_requested:
             outcome = _NOT_WANTED
         elif outcome is None and resend:
@@ -62,7 +63,7 @@ def release(payment: Payment) -> Payment:
     """Carry out the void of a claimed AUTHORIZED payment. A refusal or no answer is tried again later."""
     gateway, request = registry.gateway(payment.gateway), _void_request(payment)
     try:
-        outcome = gateway.find(request) or gateway.void(request)
+        outcome = decided(gateway.find(request)) or gateway.void(request)
         return closing.finish_void(payment, outcome)
     except (GatewayUnavailable, OutcomeUnknown):
         return moves.retry_later(payment)

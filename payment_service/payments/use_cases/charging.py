@@ -11,16 +11,19 @@ from typing import Final
 from django.conf import settings
 from django.utils import timezone
 
-from payment_service.payments import reads
+from payment_service.payments import reads, states
 from payment_service.payments.errors import AmountMismatch, AmountNotPositive, PaymentVoided, TestPaymentsOff
 from payment_service.payments.gateways import registry
 from payment_service.payments.gateways.base import (
     NOT_SENT,
+    ActionRequired,
+    ChargeOutcome,
     ChargeRequest,
     Declined,
     GatewayUnavailable,
-    Outcome,
     OutcomeUnknown,
+    VoidRequest,
+    decided,
 )
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
@@ -30,6 +33,10 @@ from servicekit.errors import StaleRow
 
 # Each means that somebody else moved the payment in between; more than a few in a row do not happen.
 MAX_CONFLICT_RETRIES: Final = 5
+
+# A payment that waits for its payer is looked at after half of the time that it has waited, at least and at most these
+# seconds: its gateway mostly tells by itself.
+_LOOK_AT_MOST_S: Final = 60.0
 
 _AMOUNT_REFUSED: Final = Declined(code="amount_not_positive", message="Amount must be positive.", retryable=False)
 _NEVER_CHARGED: Final = Declined(code="not_charged", message="The gateway never saw this charge", retryable=False)
@@ -57,13 +64,14 @@ def charge_at_once(asked: Asked) -> Payment:
     """
     name = registry.name_for(asked.method)
     outcome = registry.gateway(name).charge(_first_request(asked))
-    return attempts.include_concluded(asked, gateway=name, outcome=outcome)
+    return attempts.include_concluded(asked, gateway=name, outcome=decided(outcome))
 
 
 def charge_payment(asked: Asked) -> Charged:
     """Charge an order, once: a repeat answers with the payment that is there, a FAILED one is tried again.
 
-    A payment that comes back PROCESSING has no answer yet; it is found out later, by whoever comes next.
+    A payment that comes back PROCESSING has no answer yet; it is found out later, by whoever comes next. One that
+    REQUIRES_ACTION waits for its payer to confirm it.
 
     Raises:
         AmountNotPositive: kept as a FAILED payment where the order has none.
@@ -88,7 +96,7 @@ def _open(asked: Asked, *, gateway_name: str) -> Payment | None:
     gateway = registry.gateway(gateway_name)
     if not gateway.has_outside_effect:
         outcome = gateway.charge(_first_request(asked))
-        return attempts.open_concluded(asked, gateway=gateway_name, outcome=outcome)
+        return attempts.open_concluded(asked, gateway=gateway_name, outcome=decided(outcome))
     payment = attempts.open_processing(asked, gateway=gateway_name)
     return None if payment is None else _ask(payment)
 
@@ -110,7 +118,7 @@ def settle_attempt(payment: Payment, *, resend: bool) -> Payment:
     `PAYMENT_SETTLE_S` is taken as never made.
     """
     gateway = registry.gateway(payment.gateway)
-    outcome: Outcome | None
+    outcome: ChargeOutcome | None
     try:
         outcome = gateway.find(_request(payment))
         if outcome is None and payment.void_requested:
@@ -122,12 +130,38 @@ def settle_attempt(payment: Payment, *, resend: bool) -> Payment:
     return moves.retry_later(payment) if outcome is None else _conclude(payment, outcome)
 
 
+def settle_action(payment: Payment) -> Payment:
+    """Find out what became of a claimed payment that waits for its payer.
+
+    Where no money is wanted any more, or the payer's time is over, the gateway is told to call it off, and asked once
+    more: only what it says ends the wait, so what it has taken all the same is known, and goes back.
+    """
+    gateway, request = registry.gateway(payment.gateway), _request(payment)
+    outcome: ChargeOutcome | None
+    try:
+        outcome = gateway.find(request)
+        if isinstance(outcome, ActionRequired):
+            if not payment.void_requested and not reads.action_is_over(payment):
+                return moves.look_again_later(payment, in_s=_look_in_s(payment))
+            gateway.void(_call_off(payment))
+            outcome = gateway.find(request)
+    except (GatewayUnavailable, OutcomeUnknown):
+        outcome = None
+    if outcome is None or isinstance(outcome, ActionRequired):
+        return moves.retry_later(payment)
+    return _conclude(payment, outcome)
+
+
+def _settle(payment: Payment) -> Payment:
+    return settle_action(payment) if payment.status == Status.REQUIRES_ACTION else settle_attempt(payment, resend=True)
+
+
 def _charge_again(asked: Asked, *, gateway_name: str) -> Payment:
     """What a charge means for an order that has a payment already."""
     for _ in range(MAX_CONFLICT_RETRIES):
         payment = reads.payment_of_order(asked.order_id)
-        claimed = moves.claim(payment) if payment.status == Status.PROCESSING else None
-        payment = settle_attempt(claimed, resend=True) if claimed else payment
+        claimed = moves.claim(payment) if payment.status in states.UNDECIDED else None
+        payment = _settle(claimed) if claimed else payment
         if payment.void_requested:
             raise PaymentVoided
         if payment.status != Status.FAILED:
@@ -147,6 +181,7 @@ def _same_charge(payment: Payment, asked: Asked) -> Payment:
 
 def _ask(payment: Payment) -> Payment:
     """Ask the gateway for a payment whose lease is ours."""
+    outcome: ChargeOutcome
     try:
         outcome = registry.gateway(payment.gateway).charge(_request(payment))
     except GatewayUnavailable:
@@ -156,8 +191,12 @@ def _ask(payment: Payment) -> Payment:
     return _conclude(payment, outcome)
 
 
-def _conclude(payment: Payment, outcome: Outcome) -> Payment:
+def _conclude(payment: Payment, outcome: ChargeOutcome) -> Payment:
     try:
+        if isinstance(outcome, ActionRequired):
+            return attempts.await_action(payment, outcome)
+        if payment.status == Status.REQUIRES_ACTION:
+            return attempts.finish_action(payment, outcome)
         return attempts.finish_attempt(payment, outcome)
     except StaleRow:
         return reads.payment_by_number(payment.number)
@@ -171,6 +210,7 @@ def _request(payment: Payment) -> ChargeRequest:
         currency=payment.currency,
         token=payment.token,
         capture=payment.auto_capture,
+        payment_intent_id=payment.payment_intent_id if payment.status == Status.REQUIRES_ACTION else None,
     )
 
 
@@ -183,6 +223,19 @@ def _first_request(asked: Asked) -> ChargeRequest:
         token=asked.token,
         capture=asked.capture,
     )
+
+
+def _call_off(payment: Payment) -> VoidRequest:
+    key = f"order-{payment.order_id}-call-off-{payment.attempt}"
+    return VoidRequest(key=key, transaction_id="", payment_intent_id=payment.payment_intent_id)
+
+
+def _look_in_s(payment: Payment) -> float:
+    """Seconds until it should be looked at again, or its payer's time is over."""
+    now = timezone.now()  # a clock that is wrong makes it earlier or later, and decides nothing
+    waited, left = now - payment.updated_at, (payment.action_expires_at or now) - now
+    wait_s = min(waited.total_seconds() / 2, left.total_seconds(), _LOOK_AT_MOST_S)
+    return max(attempts.FIRST_LOOK_S, round(wait_s, 1))
 
 
 def charge_key(order_id: str, *, attempt: int) -> str:

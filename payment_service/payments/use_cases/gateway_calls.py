@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from payment_service.payments.models import Payment
-from payment_service.payments.states import EVENTS, Operation, Status
+from payment_service.payments.states import EVENTS, UNDECIDED, Operation, Status
 from payment_service.payments.use_cases.capturing import capture_key, void_key
 from payment_service.payments.use_cases.charging import charge_key
 
@@ -41,7 +41,7 @@ def made(payment: Payment, trail: Sequence[Mapping[str, Any]]) -> list[GatewayCa
 
 def _operation(kind: str, *, is_held: bool) -> str | None:
     """What an event is the answer to; None: to nothing that was asked of a gateway, or to a refund."""
-    if kind in (EVENTS[Status.AUTHORIZED], EVENTS[Status.FAILED]):
+    if kind in (EVENTS[Status.REQUIRES_ACTION], EVENTS[Status.AUTHORIZED], EVENTS[Status.FAILED]):
         return "charge"
     if kind == EVENTS[Status.CAPTURED]:
         return "capture" if is_held else "charge"
@@ -49,7 +49,7 @@ def _operation(kind: str, *, is_held: bool) -> str | None:
 
 
 def _running(payment: Payment) -> str | None:
-    if payment.status == Status.PROCESSING:
+    if payment.status in UNDECIDED:
         return "charge"
     if payment.capture_asked is not None:
         return "capture"

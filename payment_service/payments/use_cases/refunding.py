@@ -13,7 +13,7 @@ from payment_service.payments.errors import (
     RefundPending,
 )
 from payment_service.payments.gateways import registry
-from payment_service.payments.gateways.base import GatewayUnavailable, OutcomeUnknown, RefundRequest
+from payment_service.payments.gateways.base import GatewayUnavailable, OutcomeUnknown, RefundRequest, decided
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.states import RefundStatus, Status
 from payment_service.payments.writes import refunds
@@ -127,7 +127,7 @@ def settle_refund(refund: Refund) -> Refund:
     """
     gateway, request = registry.gateway(refund.payment.gateway), _request(refund)
     try:
-        outcome = gateway.find(request) or gateway.refund(request)
+        outcome = decided(gateway.find(request)) or gateway.refund(request)
         return refunds.finish_refund(refund, outcome, is_promised=True)
     except (GatewayUnavailable, OutcomeUnknown):
         return refunds.retry_later(refund)

@@ -157,6 +157,7 @@ def _carry_on_captured(payment: Payment) -> Payment:
 
 
 _CARRY_ON: Final[Mapping[Status, Callable[[Payment], Payment]]] = {
+    Status.REQUIRES_ACTION: charging.settle_action,
     Status.AUTHORIZED: _carry_on_authorized,
     Status.CAPTURED: _carry_on_captured,
     Status.PARTIALLY_REFUNDED: _carry_on_captured,

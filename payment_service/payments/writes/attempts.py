@@ -18,14 +18,16 @@ from django.utils import timezone
 
 from payment_service.payments import states
 from payment_service.payments.errors import PaymentVoided
-from payment_service.payments.gateways.base import Approved, Declined, Outcome
+from payment_service.payments.gateways.base import ActionRequired, Approved, Declined, Outcome
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, NOTHING, Payment
 from payment_service.payments.states import Status
-from payment_service.payments.writes.moves import append_status_event, move
+from payment_service.payments.writes.moves import AtOnceWhereVoided, append_status_event, move
 from servicekit import money
 from servicekit.db import clock, fast_sql
 from servicekit.db.transactions import in_one_transaction
 
+# Seconds after which a payment that waits for its payer is first looked at, whatever its gateway tells by itself.
+FIRST_LOOK_S: Final = 5.0
 # References are drawn from 2^32 a day, so with 100,000 payments a day one in 40,000 is drawn twice; five times never.
 REFERENCE_DRAWS: Final = 5
 
@@ -112,6 +114,7 @@ def start_attempt(payment: Payment, asked: Asked, *, gateway: str) -> Payment:
         failure_code="",
         error_message="",
         retryable=None,
+        payment_intent_id=None,
         provider_response=None,
         due_at=clock.seconds_from_now(settings.PAYMENT_LEASE_S),
     )
@@ -126,6 +129,43 @@ def finish_attempt(payment: Payment, outcome: Outcome) -> Payment:
     """
     to, changes = _conclusion(payment.amount, payment.auto_capture, payment.notify_order, outcome)
     return move(payment, to=to, token="", **changes)
+
+
+@in_one_transaction
+def await_action(payment: Payment, action: ActionRequired) -> Payment:
+    """Record that the payer has to confirm the running attempt, for which there is `PAYMENT_ACTION_EXPIRES_S`.
+
+    Raises:
+        StaleRow: the lease ran out and somebody else has the payment.
+    """
+    move(
+        payment,
+        to=Status.REQUIRES_ACTION,
+        token="",
+        payment_intent_id=action.payment_intent_id,
+        provider_response=dict(action.response) or None,
+        action_url=action.url,
+        action_expires_at=clock.seconds_from_now(settings.PAYMENT_ACTION_EXPIRES_S),
+        due_at=AtOnceWhereVoided(clock.seconds_from_now(FIRST_LOOK_S)),
+    )
+    return Payment.objects.get(pk=payment.pk)  # with the time until which it waits, by the database's clock
+
+
+@in_one_transaction
+def finish_action(payment: Payment, outcome: Outcome) -> Payment:
+    """Record what became of an attempt that waited for its payer; the order service is told.
+
+    What took nothing is VOIDED where no money is wanted for the order any more, else FAILED.
+
+    Raises:
+        StaleRow: somebody else has the payment.
+    """
+    to, changes = _conclusion(payment.amount, payment.auto_capture, payment.notify_order, outcome)
+    if to is Status.FAILED and payment.void_requested:
+        to, changes = Status.VOIDED, {"voided_at": timezone.now()}
+    changes |= {"action_url": "", "action_expires_at": None}
+    changes |= {"notice_due_at": Now() if settings.ORDER_NOTICES else None, "notice_retry_count": 0}
+    return move(payment, to=to, **changes)
 
 
 def _row(asked: Asked, *, gateway: str, status: Status) -> Payment:

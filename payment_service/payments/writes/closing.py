@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -39,9 +39,9 @@ def request_void(payment: Payment) -> Payment:
         void_requested=True, version=F("version") + 1, updated_at=timezone.now()
     )
     open_statuses = [status.value for status in states.VOIDABLE]
-    same.filter(status__in=open_statuses, void_requested=False).update(
-        void_requested=True, due_at=Coalesce("due_at", Now())
-    )
+    # What waits for its payer has a time to look again, which is nobody's lease: the void is due now.
+    due_at = Case(When(status=Status.REQUIRES_ACTION.value, then=Now()), default=Coalesce("due_at", Now()))
+    same.filter(status__in=open_statuses, void_requested=False).update(void_requested=True, due_at=due_at)
     return same.get()
 
 

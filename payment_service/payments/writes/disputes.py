@@ -13,7 +13,7 @@ from django.utils import timezone
 from payment_service.payments import events, states
 from payment_service.payments.gateways.base import ChargeNotice, DisputeNotice, Notice, RefundFailedNotice
 from payment_service.payments.models import MAX_MESSAGE_LENGTH, NOTHING, Dispute, GatewayNotice, Payment, Refund
-from payment_service.payments.states import DisputeStatus, RefundStatus, Status
+from payment_service.payments.states import DisputeStatus, RefundStatus
 from payment_service.payments.writes import moves, refunds
 from servicekit import money
 from servicekit.db.transactions import in_one_transaction
@@ -38,8 +38,7 @@ def record(notice: Notice) -> bool:
         case RefundFailedNotice() as failed:
             _record_failed_refund(failed)
         case ChargeNotice() as charge:
-            # Whoever carries on asks the gateway: what is told is only a reason to.
-            Payment.objects.filter(order_id=charge.order_id, status=Status.PROCESSING.value).update(due_at=Now())
+            moves.make_due(charge.order_id)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -30,8 +31,15 @@ DECLINED: Final = Backoff(first_s=1.0, longest_s=3600.0)
 # What a payment is that waits for nobody.
 UNBLOCKED: Final[Mapping[str, Any]] = {"blocked": "", "blocked_reason": "", "blocked_at": None}
 
-# As `due_at` for `update`: at once where a void waits to be carried out, else never.
-WHEN_VOID_REQUESTED: Final[Any] = object()
+
+@dataclass(frozen=True)
+class AtOnceWhereVoided:
+    """As `due_at` for `update`: at once where a void waits to be carried out, `otherwise` where none does."""
+
+    otherwise: Any = None
+
+
+WHEN_VOID_REQUESTED: Final[Any] = AtOnceWhereVoided()
 _ANY_STATUS: Final[Mapping[str, Collection[Status]]] = {}
 
 
@@ -69,8 +77,9 @@ def _update(
     among: Mapping[str, Collection[Status]],
     is_due: bool,
 ) -> Payment:
-    if written.get("due_at") is WHEN_VOID_REQUESTED:
-        written = {**written, "due_at": Now() if payment.void_requested else None}
+    due_at = written.get("due_at")
+    if isinstance(due_at, AtOnceWhereVoided):
+        written = {**written, "due_at": Now() if payment.void_requested else due_at.otherwise}
     return rows.update(payment, written, as_read=(*as_read, "void_requested"), among=among, is_due=is_due)
 
 
@@ -196,6 +205,22 @@ def leave_unknown(payment: Payment) -> Payment:
         return update(payment, {"due_at": Now()})
     except StaleRow:
         return reads.payment_by_number(payment.number)
+
+
+@in_one_transaction
+def look_again_later(payment: Payment, *, in_s: float) -> Payment:
+    """Give a claimed payment back that still waits for its payer; a void that came in meanwhile is due at once."""
+    try:
+        return update(payment, {"due_at": AtOnceWhereVoided(clock.seconds_from_now(in_s)), "retry_count": 0})
+    except StaleRow:
+        return reads.payment_by_number(payment.number)
+
+
+@in_one_transaction
+def make_due(order_id: str) -> None:
+    """Something came of the charge of an order, its gateway says: whoever carries on asks it what."""
+    undecided = [status.value for status in states.UNDECIDED]
+    Payment.objects.filter(order_id=order_id, status__in=undecided).update(due_at=Now())
 
 
 @in_one_transaction

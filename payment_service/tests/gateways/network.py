@@ -17,6 +17,10 @@ _NEVER_S: Final = 60.0
 _UPSTREAM_S: Final = 30.0
 
 
+# What Stripe has a payer do where it was told where to send that payer then.
+_PAGE: Final = {"type": "redirect_to_url", "redirect_to_url": {"url": "https://hooks.stripe.test/1", "return_url": ""}}
+
+
 class Fault(Enum):
     """What becomes of a request, and of its answer."""
 
@@ -35,8 +39,8 @@ GARBLED: Final = (b"<html>Bad gateway</html>", b"{}", b"[]", b"null", b'"ok"', b
 class Network:
     """An HTTP server that hands requests on to `upstream`.
 
-    A POST that comes again with the same `Idempotency-Key` gets its first answer and goes no further: what Stripe does,
-    and localstripe does not.
+    What Stripe does, and localstripe does not: a POST that comes again with the same `Idempotency-Key` gets its first
+    answer and goes no further, and a payer who has to confirm is sent to a page, where there is a `return_url`.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -114,15 +118,30 @@ class Network:
         key = request.headers.get("Idempotency-Key") if request.command == "POST" else None
         if key is not None and key in self._answers:
             return self._answers[key]
+        body = _without_return_url(body)
         headers = {name: value for name, value in request.headers.items() if name in ("Authorization", "Content-Type")}
         asked = urllib.request.Request(
             self.upstream + request.path, data=body or None, method=request.command, headers=headers
         )
         try:
             with urllib.request.urlopen(asked, timeout=_UPSTREAM_S) as response:
-                answer = response.status, response.read()
+                answer = response.status, _to_a_page(response.read())
         except urllib.error.HTTPError as refusal:
             answer = refusal.code, refusal.read()
         if key is not None:
             self._answers[key] = answer
         return answer
+
+
+def _without_return_url(body: bytes) -> bytes:
+    """A form without the one field that localstripe does not know."""
+    return b"&".join(each for each in body.split(b"&") if not each.startswith(b"return_url="))
+
+
+def _to_a_page(answer: bytes) -> bytes:
+    """An answer in which payers who have to confirm are sent to a page."""
+
+    def sent(found: dict[str, Any]) -> dict[str, Any]:
+        return {**found, "next_action": _PAGE} if found.get("next_action") else found
+
+    return json.dumps(json.loads(answer, object_hook=sent)).encode() if b"three_d_secure" in answer else answer

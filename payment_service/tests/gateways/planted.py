@@ -12,8 +12,11 @@ from typing import Final
 import pytest
 
 from payment_service.payments.gateways.base import (
+    NOT_CONFIRMED,
+    ActionRequired,
     Approved,
     CaptureRequest,
+    ChargeOutcome,
     ChargeRequest,
     Declined,
     GatewayUnavailable,
@@ -48,6 +51,8 @@ class Honest:
         self.answers: dict[str, Outcome] = {}
         self.money: list[Money] = []
         self.faults: set[str] = set()
+        # Charges that their payers have to confirm, by their intents.
+        self.asked: dict[str, ChargeRequest] = {}
         # Of every request, until it works again.
         self.is_down: type[Exception] | None = None
 
@@ -76,6 +81,15 @@ class Honest:
             money.is_released = True
         return Approved(request.transaction_id)
 
+    def answer(self, intent_id: str, is_yes: bool) -> None:
+        """What a payer says of a charge with the token "ask"."""
+        asked = self.asked[intent_id]
+        self.once(asked.key, lambda: self.take(replace(asked, token="yes")) if is_yes else NO)
+
+    def call_off(self, intent_id: str) -> Outcome:
+        outcome = self.once(self.asked[intent_id].key, lambda: NOT_CONFIRMED)
+        return Approved(intent_id) if outcome == NOT_CONFIRMED else NOT_SO
+
     # ---- the network, by token: every fault happens once for a key
 
     def on_the_way(self, request: ChargeRequest) -> None:
@@ -95,24 +109,37 @@ class Honest:
 
     # ---- the port
 
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         self.on_the_way(request)
+        if request.token == "ask":
+            return self.ask(request)
         outcome = self.once(request.key, lambda: self.take(request))
         self.on_the_way_back(request)
         return outcome
+
+    def ask(self, request: ChargeRequest) -> ActionRequired:
+        self.asked[f"pi_{request.key}"] = request
+        return self.action(request)
+
+    def action(self, request: Request) -> ActionRequired:
+        return ActionRequired("https://bank.test/", f"pi_{request.key}")
 
     def capture(self, request: CaptureRequest) -> Outcome:
         return self.once(request.key, lambda: self.move(request))
 
     def void(self, request: VoidRequest) -> Outcome:
+        if not request.transaction_id:
+            return self.call_off(request.payment_intent_id or "")
         return self.once(request.key, lambda: self.move(request))
 
     def refund(self, request: RefundRequest) -> Outcome:
         return self.once(request.key, lambda: self.move(request))
 
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         if self.is_down is not None:
             raise self.is_down
+        if request.key not in self.answers and f"pi_{request.key}" in self.asked:
+            return self.action(request)
         return self.answers.get(request.key)
 
     def once(self, key: str, act: Callable[[], Outcome]) -> Outcome:
@@ -121,14 +148,31 @@ class Honest:
         return self.answers[key]
 
 
+class TakesBeforeItsPayerHasConfirmed(Honest):
+    def ask(self, request: ChargeRequest) -> ActionRequired:
+        self.take(replace(request, token="yes"))
+        return super().ask(request)
+
+
+class ForgetsWhatItsPayerSaid(Honest):
+    def answer(self, intent_id: str, is_yes: bool) -> None:
+        super().answer(intent_id, is_yes)
+        del self.answers[self.asked[intent_id].key]
+
+
+class GoesOnAskingAfterItWasCalledOff(Honest):
+    def call_off(self, intent_id: str) -> Outcome:
+        return Approved(intent_id)
+
+
 class ChargesTwice(Honest):
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         self.answers.pop(request.key, None)
         return super().charge(request)
 
 
 class ChargesTwiceAndTellsTheSame(Honest):
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         if request.key in self.answers and request.token != "no":
             self.take(request)
         return super().charge(request)
@@ -146,34 +190,34 @@ class GivesBackMoreThanWasTaken(Honest):
 
 
 class FindsDeclinedWhatItNeverSaw(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         return super().find(request) or NO
 
 
 class FindsApprovedWhatItNeverSaw(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         return super().find(request) or Approved("txn_0", f"pi_{request.key}")
 
 
 class FindsNothing(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         super().find(request)
         return None
 
 
 class FindsDeclinedWhatItTook(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         return None if super().find(request) is None else NO
 
 
 class FindsApprovedWhatItDeclined(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         found = super().find(request)
         return Approved("txn_0") if isinstance(found, Declined) else found
 
 
 class ChargesWhatItLooksFor(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         found = super().find(request)
         if found is None and isinstance(request, ChargeRequest):
             self.take(request)
@@ -181,7 +225,7 @@ class ChargesWhatItLooksFor(Honest):
 
 
 class FindsNothingWhileItIsDown(Honest):
-    def find(self, request: Request) -> Outcome | None:
+    def find(self, request: Request) -> ChargeOutcome | None:
         return self.answers.get(request.key) if self.is_down is None else None
 
 
@@ -200,7 +244,7 @@ class CallsALostRequestUnavailable(Honest):
 
 
 class CallsALostAnswerADecline(Honest):
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         try:
             return super().charge(request)
         except OutcomeUnknown:
@@ -208,7 +252,7 @@ class CallsALostAnswerADecline(Honest):
 
 
 class CallsAnErrorADecline(Honest):
-    def charge(self, request: ChargeRequest) -> Outcome:
+    def charge(self, request: ChargeRequest) -> ChargeOutcome:
         if request.token == "THEIR_ERROR":
             super().charge(replace(request, token="yes"))
             return NO
@@ -231,6 +275,9 @@ class CallsARefusedConnectionUnknown(Honest):
 
 # What each of them breaks, by the test that says so.
 LIARS: Final[dict[type[Honest], str]] = {
+    TakesBeforeItsPayerHasConfirmed: "test_a_charge_that_its_payer_has_to_confirm_takes_nothing_yet",
+    ForgetsWhatItsPayerSaid: "test_what_its_payer_says_decides_a_charge",
+    GoesOnAskingAfterItWasCalledOff: "test_a_charge_that_was_called_off_takes_nothing_any_more",
     ChargesTwice: "test_the_same_key_is_charged_once",
     ChargesTwiceAndTellsTheSame: "test_the_same_key_is_charged_once",
     RefundsTwice: "test_the_same_refund_key_pays_out_once",
@@ -265,7 +312,8 @@ def pytest_collection() -> None:
             yield rigs.Failing(gateway, fault.name)
             gateway.is_down = None
 
-        return rigs.Rig(gateway, "yes", "no", charges_made=lambda: len(gateway.money), failing=failing)
+        asks = ("ask", gateway.answer)
+        return rigs.Rig(gateway, "yes", "no", charges_made=lambda: len(gateway.money), failing=failing, asks=asks)
 
     def rig_maker(made: type[Honest]) -> Callable[[pytest.FixtureRequest], "rigs.Rig"]:
         return lambda _: rig_of(made)

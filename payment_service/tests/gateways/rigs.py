@@ -12,8 +12,10 @@ from typing import Final
 from uuid import uuid4
 
 import pytest
+import requests
 import stripe
 
+from payment_service.bank import books
 from payment_service.bank.models import Hold
 from payment_service.payments.gateways.base import (
     Approved,
@@ -43,6 +45,7 @@ class Rig:
 
     Args:
         good, bad: Tokens that it says yes and no to.
+        asks: A token of a payer who has to confirm, and how that payer answers for an intent; None: it asks nobody.
         charges_made: How often its other side has taken money or set it aside, by the other side's own books.
         failing: The same gateway with a fault between it and its other side; of GARBAGE, these bytes.
     """
@@ -52,6 +55,7 @@ class Rig:
     bad: str
     charges_made: Callable[[], int]
     failing: Callable[[Fault, bytes], AbstractContextManager[Failing]]
+    asks: tuple[str, Callable[[str, bool], None]] | None = None
 
     def charge_request(self, *, capture: bool = True, token: str | None = None) -> ChargeRequest:
         return ChargeRequest(
@@ -100,21 +104,51 @@ _SCRIPTED: Final = {
 
 def _simulated(_: pytest.FixtureRequest) -> Rig:
     gateway = SimulatedGateway(
-        success_rate=1.0, delay_s=(0.0, 0.0), timeout_s=0.0, slow_s=0.0, seed="contract", sleep=lambda _: None
+        success_rate=1.0,
+        delay_s=(0.0, 0.0),
+        timeout_s=0.0,
+        slow_s=0.0,
+        seed="contract",
+        page_url="https://bank.test/",
+        sleep=lambda _: None,
     )
 
     @contextmanager
     def failing(fault: Fault, garbage: bytes) -> Iterator[Failing]:
         yield Failing(gateway, _SCRIPTED[fault])
 
-    return Rig(gateway, good="tok_ok", bad="tok_card_declined", charges_made=Hold.objects.count, failing=failing)
+    def answer(intent_id: str, is_yes: bool) -> None:
+        asked = books.confirmation(payment_intent_id=intent_id)
+        assert asked is not None
+        books.answer(asked, is_yes=is_yes)
+
+    return Rig(
+        gateway,
+        good="tok_ok",
+        bad="tok_card_declined",
+        charges_made=Hold.objects.count,
+        failing=failing,
+        asks=("tok_3ds_ok", answer),
+    )
+
+
+def _of_a_payer_who_is_asked(url: str) -> str:
+    """A payment method of localstripe's, by the number of Stripe's test card that always has to be confirmed."""
+    card = {"number": "4000002760003184", "exp_month": 12, "exp_year": 2099, "cvc": "123"}
+    form = {"type": "card", **{f"card[{name}]": str(value) for name, value in card.items()}}
+    made = requests.post(f"{url}/v1/payment_methods", form, auth=("sk_test_12345", ""), timeout=9)
+    token: str = made.json()["id"]
+    return token
+
+
+BACK: Final = "https://shop.test/orders/{order_id}/"
 
 
 def _stripe(request: pytest.FixtureRequest) -> Rig:
     network: Network = request.getfixturevalue("stripe_network")
 
     def gateway(url: str, timeout_s: float = 30.0) -> StripeGateway:
-        return StripeGateway(api_key="sk_test_12345", timeout_s=timeout_s, base_url=url)
+        return StripeGateway(api_key="sk_test_12345", timeout_s=timeout_s, return_url=BACK, base_url=url)
 
     @contextmanager
     def failing(fault: Fault, garbage: bytes) -> Iterator[Failing]:
@@ -126,12 +160,24 @@ def _stripe(request: pytest.FixtureRequest) -> Rig:
         intents = books.list({"limit": 100}).auto_paging_iter()
         return len([intent for intent in intents if intent.status in ("succeeded", "requires_capture")])
 
+    def answer(intent_id: str, is_yes: bool) -> None:
+        intent = requests.get(
+            f"{network.upstream}/v1/payment_intents/{intent_id}", auth=("sk_test_12345", ""), timeout=9
+        )
+        requests.post(
+            f"{network.upstream}/v1/payment_intents/{intent_id}/_authenticate",
+            {"success": is_yes, "client_secret": intent.json()["client_secret"]},
+            auth=("sk_test_12345", ""),
+            timeout=9,
+        )
+
     return Rig(
         gateway(network.url),
         good="pm_card_visa",
         bad="pm_card_chargeCustomerFail",
         charges_made=charges_made,
         failing=failing,
+        asks=(_of_a_payer_who_is_asked(network.upstream), answer),
     )
 
 
@@ -153,11 +199,15 @@ CORE: Final = frozenset(
         "test_a_refused_connection_has_sent_nothing",
         "test_a_lost_request_is_not_known",
         "test_a_lost_answer_is_not_known",
+        "test_a_charge_that_its_payer_has_to_confirm_takes_nothing_yet",
+        "test_what_its_payer_says_decides_a_charge",
+        "test_a_charge_that_was_called_off_takes_nothing_any_more",
         "test_an_answer_that_comes_too_late_is_not_known",
     }
 )
 
 _NO_OTHER_SIDE: Final = "Nobody else is asked: there is nothing to fail, to keep count or to be uncertain about"
+_ASKS_NOBODY: Final = "No payer has to confirm anything"
 _SAYS_YES: Final = "It has nothing to say no with"
 _OF_ONE_WITHOUT_AN_OUTSIDE: Final = {
     "test_the_same_key_is_charged_once": _NO_OTHER_SIDE,
@@ -169,6 +219,10 @@ _OF_ONE_WITHOUT_AN_OUTSIDE: Final = {
     "test_an_error_of_theirs_is_not_known": _NO_OTHER_SIDE,
     "test_an_answer_that_nobody_can_read_is_not_known": _NO_OTHER_SIDE,
     "test_what_nobody_answers_is_not_never_seen": _NO_OTHER_SIDE,
+    "test_a_charge_that_its_payer_has_to_confirm_takes_nothing_yet": _ASKS_NOBODY,
+    "test_what_its_payer_says_decides_a_charge": _ASKS_NOBODY,
+    "test_a_charge_that_was_called_off_takes_nothing_any_more": _ASKS_NOBODY,
+    "test_a_charge_that_was_confirmed_cannot_be_called_off": _ASKS_NOBODY,
     "test_a_decline_is_a_value_with_a_reason": _SAYS_YES,
     "test_a_decline_is_found_as_one": _SAYS_YES,
     "test_more_than_was_taken_does_not_go_back": _SAYS_YES,

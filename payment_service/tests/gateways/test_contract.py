@@ -1,11 +1,21 @@
 """What every gateway promises, run against each that the registry has. See rigs.py for what it has to know of each."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
 from payment_service.payments.gateways import registry
-from payment_service.payments.gateways.base import Approved, Declined, GatewayUnavailable, OutcomeUnknown
+from payment_service.payments.gateways.base import (
+    ActionRequired,
+    Approved,
+    ChargeRequest,
+    Declined,
+    GatewayUnavailable,
+    OutcomeUnknown,
+    VoidRequest,
+)
 from payment_service.tests.gateways.network import GARBLED, Fault
 from payment_service.tests.gateways.rigs import CORE, LEFT_OUT, RIGS, Rig
 
@@ -155,6 +165,68 @@ def test_a_decline_is_found_as_one(rig: Rig) -> None:
     request = rig.charge_request(token=rig.bad)
     assert declined(rig.gateway.charge(request)) == rig.gateway.find(request)
     assert rig.charges_made() == before
+
+
+def to_confirm(rig: Rig, *, capture: bool = True) -> tuple[ChargeRequest, ActionRequired]:
+    """A charge that its payer has to confirm, as it is asked for from then on."""
+    assert rig.asks is not None, "give the gateway a token whose payer has to confirm, in `asks` of rigs.py"
+    request = rig.charge_request(capture=capture, token=rig.asks[0])
+    outcome = rig.gateway.charge(request)
+    assert isinstance(outcome, ActionRequired), outcome
+    return replace(request, token="", payment_intent_id=outcome.payment_intent_id), outcome
+
+
+def answered(rig: Rig, action: ActionRequired, *, is_yes: bool) -> None:
+    assert rig.asks is not None
+    rig.asks[1](action.payment_intent_id, is_yes)
+
+
+def call_off(action: ActionRequired) -> VoidRequest:
+    return VoidRequest(f"key-{uuid4()}", "", action.payment_intent_id)
+
+
+def test_a_charge_that_its_payer_has_to_confirm_takes_nothing_yet(rig: Rig) -> None:
+    """It has a page for the payer, and is found by its key, whether or not the gateway's own id is known."""
+    before = rig.charges_made()
+    request, action = to_confirm(rig)
+    assert action.url.startswith(("http://", "https://"))
+    assert 0 < len(action.payment_intent_id) <= 64
+    assert rig.gateway.find(request) == action == rig.gateway.find(replace(request, payment_intent_id=None))
+    assert rig.charges_made() == before
+
+
+@pytest.mark.parametrize("capture", [True, False])
+def test_what_its_payer_says_decides_a_charge(rig: Rig, capture: bool) -> None:
+    """Yes, and it is charged, once; no, and it is declined, and nothing is."""
+    before = rig.charges_made()
+    request, action = to_confirm(rig, capture=capture)
+    answered(rig, action, is_yes=True)
+    approved(rig.gateway.find(request))
+    assert rig.charges_made() - before == 1
+    request, action = to_confirm(rig, capture=capture)
+    answered(rig, action, is_yes=False)
+    assert declined(rig.gateway.find(request)).retryable is False
+    assert rig.charges_made() - before == 1
+
+
+def test_a_charge_that_was_called_off_takes_nothing_any_more(rig: Rig) -> None:
+    """However often it is called off, and though its payer says yes after that."""
+    before = rig.charges_made()
+    request, action = to_confirm(rig)
+    for _ in range(2):
+        rig.gateway.void(call_off(action))
+        assert declined(rig.gateway.find(request)).code == "not_confirmed"
+    answered(rig, action, is_yes=True)
+    assert declined(rig.gateway.find(request)).code == "not_confirmed"
+    assert rig.charges_made() == before
+
+
+def test_a_charge_that_was_confirmed_cannot_be_called_off(rig: Rig) -> None:
+    """The yes was there first: it is found, and is to be refunded."""
+    request, action = to_confirm(rig)
+    answered(rig, action, is_yes=True)
+    declined(rig.gateway.void(call_off(action)))
+    approved(rig.gateway.find(request))
 
 
 def test_more_than_was_taken_does_not_go_back(rig: Rig) -> None:

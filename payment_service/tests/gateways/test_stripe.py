@@ -4,6 +4,7 @@ Its promises as a gateway are tested in test_contract.py, against a localstripe 
 """
 
 import urllib.parse
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,8 @@ import responses
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from payment_service.payments.gateways.base import (
+    NOT_CONFIRMED,
+    ActionRequired,
     Approved,
     CaptureRequest,
     ChargeRequest,
@@ -26,6 +29,7 @@ from payment_service.payments.gateways.stripe import StripeGateway
 
 URL = "http://stripe.test"
 INTENTS = f"{URL}/v1/payment_intents"
+RETURN_URL = "https://shop.test/orders/{order_id}/"
 REFUND = RefundRequest("refund-1", "ch_1", "pi_1", Decimal("5.00"), "USD")
 VOID = VoidRequest("order-1-void-1", "ch_1", "pi_1")
 CAPTURE = CaptureRequest("order-1-capture-2", "ch_1", "pi_1", Decimal("5.00"), "USD")
@@ -33,7 +37,7 @@ CAPTURE = CaptureRequest("order-1-capture-2", "ch_1", "pi_1", Decimal("5.00"), "
 
 @pytest.fixture
 def gateway() -> StripeGateway:
-    return StripeGateway(api_key="sk_test_12345", timeout_s=1, base_url=URL)
+    return StripeGateway(api_key="sk_test_12345", timeout_s=1, return_url=RETURN_URL, base_url=URL)
 
 
 def a_charge(amount: str = "50.00", currency: str = "USD", token: str = "pm_card_visa") -> ChargeRequest:
@@ -62,6 +66,7 @@ def test_what_is_sent(gateway: StripeGateway) -> None:
         "capture_method": "automatic",
         "payment_method": "pm_card_visa",
         "payment_method_types[0]": "card",
+        "return_url": "https://shop.test/orders/1/",
         "metadata[key]": "order-1-pay-1",
         "metadata[order_id]": "1",
     }
@@ -152,9 +157,39 @@ def test_no_connection_and_no_answer_are_different(
 
 
 @responses.activate
-def test_a_payer_who_would_have_to_confirm(gateway: StripeGateway) -> None:
+def test_a_payer_who_has_to_confirm(gateway: StripeGateway) -> None:
+    """Is sent to Stripe's page; what came of it is asked by Stripe's own id, which is known at once."""
+    page = {
+        "type": "redirect_to_url",
+        "redirect_to_url": {"url": "https://hooks.stripe.com/redirect/1", "return_url": ""},
+    }
+    responses.post(INTENTS, json=an_intent(status="requires_action", next_action=page))
+    outcome = gateway.charge(a_charge())
+    assert isinstance(outcome, ActionRequired)
+    assert (outcome.url, outcome.payment_intent_id) == ("https://hooks.stripe.com/redirect/1", "pi_1")
+    found = replace(a_charge(), payment_intent_id="pi_1")
+    responses.get(f"{INTENTS}/pi_1", json=an_intent(metadata={"key": "order-1-pay-1"}))
+    assert isinstance(gateway.find(found), Approved)
+    responses.replace("GET", f"{INTENTS}/pi_1", json=an_intent(metadata={"key": "another"}))
+    assert gateway.find(found) is None
+    called_off = an_intent(status="canceled", last_payment_error=None, metadata={"key": "order-1-pay-1"})
+    responses.replace("GET", f"{INTENTS}/pi_1", json=called_off)
+    assert gateway.find(found) == NOT_CONFIRMED
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        None,
+        {"type": "use_stripe_sdk", "use_stripe_sdk": {}},
+        {"type": "redirect_to_url", "redirect_to_url": {"url": "javascript:alert(1)"}},
+        {"type": "redirect_to_url", "redirect_to_url": {"url": "https://" + "x" * 2048}},
+    ],
+)
+@responses.activate
+def test_a_payer_whom_no_page_can_ask(gateway: StripeGateway, action: Any) -> None:
     """Declined, and the intent is cancelled, so that nobody completes it later."""
-    responses.post(INTENTS, json=an_intent(status="requires_action"))
+    responses.post(INTENTS, json=an_intent(status="requires_action", next_action=action))
     responses.post(f"{INTENTS}/pi_1/cancel", json=an_intent(status="canceled"))
     outcome = gateway.charge(a_charge())
     assert isinstance(outcome, Declined)

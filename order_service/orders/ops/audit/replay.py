@@ -17,6 +17,7 @@ BRINGS: Final[Mapping[str, tuple[Status | None, Step | None]]] = {
     published.CREATED: (Status.PENDING, Step.PLACED),
     published.RESERVED: (None, Step.RESERVED),
     published.PAYMENT_RETRIED: (None, Step.RESERVED),
+    published.REQUIRES_ACTION: (None, Step.RESERVED),
     published.PAID: (Status.PAID, Step.SETTLED),
     published.CANCELLED: (Status.CANCELLED, Step.COMPENSATING),
     published.REFUND_BEGUN: (None, Step.REFUNDING),
@@ -53,7 +54,8 @@ def fold(events: Iterable[tuple[int, str, Mapping[str, Any] | None]], *, pay_lat
     """Fold an order's events, oldest first, each (sequence, type, data).
 
     Args:
-        pay_later: Whether the order waits for its customer to pay; then reserving begins no attempt.
+        pay_later: Whether the order waits, or waited, for its customer; then reserving begins no attempt. Where that
+            is to confirm a payment, the event that says so has the attempt.
     """
     order = Folded()
     for sequence, kind, data in events:
@@ -98,5 +100,5 @@ def _take_over(order: Folded, kind: str, data: Mapping[str, Any], *, pay_later: 
         order.refunded = data.get("refunded_amount", Decimal(0))
     if kind != published.POSTPONED:
         order.refund_blocked = data.get("reason", "") if kind == published.REFUND_BLOCKED else ""
-    if kind in (published.PAYMENT_RETRIED, published.PAID, published.CANCELLED):
+    if kind in (published.PAYMENT_RETRIED, published.REQUIRES_ACTION, published.PAID, published.CANCELLED):
         order.attempt = data.get("attempt")

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from payment_service.payments import states
 from payment_service.payments.api.charges.schemas import ChargeIn, ChargeRefundIn, ListIn
-from payment_service.payments.api.fields import OrderIdField
+from payment_service.payments.api.fields import NEXT_ACTION_OUT, OrderIdField
 from payment_service.payments.api.payments.docs import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
 from servicekit.web.fields import MoneyOutField
 from servicekit.web.openapi import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
@@ -22,6 +22,7 @@ _CHARGE_OUT: Final = inline_serializer(
         "reference": serializers.CharField(),
         "status": _STATUS,
         "message": serializers.ChoiceField(["Payment succeeded", "Payment failed", "Payment pending"]),
+        "next_action": NEXT_ACTION_OUT,
     },
 )
 _REFUND_OUT: Final = inline_serializer(

@@ -19,6 +19,7 @@ from payment_service.payments.api.fields import (
     OrderIdField,
     charge_in,
     method_in,
+    next_action,
     order_id_in_path,
     order_id_on_wire,
     refuse_fractions,
@@ -183,6 +184,7 @@ def charge_body(payment: Payment) -> dict[str, Any]:
         "reference": payment.reference,
         "status": states.CHARGES_NAMES[Status(payment.status)],
         "message": _MESSAGES[payment.taken],
+        **next_action(payment),
     }
 
 

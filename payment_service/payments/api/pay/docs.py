@@ -5,7 +5,7 @@ from typing import Final
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from payment_service.payments.api.fields import OrderIdField
+from payment_service.payments.api.fields import NEXT_ACTION_OUT, OrderIdField
 from payment_service.payments.api.pay.schemas import PayIn
 from servicekit.web.openapi import IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
 
@@ -15,6 +15,7 @@ _OUT: Final = inline_serializer(
         "message": serializers.ChoiceField(["Payment successful", "Payment pending"]),
         "order_id": OrderIdField(),
         "payment_id": serializers.IntegerField(),
+        "next_action": NEXT_ACTION_OUT,
     },
 )
 
@@ -37,7 +38,11 @@ PAY = extend_schema(
     examples=[OpenApiExample("Pay", value={"order_id": 123, "amount": 199.99}, request_only=True)],
     responses={
         200: _paid("Paid.", "Payment successful"),
-        202: _paid("The gateway has not answered yet; repeat to find out.", "Payment pending"),
+        202: _paid(
+            "The gateway has not answered yet; repeat to find out. With `next_action` the payer has to confirm the "
+            "payment at its `url`.",
+            "Payment pending",
+        ),
         400: problem(
             "Invalid, another amount than the order's, or an order that cannot be paid.",
             "Incorrect payment amount (expected 199.99)",

@@ -8,6 +8,7 @@ from payment_service.payments.api.fields import (
     MethodDetailsIn,
     MethodField,
     OrderIdField,
+    next_action,
 )
 from payment_service.payments.models import Payment
 from servicekit.web.fields import CurrencyField, MoneyInField
@@ -36,4 +37,4 @@ def pay_answer(payment: Payment, order_id: int | str) -> tuple[dict[str, Any], i
     if payment.taken is False:
         problem = {"error": payment.error_message, "code": payment.failure_code, "retryable": bool(payment.retryable)}
         return {**problem, **ids}, _STATUSES[False]
-    return {"message": _MESSAGES[payment.taken], **ids}, _STATUSES[payment.taken]
+    return {"message": _MESSAGES[payment.taken], **ids, **next_action(payment)}, _STATUSES[payment.taken]

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.fields import OrderIdField
+from payment_service.payments.api.fields import NEXT_ACTION, NEXT_ACTION_OUT, OrderIdField
 from payment_service.payments.api.payments.schemas import PaymentIn, VoidIn
 from servicekit.web.fields import MoneyOutField
 from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
@@ -29,6 +29,7 @@ _FAILED: Final[dict[str, Any]] = {
     "retryable": True,
 }
 _PENDING: Final[dict[str, Any]] = {**_TAKEN, "status": "PENDING"}
+_TO_CONFIRM: Final[dict[str, Any]] = {**_TAKEN, "status": "REQUIRES_ACTION", "next_action": NEXT_ACTION}
 _VOIDED: Final[dict[str, Any]] = {**_TAKEN, "amount": 0.00, "status": "VOIDED"}
 _REFUNDED: Final[dict[str, Any]] = {**_TAKEN, "status": "REFUNDED", "refunded_amount": 50.00}
 
@@ -46,6 +47,7 @@ _PAYMENT_OUT: Final = inline_serializer(
             required=False,
             help_text="Why the gateway refuses for good to give back what is held, or to release it.",
         ),
+        "next_action": NEXT_ACTION_OUT,
         "failure_code": serializers.CharField(required=False, help_text="Of a FAILED payment only."),
         "retryable": serializers.BooleanField(required=False, help_text="Of a FAILED payment only."),
     },
@@ -71,13 +73,20 @@ CREATE_PAYMENT = extend_schema(
     summary="Charge an order, once",
     description=(
         "A repeat for the same order and amount answers with the payment that is there. "
-        "A FAILED payment is tried again. PENDING means that the answer is not known yet: ask again."
+        "A FAILED payment is tried again. PENDING means that the answer is not known yet: ask again. "
+        "REQUIRES_ACTION means that the payer has to confirm it at `next_action.url`."
     ),
     parameters=[IDEMPOTENCY_KEY],
     request=PaymentIn,
     examples=[OpenApiExample("Charge", value={**ORDER_ID, "amount": 50.00}, request_only=True)],
     responses={
-        201: _payment("The order's first charge.", taken=_TAKEN, declined=_FAILED, not_known_yet=_PENDING),
+        201: _payment(
+            "The order's first charge.",
+            taken=_TAKEN,
+            declined=_FAILED,
+            not_known_yet=_PENDING,
+            to_be_confirmed=_TO_CONFIRM,
+        ),
         200: _payment("The order has a payment already.", taken=_TAKEN, declined=_FAILED, not_known_yet=_PENDING),
         400: problem(
             "Refused; over an amount that is not positive a FAILED payment is kept.",

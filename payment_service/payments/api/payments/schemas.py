@@ -16,6 +16,7 @@ from payment_service.payments.api.fields import (
     OrderIdField,
     charge_in,
     method_in,
+    next_action,
     order_id_on_wire,
     refuse_fractions,
 )
@@ -86,6 +87,7 @@ def payment_body(payment: Payment) -> dict[str, Any]:
         body["refunded_amount"] = money.two_decimals(payment.refunded)
     if payment.keeps_money:
         body["refund_blocked"] = payment.blocked_reason
+    body |= next_action(payment)
     if payment.status == Status.FAILED:
         body["failure_code"] = payment.failure_code
         body["retryable"] = bool(payment.retryable)

@@ -8,9 +8,16 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from payment_service.payments import states
-from payment_service.payments.api.fields import OrderIdField
+from payment_service.payments.api.fields import NEXT_ACTION, NEXT_ACTION_OUT, OrderIdField
 from payment_service.payments.api.payments.docs import AMOUNT, AUTHORIZED_AMOUNT, NOT_FOUND
-from payment_service.payments.api.process.schemas import PENDING, CaptureIn, ProcessIn, RefundIn, TransactionVoidIn
+from payment_service.payments.api.process.schemas import (
+    PENDING,
+    TO_CONFIRM,
+    CaptureIn,
+    ProcessIn,
+    RefundIn,
+    TransactionVoidIn,
+)
 from servicekit.operations.checks import VERDICTS
 from servicekit.web.fields import MoneyOutField
 from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
@@ -28,6 +35,7 @@ _STEP_OUT: Final = inline_serializer(
         "payment_intent_id": serializers.CharField(allow_null=True),
         "status": serializers.ChoiceField(_STATUSES),
         "error": serializers.CharField(allow_null=True),
+        "next_action": NEXT_ACTION_OUT,
     },
 )
 _REFUND_OUT: Final = inline_serializer(
@@ -84,6 +92,7 @@ _RECORD: Final = inline_serializer(
         "captured_at": serializers.DateTimeField(allow_null=True),
         "refunded_at": serializers.DateTimeField(allow_null=True),
         "blocked": _BLOCKED,
+        "next_action": NEXT_ACTION_OUT,
         "refunds": _REFUND_RECORD,
     },
 )
@@ -261,7 +270,11 @@ PROCESS = extend_schema(
     ],
     responses={
         200: _step("What became of it.", captured=_CAPTURED, declined=_DECLINED),
-        202: _step(_NOT_KNOWN, pending={**_DECLINED, **_NOT_YET, "status": "processing"}),
+        202: _step(
+            f"{_NOT_KNOWN} With `next_action` the payer has to confirm the payment at its `url`.",
+            pending={**_DECLINED, **_NOT_YET, "status": "processing"},
+            confirm={**_DECLINED, "status": "requires_action", "error": TO_CONFIRM, "next_action": NEXT_ACTION},
+        ),
         400: problem("Invalid.", "amount: Ensure this value is greater than or equal to 0.01.", "invalid"),
         409: problem(
             "The order's payment is over another amount, or was voided; or the key is in use.",

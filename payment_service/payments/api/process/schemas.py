@@ -15,6 +15,7 @@ from payment_service.payments.api.fields import (
     StrictBooleanField,
     charge_in,
     method_in,
+    next_action,
     order_id_on_wire,
     refuse_fractions,
 )
@@ -29,6 +30,7 @@ METHODS: Final = ("CREDIT_CARD", "DEBIT_CARD", "PAYPAL", "STRIPE")
 MAX_TRANSACTION_ID_LENGTH: Final = 64
 MAX_REASON_LENGTH: Final = 255
 PENDING: Final = "The gateway has not answered yet"
+TO_CONFIRM: Final = "The payer has to confirm the payment"
 
 
 class ProcessIn(BodyIn):
@@ -90,12 +92,14 @@ def step_answer(payment: Payment) -> tuple[dict[str, Any], int]:
     Asked without an answer is 202, and found out; 200 is an answer, a refusal among them.
     """
     is_waiting = payment.due_at is not None
+    waits_for = TO_CONFIRM if payment.status == Status.REQUIRES_ACTION else PENDING
     body = {
         "success": not is_waiting and not payment.failure_code,
         "transaction_id": payment.transaction_id,
         "payment_intent_id": payment.payment_intent_id,
         "status": states.PROCESS_NAMES[Status(payment.status)],
-        "error": payment.error_message or (PENDING if is_waiting else None),
+        "error": payment.error_message or (waits_for if is_waiting else None),
+        **next_action(payment),
     }
     return body, 202 if is_waiting else 200
 
@@ -130,6 +134,7 @@ def record(payment: Payment, refunds: Sequence[Refund]) -> dict[str, Any]:
         "error_message": payment.error_message or None,
         **{name: exactjson.utc_text(getattr(payment, name)) for name in moments},
         "blocked": _blocked(payment),
+        **next_action(payment),
         "refunds": [_refund_record(refund) for refund in refunds],
     }
 

@@ -7,7 +7,10 @@ by what was asked for, and never by more. DIRECT has no books, Stripe's are comp
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from payment_service.bank.models import Entry, Hold
+from django.db.models import Exists, OuterRef
+
+from payment_service.bank.models import Confirmation, Entry, Hold
+from payment_service.payments import states
 from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
 from servicekit.invariants.checker import Finding, Invariant, Pass
@@ -34,14 +37,23 @@ KNOWN_TO_GATEWAY: Final = Invariant(
     "Every payment with a transaction of this gateway is in the gateway's books.",
     "The ledger believes in a charge that was never made: do not ship, and charge again only under a new order.",
 )
+CONFIRMATION_WAITED_FOR: Final = Invariant(
+    "I3",
+    "confirmation_is_waited_for",
+    "Whatever a payer can still confirm at the gateway is what a payment is waiting for.",
+    "Money may be taken that the ledger has given up: the payment's trail says why. Should the payer confirm it, "
+    "refund the charge at the gateway, by its payment intent.",
+)
 
 
 def passes() -> Sequence[Pass]:
     """All of the bank's holds, and all payments that went to the bank."""
     holds = Hold.objects.all()
     payments = Payment.objects.filter(gateway=GATEWAY, transaction_id__isnull=False)
+    open_ones = Confirmation.objects.filter(~Exists(Entry.objects.filter(key=OuterRef("key"))))
     return (
         Pass("gateway charges", (ONE_CHARGE, GATEWAY_AGREES), lambda: check_in_batches(holds, _check_holds)),
+        Pass("confirmations", (CONFIRMATION_WAITED_FOR,), lambda: check_in_batches(open_ones, _check_confirmations)),
         Pass("payments at the gateway", (KNOWN_TO_GATEWAY,), lambda: check_in_batches(payments, _check_payments)),
     )
 
@@ -53,6 +65,14 @@ def _check_payments(payments: Sequence[Payment]) -> Iterator[Finding]:
         if payment.transaction_id not in known:
             message = f"it is {payment.status} as transaction {payment.transaction_id}, which the gateway does not know"
             yield Finding(KNOWN_TO_GATEWAY, f"payment {payment.uid} (order {payment.order_id})", message)
+
+
+def _check_confirmations(asked: Sequence[Confirmation]) -> Iterator[Finding]:
+    waiting = _waiting_for([each.key for each in asked])
+    for each in asked:
+        if each.key not in waiting:
+            message = f"its payer can still confirm {each.amount} {each.currency}, and no payment waits for that"
+            yield Finding(CONFIRMATION_WAITED_FOR, f"payment intent {each.payment_intent_id} (key {each.key})", message)
 
 
 def _check_holds(holds: Sequence[Hold]) -> Iterator[Finding]:
@@ -87,7 +107,8 @@ def order_in(key: str) -> str:
 def _waiting_for(keys: Iterable[str]) -> set[str]:
     """Those of these keys whose charge is the one that a payment is waiting for at this moment."""
     orders = {order_in(key) for key in keys}
-    waiting = Payment.objects.filter(order_id__in=orders, gateway=GATEWAY, status=Status.PROCESSING.value)
+    undecided = [status.value for status in states.UNDECIDED]
+    waiting = Payment.objects.filter(order_id__in=orders, gateway=GATEWAY, status__in=undecided)
     return {f"order-{payment.order_id}-pay-{payment.attempt}" for payment in waiting}
 
 

@@ -11,13 +11,16 @@ from payment_service.payments.writes.moves import PEER_DOWN
 def left_undone(payment: Payment, refunds: Sequence[Refund], *, now: datetime, quiet_for: timedelta) -> Iterator[str]:
     """What has been left undone for `quiet_for` or longer, and what no worker will ever take up."""
     pending = [refund for refund in refunds if refund.status == RefundStatus.PENDING]
-    if payment.awaits_answer and payment.due_at is None:
+    waits = payment.awaits_answer or payment.status == Status.REQUIRES_ACTION
+    if waits and payment.due_at is None:
         yield f"it is {payment.status} and no worker will ever take it up: due_at is NULL"
     for refund in pending:
         if refund.due_at is None:
             yield f"refund {refund.uid} is PENDING and no worker will ever take it up: due_at is NULL"
         elif now - refund.created_at >= quiet_for:
             yield f"refund {refund.uid} is PENDING for {_seconds(now - refund.created_at)}"
+    if payment.action_expires_at is not None and now - payment.action_expires_at >= quiet_for:
+        yield f"its payer's time to confirm it was over {_seconds(now - payment.action_expires_at)} ago"
     if payment.due_at is not None:
         # An attempt begins with a change of the row; for the rest only the waits so far say how long it has been.
         since = now - payment.updated_at if payment.status == Status.PROCESSING else timedelta(0)
