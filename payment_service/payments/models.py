@@ -63,7 +63,7 @@ class Payment(models.Model):
     booked = amount_column(default=NOTHING)
     refunded = amount_column(default=NOTHING)
 
-    # What the payer's bank wants back, or has got: the sum of its disputes that were not won.
+    # What the payer's bank wants back, or has got: the sum of its disputes that are neither won nor in `refunded`.
     disputed = amount_column(default=NOTHING, db_default=NOTHING)
 
     # Whether the running attempt takes the money or only sets it aside.
@@ -279,7 +279,10 @@ class Refund(models.Model):
 
 
 class Dispute(models.Model):
-    """Money that the payer's bank wants back. The payment's `disputed` is the sum of those that are not won."""
+    """Money that the payer's bank wants back.
+
+    The payment's `disputed` is the sum of those that are neither won nor counted as refunded.
+    """
 
     number = models.BigAutoField(primary_key=True)
     uid = models.UUIDField(db_column="id", unique=True, default=uuid.uuid4, editable=False)
@@ -306,6 +309,11 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference} {self.amount} {self.status}"
+
+    @property
+    def refund_uid(self) -> uuid.UUID:
+        """The id of the refund that stands for it: it is lost, and no money may be held for its payment."""
+        return uuid.uuid5(self.uid, "lost")
 
 
 class GatewayNotice(models.Model):

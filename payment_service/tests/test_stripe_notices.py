@@ -172,6 +172,29 @@ def test_a_void_of_what_is_disputed_waits_for_a_person_and_goes_on_once_it_is_wo
     assert check().violations == []
 
 
+@pytest.mark.parametrize("when", ["lost, then voided", "voided, then lost"])
+@pytest.mark.parametrize(("units", "by_the_gateway"), [(5000, []), (3000, [Decimal("20.00")])])
+def test_a_void_of_what_was_lost_counts_it_as_refunded(when: str, units: int, by_the_gateway: list[Decimal]) -> None:
+    """The payer has it from the bank: only the rest goes back by the gateway, and nobody has to look."""
+    payment = charge("1")
+    tell("charge.dispute.created", dispute(payment, units))
+    if when == "voided, then lost":
+        repair.void_payment("1")
+    tell("charge.dispute.closed", dispute(payment, units, "lost"))
+    repair.void_payment("1")
+    repair.payments_once()
+    lost = Decimal(units) / 100
+    found = now(payment)
+    assert (found.status, found.blocked, found.disputed) == (Status.REFUNDED, "", 0)
+    assert (found.refunded, found.refunded_by_hand) == (Decimal("50.00"), lost)
+    own = Refund.objects.exclude(transaction_id=None)
+    assert [each.amount for each in own] == by_the_gateway
+    assert Hold.objects.get(transaction_id=payment.transaction_id).refunded == Decimal("50.00") - lost
+    tell("charge.dispute.closed", dispute(payment, units, "lost"))
+    assert now(payment).version == found.version
+    assert check().violations == []
+
+
 def test_a_dispute_of_what_was_refunded_is_a_violation() -> None:
     """More went back than was taken: a person has to say so to the gateway."""
     payment = charge("1")

@@ -62,8 +62,9 @@ def _record_dispute(notice: DisputeNotice) -> None:
 
 
 def _tell(payment: Payment, dispute: Dispute) -> None:
+    counted = set(Refund.objects.filter(payment=payment).values_list("uid", flat=True))
     others = Dispute.objects.filter(payment=payment).exclude(status=DisputeStatus.WON.value)
-    disputed = sum(others.values_list("amount", flat=True), NOTHING)
+    disputed = sum((each.amount for each in others if each.refund_uid not in counted), NOTHING)
     written: dict[str, Any] = {
         "disputed": money.two_decimals(disputed),
         "version": payment.version + 1,
@@ -81,6 +82,8 @@ def _tell(payment: Payment, dispute: Dispute) -> None:
     kind = states.DISPUTED if dispute.status == DisputeStatus.OPEN else states.DISPUTE_CLOSED
     moves.append_event(updated, kind, said)
     log.warning(kind, payment_id=str(payment.uid), dispute_status=dispute.status)
+    if payment.void_requested and payment.may_be_refunded:
+        refunds.count_lost(updated)
 
 
 def _record_failed_refund(notice: RefundFailedNotice) -> None:

@@ -19,8 +19,8 @@ from payment_service.payments.errors import (
     RefundPending,
 )
 from payment_service.payments.gateways.base import Approved, Declined, Outcome
-from payment_service.payments.models import MAX_MESSAGE_LENGTH, Payment, Refund
-from payment_service.payments.states import Operation, RefundStatus, Status
+from payment_service.payments.models import MAX_MESSAGE_LENGTH, MAX_REASON_LENGTH, Dispute, Payment, Refund
+from payment_service.payments.states import DisputeStatus, Operation, RefundStatus, Status
 from payment_service.payments.writes.moves import (
     DECLINED,
     PEER_DOWN,
@@ -112,6 +112,7 @@ def book_rest(payment_number: int) -> Refund | None:
     payment = _locked(payment_number)
     if not payment.may_be_refunded:
         return None
+    payment = count_lost(payment)
     if payment.refundable == 0:
         _leave_disputed(payment)
         return None
@@ -121,6 +122,28 @@ def book_rest(payment_number: int) -> Refund | None:
     if own is None:
         return _book_new(payment, uid=uuid4(), amount=payment.refundable, reason=FOR_VOID, for_void=True)
     return book_again(payment, own, amount=payment.refundable, lease_s=settings.PAYMENT_LEASE_S)[1]
+
+
+def count_lost(payment: Payment) -> Payment:
+    """Count as refunded what the payer's bank has taken for good. With the row locked, where no money may be held."""
+    refunds = set(Refund.objects.filter(payment=payment).values_list("uid", flat=True))
+    for lost in Dispute.objects.filter(payment=payment, status=DisputeStatus.LOST.value).order_by("number"):
+        # More than is left went back twice: a person has to say so to the gateway.
+        if lost.refund_uid not in refunds and lost.amount <= payment.captured - payment.booked:
+            payment = _count(payment, lost)
+    return payment
+
+
+def _count(payment: Payment, lost: Dispute) -> Payment:
+    why = f"Dispute {lost.reference} was lost: the payer has the money from the bank"[:MAX_REASON_LENGTH]
+    refund = _book_new(payment, uid=lost.refund_uid, amount=lost.amount, reason=FOR_VOID, for_void=True)
+    changes: dict[str, Any] = {
+        "disputed": payment.disputed - lost.amount,
+        "refunded_by_hand": payment.refunded_by_hand + lost.amount,
+        "settled_reason": why,
+    }
+    extra = events.Extra(settled_by_hand=why)
+    return _move_on(refund.payment, _succeed(refund, settled_reason=why), extra=extra, **changes)
 
 
 def _leave_disputed(payment: Payment) -> None:

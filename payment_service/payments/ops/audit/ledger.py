@@ -119,7 +119,7 @@ def _problems(
 ) -> Iterator[tuple[Invariant, Iterable[str]]]:
     yield AMOUNTS_FIT, _amounts(payment)
     yield REFUNDS_ADD_UP, _sums(payment, refunds)
-    yield DISPUTES_FIT, _disputes(payment)
+    yield DISPUTES_FIT, _disputes(payment, refunds)
     yield VOIDED_HOLDS_NOTHING, _held_in_vain(payment, refunds)
     yield CHANGE_HAS_ITS_EVENT, _untold(payment, refunds, folded, is_silent=not events)
     yield NEVER_BACK, folded.backwards
@@ -156,10 +156,13 @@ def _sums(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
         yield f"it has {payment.booked} booked for refunds, those done and pending come to {done + pending}"
 
 
-def _disputes(payment: Payment) -> Iterator[str]:
+def _disputes(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
     if payment.disputed + payment.refunded > payment.captured:
         yield f"{payment.disputed} is disputed and {payment.refunded} refunded, of {payment.captured} captured"
-    told = [each for each in payment.disputes.all() if each.status != DisputeStatus.WON]
+    counted = {each.uid for each in refunds}
+    told = [
+        each for each in payment.disputes.all() if each.status != DisputeStatus.WON and each.refund_uid not in counted
+    ]
     if (found := sum((each.amount for each in told), NOTHING)) != payment.disputed:
         yield f"it says {payment.disputed} disputed, its disputes come to {found}"
 
