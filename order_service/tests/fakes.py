@@ -198,7 +198,7 @@ class FakePayments(Peer):
             refunded=refunded,
             refund_blocked=blocked,
             next_action=self.actions.get(order_id) if status == "REQUIRES_ACTION" else None,
-            failure_code=self.failure_codes.get(order_id, "failed") if status == "FAILED" else "",
+            failure_code=self.failure_codes.get(order_id, "") if status == "FAILED" else "",
         )
 
     def decline(self, order_id: UUID, code: str) -> None:

@@ -133,7 +133,7 @@ class RestPayments:
         if seen.status == "FAILED":
             # One that does not say whether it is worth another attempt gets one (seed 002: "retry on failure").
             retryable = reply.body.get("retryable")
-            return Declined(seen.failure_code, retryable=retryable is not False)
+            return Declined(seen.failure_code or "failed", retryable=retryable is not False)
         return Refused(
             "payment_amount_mismatch" if seen.status == _MONEY_IS_TAKEN else f"payment_{seen.status.lower()}"
         )
@@ -153,7 +153,7 @@ class RestPayments:
             raise unusable(reply, problem.why) from problem
         if refunded is not None and not _GOES_WITH[status](refunded, amount):
             raise unusable(reply, "refunded_amount contradicts status or amount")
-        failure = peers.code(reply.body.get("failure_code"), otherwise="failed") if status == "FAILED" else ""
+        failure = peers.code(reply.body.get("failure_code"), otherwise="") if status == "FAILED" else ""
         return PaymentSeen(
             status,
             amount,
