@@ -1,7 +1,7 @@
-"""What a driver costs: a transaction of seven statements, in turn with each, in processor time and until it is through.
+"""What a driver costs: a transaction of some statements, in turn with each, in processor time and until it is through.
 
-    scripts/databases run mysql -- .venv/bin/python -m benchmarks.drivers       PyMySQL, and mysqlclient where it is installed
-    scripts/databases run postgres -- .venv/bin/python -m benchmarks.drivers    psycopg statement by statement, and in a pipeline
+    scripts/databases run mysql -- .venv/bin/python -m benchmarks.drivers       PyMySQL next to mysqlclient
+    scripts/databases run postgres -- .venv/bin/python -m benchmarks.drivers    psycopg without and with a pipeline
 
 mysqlclient is no requirement of ours: `pip install mysqlclient` needs a C compiler and MariaDB's headers.
 """
