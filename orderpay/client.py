@@ -57,6 +57,8 @@ class Client:
             (`{"orders": …}`). A function is asked at each call, so that a key can be replaced. None: none is sent.
         timeout_s: Seconds to wait for an answer, each time.
         retries: How often a call is repeated that got no answer, or one that says "not now".
+        request_id: Makes the id of each request (`X-Request-ID`: 1 to 128 letters, digits, dots, dashes and
+            underscores), by which it is found in logs and events. None: a random one.
 
     >>> client.health("orders").status
     'ok'
@@ -71,12 +73,15 @@ class Client:
         *,
         timeout_s: float = TIMEOUT_S,
         retries: int = 3,
+        request_id: Callable[[], str] | None = None,
         session: requests.Session | None = None,
     ) -> None:
         keys = key if isinstance(key, Mapping) else dict.fromkeys(("orders", "payments", "products"), key)
         shared = session or requests.Session()
         self._transports = {
-            name: Transport(base, key=keys.get(name), session=shared, timeout_s=timeout_s, retries=retries)
+            name: Transport(
+                base, key=keys.get(name), session=shared, timeout_s=timeout_s, retries=retries, request_id=request_id
+            )
             for name, base in (("orders", orders), ("payments", payments), ("products", products))
         }
         self.orders = Orders(self._transports["orders"])

@@ -55,6 +55,7 @@ class Transport:
         session: requests.Session,
         timeout_s: float,
         retries: int,
+        request_id: Callable[[], str] | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.base = base.rstrip("/")
@@ -62,6 +63,7 @@ class Transport:
         self._session = session
         self._timeout_s = timeout_s
         self._retries = retries
+        self._request_id = request_id or _new_request_id
         self._sleep = sleep
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -138,7 +140,7 @@ class Transport:
 
     def _headers(self, idempotency_key: str) -> dict[str, str]:
         key = self._key() if callable(self._key) else self._key
-        headers = {"Accept": "application/json", "X-Request-ID": uuid.uuid4().hex}
+        headers = {"Accept": "application/json", "X-Request-ID": self._request_id()}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         if idempotency_key:
@@ -220,3 +222,7 @@ def _on_wire(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     return value.isoformat() if hasattr(value, "isoformat") else str(value) if isinstance(value, uuid.UUID) else value
+
+
+def _new_request_id() -> str:
+    return uuid.uuid4().hex

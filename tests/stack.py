@@ -293,6 +293,15 @@ class Stack:
             for server in several:
                 self.know(name, server.url)
 
+    def make_console_keys(self) -> dict[str, str]:
+        """Make those of the page, as `make run` does; the variables by which it finds them."""
+        if self.keys is None:
+            return {}
+        made = [(key.at, key.name, ",".join(key.scopes), key.file(self.keys)) for key in start.CONSOLE_KEYS]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda each: self._make_key(*each), made))
+        return {f"{key.variable}_FILE": str(key.file(self.keys)) for key in start.CONSOLE_KEYS}
+
     def know(self, name: str, url: str) -> None:
         """Let `Http` show the tests' key at another address of a service, too."""
         if self.keys is not None:

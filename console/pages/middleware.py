@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from console.pages import services
 from console.pages.views import problems
 
 # Nothing from anywhere else, and nothing that stands in the page itself: whatever gets into it stays text.
@@ -46,6 +47,7 @@ class SignedInMiddleware:
             if request.headers.get("HX-Request"):  # the whole page goes there, not a part of it
                 return HttpResponse(status=401, headers={"HX-Redirect": reverse("login")})
             return HttpResponseRedirect(f"{reverse('login')}?next={quote(request.get_full_path())}")
+        services.person.set((settings.CONSOLE_AUTH and user_of(request)) or "")
         return self._get_response(request)
 
 

@@ -1,6 +1,9 @@
 """The services as the console reaches them: through the client that anybody can install, with keys of its own."""
 
+import re
+import uuid
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Generic, TypeVar
@@ -15,6 +18,9 @@ NAMES: Final = {"orders": "order service", "payments": "payment service", "produ
 # Seconds. Looking may not keep a page waiting; placing an order may take as long as the service allows itself.
 LOOKING_S: Final = 4.0
 ACTING_S: Final = 30.0
+_HEX: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+# Who is signed in, for whom the request at hand is; nobody where the console is open.
+person: ContextVar[str] = ContextVar("person", default="")
 
 
 @cache
@@ -42,7 +48,20 @@ def _client(*, timeout_s: float, retries: int) -> orderpay.Client:
         keys,
         timeout_s=timeout_s,
         retries=retries,
+        request_id=request_id,
     )
+
+
+def request_id() -> str:
+    """An id that begins with who asked: so the services' logs and events say it, whoever asked whom on the way."""
+    name = person.get().replace("@", "_at_")
+    return f"{name}.{uuid.uuid4().hex}" if name else uuid.uuid4().hex
+
+
+def person_of(of_request: str) -> str:
+    """Whom such an id says that it was for."""
+    name, _, rest = of_request.rpartition(".")
+    return name.replace("_at_", "@") if _HEX.fullmatch(rest) else ""
 
 
 def _base(url: str) -> str:

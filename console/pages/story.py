@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import orderpay
 from console.pages import sent, words
-from console.pages.services import Asked, ask, looking
+from console.pages.services import Asked, ask, looking, person_of
 
 # Of so many events of a payment it is asked who has taken them.
 _MOST_ASKED: Final = 100
@@ -115,8 +115,10 @@ class Story:
     def refunded_by(self) -> str:
         """Who had money given back, or tried to, where anybody did."""
         begun = [each for each in self.events if each.type == "order.refund_begun"]
-        back = begun or [each for each in self.payment_events if each.type == "payment.refunded"]
-        return words.actor(back[-1].actor) if back else ""
+        if begun:
+            return _by(begun[-1].actor, self.recorded.get(begun[-1].sequence))
+        back = [each for each in self.payment_events if each.type == "payment.refunded"]
+        return _by(back[-1].actor, self.payment_recorded.get(back[-1].sequence)) if back else ""
 
 
 def of_order(reference: str) -> Story:
@@ -297,12 +299,18 @@ def _of_order_event(event: orderpay.Event, story: Story) -> Moment:
         "Order",
         title.format(attempt=event.data.get("attempt", "")),
         _detail(event.data),
-        words.actor(event.actor),
+        _by(event.actor, record),
         tone,
         name=event.type,
         request_id=(record and record.request_id) or "",
         told=_told(record, story),
     )
+
+
+def _by(actor: str | None, record: orderpay.RecordedEvent | None) -> str:
+    """Whose key it was, and for whom, where the console asked for somebody."""
+    person = person_of(record.request_id) if record and record.request_id else ""
+    return f"{words.actor(actor)}, for {person}" if person else words.actor(actor)
 
 
 _BROKERS: Final = {"kafka": "Kafka"}
@@ -383,8 +391,8 @@ def _of_payment_events(story: Story) -> Iterator[Moment]:
         detail = _payment_detail(event, reasons)
         operation = _operation(event, is_held=is_held)
         is_held = is_held or event.type == "payment.authorized"
-        actor = words.actor(event.data.get("by") or event.actor)
         record = story.payment_recorded.get(event.sequence)
+        actor = _by(event.data.get("by") or event.actor, record)
         yield Moment(
             event.created_at,
             "Payment",

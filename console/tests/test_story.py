@@ -1,5 +1,6 @@
 """The story of an order says who else was told of each event, and by whom it was taken; a request finds what it did."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -102,3 +103,19 @@ def test_a_request_that_did_several_things_lists_them(client: Client, said: Call
 
 def _row(more: dict[str, Any]) -> dict[str, Any]:
     return {**vars(recorded()), "created_at": None, **more}
+
+
+def test_who_was_signed_in_stands_in_the_story(client: Client) -> None:
+    """By the id of the request, whoever asked whom on the way; beside the key, which is what the services know."""
+    token = services.person.set("ann@example.org")
+    try:
+        given = services.request_id()
+    finally:
+        services.person.reset(token)
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", given)
+    refunded = orderpay.Event(1, "payment.refunded", NOON, "order-service", {})
+    told = story.Story(payment_events=[refunded], payment_recorded={1: recorded(request_id=given)})
+    assert told.refunded_by == "order-service, for ann@example.org"
+    assert [each.actor for each in story.timeline(told)] == ["order-service, for ann@example.org"]
+    assert services.person_of(services.request_id()) == ""
+    assert services.person_of("ticket.4711") == ""

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 
 import orderpay
 from console.pages import words
-from console.pages.middleware import user_of
 from console.pages.services import acting, ask, looking
 from console.pages.views.shop import tokens
 
@@ -48,7 +47,6 @@ class Given:
     reason: str
     token: str
     key: str
-    by: str
 
 
 def _cancel(given: Given) -> str:
@@ -78,9 +76,8 @@ def _pay(given: Given) -> str:
 
 
 def _refund(given: Given) -> str:
-    reason = " ".join(part for part in (given.reason, f"(by {given.by})" if given.by else "") if part)
     refund = acting().payments.refund(
-        transaction_id=_transaction(given), amount=given.amount, reason=reason or None, idempotency_key=given.key
+        transaction_id=_transaction(given), amount=given.amount, reason=given.reason or None, idempotency_key=given.key
     )
     done = "given back" if refund.status == "succeeded" else "on its way back; the gateway has not answered yet"
     return f"{refund.amount:.2f} {done}."
@@ -292,7 +289,6 @@ def _done(
         request.POST.get("reason", "").strip(),
         request.POST.get("token", ""),
         request.POST.get("key", "") or orderpay.new_key(),
-        user_of(request) or "",
     )
     if deed is DEEDS["refund"] and not given.amount:
         raise orderpay.Invalid("How much is to go back?")

@@ -18,7 +18,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if not url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
         wanted = reverse("shop")
-    problem = ""
+    problem = name = ""
     if request.method == "POST":
         name = request.POST.get("name", "")[:64]
         if _keeper.admits(name, request.POST.get("password", "")[:1000]):
@@ -26,7 +26,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             request.session["user"] = name
             return HttpResponseRedirect(wanted)
         problem = "Name or password is wrong, or there were too many wrong ones: then wait a minute."
-    context = {"next": wanted, "problem": problem, "is_login": True}
+    context = {"next": wanted, "problem": problem, "name": name, "is_login": True}
     return render(request, "console/login.html", context, status=401 if problem else 200)
 
 
