@@ -175,7 +175,9 @@ def charts(samples: Sequence[Sample]) -> list[Chart]:
 
 
 def _chart(title: str, unit: str, times: Sequence[int], lines: Sequence[Line]) -> Chart:
-    said = [f"{line.label} {line.values[-1]:g}" for line in lines if line.values and line.values[-1] is not None]
+    said = [
+        f"{line.label} {round(line.values[-1], 2):g}" for line in lines if line.values and line.values[-1] is not None
+    ]
     return Chart(title, unit, times, lines, ", ".join(said) or "no figures yet")
 
 
@@ -199,7 +201,8 @@ def _mean_ms(samples: Sequence[Sample], service: str) -> list[float | None]:
             found.append(None)
             continue
         seconds, count = (after.values[name] - before.values[name] for name in names)
-        found.append(round(seconds * 1000 / count, 1) if count > 0 else None)
+        # Not both risen: another replica answered, or one that was started anew.
+        found.append(round(seconds * 1000 / count, 1) if count > 0 and seconds >= 0 else None)
     return found
 
 

@@ -553,7 +553,7 @@ class Channel:
 
 
 def channels(story: Story) -> list[Channel]:
-    """Kafka, the consumer of the order service, webhooks."""
+    """Kafka, webhooks, and mails, which their service tells nobody of."""
     recorded, sent_out = story.all_recorded, story.deliveries
     found = []
     if recorded and not any(each.broker for each in recorded):
@@ -563,6 +563,7 @@ def channels(story: Story) -> list[Channel]:
         dead = sum(each.relay_state in ("dead", "given_up") for each in recorded)
         refused = f", {dead} refused" if dead else ""
         found.append(Channel("Kafka", f"{has} of {len(recorded)} events{refused}", is_bad=bool(dead)))
+        found.append(Channel("Mails", "in the log of the notify service"))
     if sent_out:
         arrived = sum(each.delivery.state == "delivered" for each in sent_out)
         dead = sum(each.delivery.state == "dead" for each in sent_out)
