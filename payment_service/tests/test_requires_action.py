@@ -417,7 +417,7 @@ def test_it_is_looked_at_less_and_less_often_and_not_after_its_time(monkeypatch:
     for waited_s, left_s in ((0, 900), (40, 860), (600, 300), (880, 20), (899, 1)):
         Payment.objects.update(updated_at=seconds_from_now(-waited_s), action_expires_at=seconds_from_now(left_s))
         work_once()
-    assert waits == [5, 20, 60, 20, 5]
+    assert waits == [5, 20, 60, 20, 1]
     assert (now().status, now().retry_count) == (Status.REQUIRES_ACTION, 0)
 
 

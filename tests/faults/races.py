@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from tests.client import Http, Reply
@@ -33,8 +35,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "GATEWAY_TIMEOUT_S": "0.3",
         "GATEWAY_SLOW_S": "0.4",
         "PAYMENT_SETTLE_S": "2",
+        # So is a payer who has not confirmed.
+        "PAYMENT_ACTION_EXPIRES_S": "0.05",
     },
 }
+# What a page answers to its form.
+SEE_OTHER: Final = 303
 # Of a payment (`PAYMENT_LEASE_S` is 30 s).
 HALF_A_LEASE: Final = timedelta(seconds=15)
 # Of the second order service, whose requests are taken over when they have stood still for this long.
@@ -92,6 +98,7 @@ class Round:
     order_id: str = ""
     transaction_id: str = ""
     payment_number: int = 0
+    page: str = ""  # at which the payer confirms
     asked: list[Asked] = field(default_factory=list)
     left_behind: list[threading.Thread] = field(default_factory=list)
 
@@ -157,6 +164,15 @@ def paid(round_: Round) -> None:
     reply = round_.post(ORDERS, "/api/orders/", {**body, "payment_method_details": {"token": "tok_ok"}})
     assert reply.json["status"] == "PAID", reply.text
     round_.order_id = reply.json["id"]
+
+
+def to_confirm(round_: Round) -> None:
+    """Its payer has to confirm the payment, and both have had their time."""
+    body = {"customer_name": "Racer", "items": ITEMS, "payment_method": "CARD"}
+    reply = round_.post(ORDERS, "/api/orders/", {**body, "payment_method_details": {"token": "tok_3ds_ok"}})
+    assert reply.json["payment_status"] == "REQUIRES_ACTION", reply.text
+    round_.order_id = reply.json["id"]
+    round_.page = urlsplit(reply.json["next_action"]["url"]).path
 
 
 def unknown(round_: Round) -> None:
@@ -279,6 +295,13 @@ def confirm(round_: Round) -> Reply:
     return round_.post(ORDERS, f"/api/orders/{round_.order_id}/payment/", {})
 
 
+def answer(round_: Round, said: str) -> Reply:
+    """The payer's, at the bank's page; no operation of the API."""
+    reply = Http(round_.arena.stack.services[PAYMENTS].url).request("POST", round_.page, data={"answer": said})
+    assert reply.status == SEE_OTHER, reply.text
+    return reply
+
+
 REQUESTS: Final[Mapping[str, Callable[[Round], Reply]]] = {
     "charge": charge,
     "capture": capture,
@@ -287,15 +310,30 @@ REQUESTS: Final[Mapping[str, Callable[[Round], Reply]]] = {
     "cancel": cancel,
     "pay": pay,
     "confirm": confirm,
+    "approve": partial(answer, said="approve"),
+    "decline": partial(answer, said="decline"),
 }
 # The workers' jobs: which service's worker is let go.
 WORKERS: Final[Mapping[str, str]] = {"expire": ORDERS, "resume": ORDERS, "reconcile": PAYMENTS}
 OPERATIONS: Final = ("charge", "capture", "void", "refund", "cancel", "expire", "resume", "reconcile", "pay", "confirm")
-PAIRS: Final = tuple(combinations_with_replacement(OPERATIONS, 2))
+# What a payer says meets only what may happen to a payment that waits for it.
+_OF_PAYERS: Final = (
+    ("approve", "approve"),
+    ("approve", "decline"),
+    ("approve", "cancel"),
+    ("approve", "void"),
+    ("approve", "expire"),
+    ("approve", "reconcile"),
+    ("approve", "charge"),
+    ("decline", "confirm"),
+    ("decline", "reconcile"),
+    ("decline", "expire"),
+)
+PAIRS: Final = (*combinations_with_replacement(OPERATIONS, 2), *_OF_PAYERS)
 
 _LEFT: Final = (left, left_placed)
 _UNKNOWN: Final = (unknown, unknown_authorized, unknown_refund)
-_ANY: Final[tuple[State, ...]] = (waiting, authorized, captured, paid, *_UNKNOWN, *_LEFT)
+_ANY: Final[tuple[State, ...]] = (waiting, authorized, captured, paid, to_confirm, *_UNKNOWN, *_LEFT)
 # Where an operation has something to do, or something to refuse that was possible a moment ago.
 MEANINGFUL: Final[Mapping[str, tuple[State, ...]]] = {
     "charge": _ANY,
@@ -303,9 +341,11 @@ MEANINGFUL: Final[Mapping[str, tuple[State, ...]]] = {
     "void": _ANY,
     "refund": (captured, paid, authorized, unknown_refund, unknown, left),
     "cancel": _ANY,
-    "expire": (waiting, authorized, captured, *_UNKNOWN, left_placed),
+    "expire": (waiting, authorized, captured, to_confirm, *_UNKNOWN, left_placed),
     "resume": _LEFT,
-    "reconcile": (*_UNKNOWN, left),
+    "reconcile": (to_confirm, *_UNKNOWN, left),
+    "approve": (to_confirm,),
+    "decline": (to_confirm,),
     "pay": _ANY,
     "confirm": _ANY,
 }

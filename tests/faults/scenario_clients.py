@@ -6,6 +6,7 @@ A journey is a generator: it yields requests, is sent the answers, and ends when
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
@@ -15,16 +16,19 @@ from tests.stack import Service, Stack, free_ports
 
 PRODUCT: Final = 2  # 20.00
 SOLD_OUT: Final = 6
+# What a page answers to its form.
+SEE_OTHER: Final = 303
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: a POST, or a GET that is repeated until its answer will do."""
+    """One request: a POST of JSON, or of a page's form; or a GET that is repeated until its answer will do."""
 
     service: str
     path: str
     body: Mapping[str, Any] | None = None
     until: Callable[[Any], bool] = lambda _: True
+    form: Mapping[str, str] | None = None
 
 
 Journey = Generator[Ask, Reply, None]
@@ -109,7 +113,9 @@ class ScenarioClient:
         """Repeat every request under its key; what differs from the first answer, as sentences."""
         problems = []
         for (ask, key), first in zip(self._asked, self.answers, strict=True):
-            if ask.body is None or first.status == 503:  # whose key was given back: again it is another order
+            if (
+                ask.body is None and ask.form is None
+            ) or first.status == 503:  # whose key was given back: again it is another order
                 continue
             again = self._post(ask, key)
             if again is None or (again.status, again.text) != (first.status, first.text):
@@ -120,6 +126,8 @@ class ScenarioClient:
     def _post(self, ask: Ask, key: str) -> Reply | None:
         http = Http(self.urls[ask.service])
         try:
+            if ask.form is not None:
+                return http.request("POST", ask.path, data=dict(ask.form))
             return http.get(ask.path) if ask.body is None else http.post(ask.path, dict(ask.body), key=key)
         except requests.RequestException:
             return None
@@ -130,6 +138,8 @@ class ScenarioClient:
 
 def _is_final(answer: Reply) -> bool:
     """Whether the service has made up its mind. A 503 with an order in it has: the order is cancelled."""
+    if answer.status == SEE_OTHER:
+        return True
     if not isinstance(answer.json, dict):
         return False
     if answer.status >= 500 or answer.status == 429:
@@ -237,6 +247,32 @@ def _is_refunded_at_the_payment_service(quantity: int) -> Journey:
             yield _at_door_d("refund", charged)
 
 
+def _is_asked_to_confirm(token: str, answer: str, *, cancels: bool = False) -> Callable[[int], Journey]:
+    """The order waits for its payer, who answers at the bank's page; `cancels`: after the order was cancelled."""
+
+    def journey(quantity: int) -> Journey:
+        placed = yield order(quantity, **by_card(token))
+        if placed.status not in (201, 202):
+            return
+        path = f"/api/orders/{placed.json['id']}/"
+        shown = yield Ask("order_service", path, until=lambda order: "next_action" in order or _has_ended(order))
+        if cancels and not _has_ended(shown.json):
+            yield Ask("order_service", f"{path}cancel/", {})
+        if "next_action" in shown.json:
+            page = urlsplit(shown.json["next_action"]["url"]).path
+            yield Ask("payment_service", page, form={"answer": answer})
+
+    return journey
+
+
+def _has_ended(order: Any) -> bool:
+    return bool(order["status"] != "PENDING")
+
+
+def _never_confirms(quantity: int) -> Journey:
+    yield order(quantity, **by_card("tok_3ds_ok"))
+
+
 def _never_pays(quantity: int) -> Journey:
     yield order(quantity, payment="later")
 
@@ -259,20 +295,30 @@ KINDS: Final[Mapping[str, Kind]] = {
     "sets money aside and is charged": Kind(_sets_aside_and_is_charged, "PAID"),
     "sets money aside and changes their mind": Kind(_sets_aside_and_changes_their_mind, "CANCELLED"),
     "sets money aside and cannot be charged": Kind(_sets_aside_and_cannot_be_charged, "CANCELLED"),
+    "confirms the payment": Kind(_is_asked_to_confirm("tok_3ds_ok", "approve"), "PAID"),
+    "declines to confirm what nobody has heard of": Kind(
+        _is_asked_to_confirm("tok_3ds_lose_reply", "decline"), "CANCELLED", answer=0
+    ),
+    "cancels, and confirms all the same": Kind(
+        _is_asked_to_confirm("tok_3ds_ok", "approve", cancels=True), "CANCELLED", may_end="REFUNDED"
+    ),
     "is refunded at the payment service": Kind(_is_refunded_at_the_payment_service, "REFUNDED"),
 }
 NEVER_PAYS: Final = Kind(_never_pays, "CANCELLED")
+NEVER_CONFIRMS: Final = Kind(_never_confirms, "CANCELLED")
 
 
-def never_pay(stack: Stack, quantities: Iterable[int]) -> list[ScenarioClient]:
-    """Clients whose orders nobody will pay, placed through a server that leaves them a second for it."""
+def never_pay(
+    stack: Stack, quantities: Iterable[int], *, name: str = "never pays", kind: Kind = NEVER_PAYS
+) -> list[ScenarioClient]:
+    """Clients whose orders nobody will pay, or confirm, placed through a server that leaves them a second for it."""
     ours = stack.services["order_service"]
     environment = {**ours.environment, "ORDER_EXPIRES_AFTER_S": "1"}
     impatient = Service(ours.name, free_ports(1)[0], database=ours.database, environment=environment)
     stack.know(ours.name, impatient.url)
     impatient.start()
     impatient.wait_until_up()
-    clients = [ScenarioClient("never pays", NEVER_PAYS, stack, quantity=quantity) for quantity in quantities]
+    clients = [ScenarioClient(name, kind, stack, quantity=quantity) for quantity in quantities]
     for client in clients:
         client.urls[ours.name] = impatient.url
         assert client.go_on()

@@ -35,6 +35,8 @@ RECOVERED_WITHIN_S: Final = 120.0
 ENOUGH_CUSTOMERS: Final = 200
 # A worker dies once at each of the points of an expiry; each time it takes another order, while that one rests.
 UNPAID: Final = 15
+# The same for payments whose payers never answer.
+UNCONFIRMED: Final = 8
 # Short enough to be waited for, long enough that no run outlives its lease on a busy machine.
 # No circuit opens, however often a peer dies: behind an open one its points cannot be reached.
 COMMON: Final = {
@@ -123,6 +125,8 @@ def campaign(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def run(stack: Stack, fork_servers: ForkServers, received: Receiver) -> Campaign:
     clients = scenario_clients.never_pay(stack, [1] * UNPAID)
+    unconfirmed = scenario_clients.NEVER_CONFIRMS
+    clients += scenario_clients.never_pay(stack, [1] * UNCONFIRMED, name="never confirms", kind=unconfirmed)
     for victim in SERVICES:
         for name, kind in scenario_clients.KINDS.items():
             clients += kill_at_every_point(stack, fork_servers, victim, name, kind)

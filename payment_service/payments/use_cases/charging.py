@@ -34,9 +34,10 @@ from servicekit.errors import StaleRow
 # Each means that somebody else moved the payment in between; more than a few in a row do not happen.
 MAX_CONFLICT_RETRIES: Final = 5
 
-# A payment that waits for its payer is looked at after half of the time that it has waited, at least and at most these
-# seconds: its gateway mostly tells by itself.
+# Seconds. A payment that waits for its payer is looked at after half of the time that it has waited, at most after the
+# first of these: its gateway mostly tells by itself. And when the payer's time is over, but not at once again.
 _LOOK_AT_MOST_S: Final = 60.0
+_LOOK_AT_LEAST_S: Final = 1.0
 
 _AMOUNT_REFUSED: Final = Declined(code="amount_not_positive", message="Amount must be positive.", retryable=False)
 _NEVER_CHARGED: Final = Declined(code="not_charged", message="The gateway never saw this charge", retryable=False)
@@ -233,9 +234,10 @@ def _call_off(payment: Payment) -> VoidRequest:
 def _look_in_s(payment: Payment) -> float:
     """Seconds until it should be looked at again, or its payer's time is over."""
     now = timezone.now()  # a clock that is wrong makes it earlier or later, and decides nothing
-    waited, left = now - payment.updated_at, (payment.action_expires_at or now) - now
-    wait_s = min(waited.total_seconds() / 2, left.total_seconds(), _LOOK_AT_MOST_S)
-    return max(attempts.FIRST_LOOK_S, round(wait_s, 1))
+    waited_s = (now - payment.updated_at).total_seconds()
+    left_s = ((payment.action_expires_at or now) - now).total_seconds()
+    wait_s = max(attempts.FIRST_LOOK_S, min(waited_s / 2, _LOOK_AT_MOST_S))
+    return round(min(wait_s, max(left_s, _LOOK_AT_LEAST_S)), 1)
 
 
 def charge_key(order_id: str, *, attempt: int) -> str:

@@ -146,7 +146,7 @@ def await_action(payment: Payment, action: ActionRequired) -> Payment:
         provider_response=dict(action.response) or None,
         action_url=action.url,
         action_expires_at=clock.seconds_from_now(settings.PAYMENT_ACTION_EXPIRES_S),
-        due_at=AtOnceWhereVoided(clock.seconds_from_now(FIRST_LOOK_S)),
+        due_at=AtOnceWhereVoided(clock.seconds_from_now(min(FIRST_LOOK_S, settings.PAYMENT_ACTION_EXPIRES_S))),
     )
     return Payment.objects.get(pk=payment.pk)  # with the time until which it waits, by the database's clock
 
