@@ -141,7 +141,8 @@ class Orders:
             token: The gateway's own token of a card; never a card's number.
             currency: ISO 4217; without one the catalogue's first.
 
-        Returns: PAID; PENDING with `later`, or while a worker still has it.
+        Returns: PAID; PENDING with `later`, with `next_action` where the payer has to confirm the payment, or while a
+            worker still has it.
 
         Raises:
             Declined: the payment failed after its retries; `order` is CANCELLED.

@@ -112,7 +112,9 @@ DEFAULT_CURRENCY = "USD"
 PAYMENT_LEASE_S = env.float("PAYMENT_LEASE_S", default=30.0)
 # Seconds that a payer has to confirm a payment at its gateway; no longer than an order keeps its stock for it
 # (ORDER_EXPIRES_AFTER_S of the order service).
-PAYMENT_ACTION_EXPIRES_S = env.float("PAYMENT_ACTION_EXPIRES_S", default=900.0, validate=validate.Range(1))
+PAYMENT_ACTION_EXPIRES_S = env.float(
+    "PAYMENT_ACTION_EXPIRES_S", default=900.0, validate=validate.Range(0, min_inclusive=False)
+)
 # A charge that was to be voided, and that its gateway has not seen this long after it was asked for, never happened.
 PAYMENT_SETTLE_S = env.float("PAYMENT_SETTLE_S", default=120.0)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -75,6 +76,24 @@ def test_without_a_broker_nothing_is_said_of_one() -> None:
     told = told_of(recorded(broker=None))
     assert [each.told for each in story.timeline(told)] == [[]]
     assert next(each.says for each in story.channels(told)) == "no broker; events go to the log"
+
+
+def test_an_order_that_waits_for_its_payer_says_where_and_cannot_be_paid_another_way() -> None:
+    """The attempt that is waited for, what comes next and until when; no button pays it a second time."""
+    action = orderpay.NextAction("redirect", "http://localhost:8002/bank/confirm/x/", NOON)
+    order: Any = orderpay.models.read(
+        orderpay.Order,
+        {"id": ORDER, "number": 1, "customer_name": "Alice", "items": [], "total_amount": 20, "currency": "USD",
+         "status": "PENDING", "cancellation_reason": None, "created_at": NOON.isoformat(), "paid_at": None,
+         "updated_at": NOON.isoformat(), "expires_at": "2100-01-01T00:00:00Z", "payment_status": "REQUIRES_ACTION",
+         "refunded_amount": 0},
+    )  # fmt: skip
+    progress = orderpay.OrderProgress("reserved", 1, 0, True, None, NOON, None, None, ())
+    waiting = story.Story(replace(order, next_action=action), progress=progress)
+    assert [step.note for step in story.rail(waiting) if step.label == "Attempt 1"] == ["the payer has to confirm it"]
+    assert ("The payer confirms it at the bank, or it is called off", NOON) in story.next_up(waiting)
+    assert [each.name for each in story.actions(waiting)] == ["look-again", "cancel"]
+    assert "pay" in [each.name for each in story.actions(replace(waiting, order=order))]
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import stripe
 from django.core.management import call_command
 from django.test import Client
 
-from payment_service.bank.models import Hold
+from payment_service.bank import books
+from payment_service.bank.models import Confirmation, Hold
 from payment_service.payments.errors import NotRefundable, PaymentDisputed, RefundExceedsCaptured
 from payment_service.payments.models import Dispute, GatewayNotice, Payment, Refund
 from payment_service.payments.states import Status
@@ -268,3 +269,27 @@ def test_a_charge_that_came_to_something_is_looked_at_at_once() -> None:
     tell("payment_intent.succeeded", {"id": "pi_1", "metadata": {"order_id": "1"}})
     repair.payments_once()
     assert now(payment).status == Status.CAPTURED
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_yes", "ended"),
+    [
+        ("payment_intent.succeeded", True, Status.CAPTURED),
+        ("payment_intent.payment_failed", False, Status.FAILED),
+        ("payment_intent.canceled", False, Status.FAILED),
+    ],
+)
+def test_a_payer_who_has_answered_is_heard_at_once(kind: str, is_yes: bool, ended: str) -> None:
+    """However long the next look is away; what is told is not believed, and told twice it changes nothing more."""
+    payment = charge("1", token="tok_3ds_ok")
+    told = {"id": payment.payment_intent_id, "metadata": {"order_id": "1"}}
+    tell(kind, told)
+    repair.payments_once()
+    assert now(payment).status == Status.REQUIRES_ACTION
+    books.answer(Confirmation.objects.get(), is_yes=is_yes)
+    assert repair.payments_once() == 0
+    for _ in range(2):
+        tell(kind, told)
+        repair.payments_once()
+    assert now(payment).status == ended
+    assert Event.objects.count() == 2

@@ -18,7 +18,8 @@ _UNDER_WAY: Final = {
         "select count(*) from events_event where published_at is null",
     ),
     "payment_service": (
-        "select count(*) from payments_payment where due_at is not null or notice_due_at is not null",
+        "select count(*) from payments_payment where notice_due_at is not null "
+        "or due_at is not null and (status <> 'REQUIRES_ACTION' or void_requested)",
         "select count(*) from payments_refund where due_at is not null",
         "select count(*) from events_event where published_at is null",
     ),

@@ -172,6 +172,15 @@ def what_was_taken_is_disputed(stack: Stack) -> list[str]:
     return [order_id]
 
 
+def an_order_is_voided_while_its_payer_is_asked(stack: Stack) -> list[str]:
+    order_id = str(uuid4())
+    charge(stack, order_id, token="tok_3ds_ok")
+    path = f"/api/payments/{order_id}/"
+    wait_until(lambda: stack.payments.get(path).json["status"] == "REQUIRES_ACTION", what="the payer is asked")
+    stack.payments.post(f"{path}void/", {})
+    return [order_id]
+
+
 def too_little_is_paid(stack: Stack) -> list[str]:
     order_id = order(stack, payment="later")["id"]
     charge(stack, order_id, amount="5.00")
@@ -233,6 +242,7 @@ PLANTS: Final = (
     Plant("failed_payment_left_open", another_card_comes_after_the_decline, "I3", "cancelled_holds_no_money"),
     Plant("money_kept", a_paid_order_is_cancelled_before_it_knows, "I3", "cancelled_holds_no_money"),
     Plant("refusal_for_good_forgotten", a_refund_is_refused_for_good, "I3", "voided_holds_nothing"),
+    Plant("given_up_unasked", an_order_is_voided_while_its_payer_is_asked, "I3", "confirmation_is_waited_for"),
     Plant("amount_not_looked_at", too_little_is_paid, "I3", "paid_is_captured_in_full"),
     Plant("released_twice", a_release_is_repeated, "I4", "counters_follow_the_reservations"),
     Plant("stock_kept", an_order_is_cancelled, "I4", "stock_follows_the_order"),

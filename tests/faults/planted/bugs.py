@@ -134,6 +134,15 @@ def failed_payment_left_open(right: Any, payment: Any) -> Any:
     return payment if payment.status == "FAILED" else right(payment)
 
 
+@bug("payment_service.payments.use_cases.charging", "settle_action")
+def given_up_unasked(right: Any, payment: Any) -> Any:
+    """No money is wanted any more, so the payment is over: its payer can still confirm it at the gateway."""
+    if not payment.void_requested:
+        return right(payment)
+    attempts, base = of("payment_service.payments.writes.attempts"), of("payment_service.payments.gateways.base")
+    return attempts.finish_action(payment, base.NOT_CONFIRMED)
+
+
 @bug("order_service.orders.saga", "void_payment")
 def money_kept(right: Any, order: Any, run: Any) -> None:
     """A cancelled order gives its stock back, and that is all."""
