@@ -345,12 +345,12 @@ class Stack:
             service.wait_until_up()
         return self
 
-    def start_worker(self, name: str) -> Process:
-        """Start the worker of a service; it ends with the stack."""
+    def start_worker(self, name: str, *, idle_s: float = 0.05) -> Process:
+        """Start the worker of a service, which looks for work so often; it ends with the stack."""
         service = self.services[name]
         worker = Process(
             f"{name} worker",
-            [sys.executable, str(ROOT / name / "manage.py"), "worker", "--idle", "0.05"],
+            [sys.executable, str(ROOT / name / "manage.py"), "worker", "--idle", str(idle_s)],
             environment=service.environment,
             log=service.database.with_name(f"{name}-worker{len(self.workers)}.log"),
         )
@@ -359,10 +359,10 @@ class Stack:
         worker.start()
         return worker
 
-    def start_workers(self) -> None:
+    def start_workers(self, *, idle_s: float = 0.05) -> None:
         """Start one of each service that has workers."""
         for name in ("order_service", "payment_service"):
-            self.start_worker(name)
+            self.start_worker(name, idle_s=idle_s)
 
     def restart(self, name: str) -> None:
         """Start a service again on its port, after `stop` or `kill`."""

@@ -104,7 +104,7 @@ def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempP
     }
     # As it is run where others reach it: with the keys that it has then, and nobody without a password.
     stack = make_module_stack(settings=settings, closed=True)
-    stack.start_workers()
+    stack.start_workers(idle_s=0.3)  # people wait longer, and a worker that looks all the time costs as much as a page
     folder = tmp_path_factory.mktemp("console")
     digest = base64.b64encode(hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"salt", 1)).decode()
     (folder / "users").write_text(f"ann:pbkdf2_sha256$1$salt${digest}\n")
