@@ -143,6 +143,7 @@ def test_abandoned_it_ends_by_itself(make_stack: Callable[..., Stack], tmp_path:
     stack.start_workers()
     order = an_order(stack)
     wait_until(lambda: shown(stack, order)["status"] == "CANCELLED", what="it is called off")
+    wait_until(lambda: ended(stack, order)[2] in ("FAILED", "VOIDED"), what="its payment is over")
     wait_until(lambda: ended(stack, order)[3] == "RELEASED", what="its stock is back")
     answer(stack, page(order), "approve")
     status, reason, payment, _ = ended(stack, order)
