@@ -696,7 +696,7 @@ class Operations:
         return tuple(models.read(RecordedEvent, each) for each in found["items"])
 
     def consumed(self, event_ids: Sequence[str]) -> tuple[ConsumedEvent, ...]:
-        """Which of these events have had their effect at this service, and when; 200 at most are looked for. Of orders.
+        """Which of these events have had their effect at this service, and when; 100 at most are looked for. Of orders.
 
         >>> client.operations["orders"].consumed([caused[0].event_id])
         ()
