@@ -17,6 +17,7 @@ WITHIN_S: Final = 20.0
 SESSION_MS: Final = 6000
 MOCK_SESSION_MS: Final = 4000
 PARTITIONS: Final = 3
+_NOT_YET: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION})
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,16 @@ def _read(consumer: Consumer, topic: str) -> Iterator[Message]:
 
 
 def _end(client: Consumer, partition: TopicPartition) -> int:
-    """How many messages a partition has had. A broker that was stopped for a while is not its leader at once again."""
+    """How many messages a partition has had.
+
+    A broker that was stopped for a while is not its leader at once again; one that has just made it may not know it.
+    """
     deadline = time.monotonic() + WITHIN_S
     while True:
         try:
             return int(client.get_watermark_offsets(partition, timeout=WITHIN_S)[1])
         except KafkaException as failure:
-            if failure.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() >= deadline:
+            if failure.args[0].code() not in _NOT_YET or time.monotonic() >= deadline:
                 raise
         time.sleep(0.1)
 

@@ -71,9 +71,19 @@ class Namespace:
         return found
 
     def complaints(self) -> list[str]:
-        """What the cluster had to say against pods of ours, which no exit status of helm's shows."""
+        """What the cluster had to say against pods of ours, which no exit status of helm's shows.
+
+        A pod that has found its node in the end may have waited for its volume.
+        """
+        events = self.get("events")
+        placed = {each["involvedObject"]["name"] for each in events if each["reason"] == "Scheduled"}
         reasons = ("FailedCreate", "FailedMount", "FailedScheduling")
-        return [each["message"] for each in self.get("events") if each["reason"] in reasons]
+        return [
+            each["message"]
+            for each in events
+            if each["reason"] in reasons
+            and not (each["reason"] == "FailedScheduling" and each["involvedObject"]["name"] in placed)
+        ]
 
 
 def on_servers(**more: Values) -> Values:

@@ -124,7 +124,7 @@ def test_a_drained_node_never_takes_more_pods_than_may_be_missing(namespace: Nam
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"podLabels": {"team": "a b"}}, "metadata.labels"),
+        ({"podLabels": {"team": "a b"}}, "spec.template.labels"),
         ({"nodeSelector": {"a/b/c": "d"}}, "nodeSelector"),
         ({"tolerations": [{"operator": "Sometimes"}]}, "tolerations"),
         ({"networkPolicy": {"clients": [{"ipBlock": {"cidr": "10.0.0.0/40"}}]}}, "cidr"),
