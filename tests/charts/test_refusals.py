@@ -40,6 +40,61 @@ WRONG: Final = [
         {**SERVER, "podDisruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}},
         "minAvailable and maxUnavailable exclude each other",
     ),
+    (
+        "order-service",
+        {**SERVER, "autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}},
+        "autoscaling.cpu is a share of resources.requests.cpu",
+    ),
+    ("order-service", {**SERVER, "service": {"type": "LoadBalancer"}}, "networkPolicy.clients lets nobody in"),
+    (
+        "order-service",
+        {**SERVER, "ingress": {"enabled": True, "host": "shop.example.org"}, "config": {"DEBUG": "true"}},
+        "config.DEBUG is on",
+    ),
+    (
+        "order-service",
+        {**SERVER, "ingress": {"enabled": True, "host": "https://shop.example.org"}},
+        "https://shop.example.org is no host name",
+    ),
+    (
+        "order-service",
+        {"database": {**SERVER["database"], "host": "db:5432"}},
+        "database.host is db:5432, which is no host name",
+    ),
+    (
+        "payment-service",
+        {"kafka": {"bootstrapServers": "kafka:9092", "securityProtocol": "SASL_SSL"}},
+        "kafka.saslMechanism is empty",
+    ),
+    ("payment-service", {"config": {"PAYMENT_GATEWAYS": "CARD=stripe"}}, "stripe.existingSecret is empty"),
+    (
+        "order-service",
+        {"config": {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}},
+        "config.KAFKA_BOOTSTRAP_SERVERS would go round what the chart checks: use the value kafka.bootstrapServers",
+    ),
+    (
+        "order-service",
+        {"podLabels": {"app.kubernetes.io/name": "another"}},
+        "podLabels.app.kubernetes.io/name is what the pods are found by",
+    ),
+    ("order-service", {"podAnnotations": {"checksum/config": "0"}}, "podAnnotations.checksum/config is set by"),
+    (
+        "order-service",
+        {"migrations": {"resources": {"requests": {"memory": "2Gi"}}}},
+        "migrations.resources.requests.memory (2Gi) is more than migrations.resources.limits.memory",
+    ),
+    ("shop", {"order-service": {"fullnameOverride": "orders"}}, "order-service.fullnameOverride: in this chart"),
+    ("shop", {"product-stub": {"nameOverride": "goods"}}, "product-stub.nameOverride: in this chart"),
+    (
+        "shop",
+        {
+            "payment-service": {
+                "kafka": {"bootstrapServers": "kafka:9092"},
+                "config": {"ORDER_NOTICES": "false"},
+            }
+        },
+        "order-service.consumer.enabled is not true",
+    ),
     ("order-service", {"image": {"tag": "latest"}}, "image.tag is latest"),
     ("order-service", {"image": {"tag": "1.0", "digest": f"sha256:{'0' * 64}"}}, "image.tag and image.digest both say"),
     (

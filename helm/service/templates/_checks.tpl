@@ -20,6 +20,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if or $v.database.host $v.database.existingSecret }}{{ include "service.refuse" (list . "database.host and database.existingSecret are those of a database server, and database.engine is sqlite: set it to postgresql or mysql.") }}{{ end -}}
 {{- else -}}
 {{- if not $v.database.host }}{{ include "service.refuse" (list . (printf "database.host is empty: where is the %s server?" $v.database.engine)) }}{{ end -}}
+{{- if regexMatch "[/:]" (toString $v.database.host) }}{{ include "service.refuse" (list . (printf "database.host is %s, which is no host name: leave out the scheme, and give the port as database.port." $v.database.host)) }}{{ end -}}
 {{- if not $v.database.existingSecret }}{{ include "service.refuse" (list . "database.existingSecret is empty: name the Secret that has the database's password (under database.passwordKey).") }}{{ end -}}
 {{- if and (hasPrefix "verify" $v.database.sslmode) (not $v.database.caSecret) }}{{ include "service.refuse" (list . (printf "database.sslmode is %s, so database.caSecret must name the Secret with the certificates to trust (under database.caKey)." $v.database.sslmode)) }}{{ end -}}
 {{- if and $v.database.caSecret (has $v.database.sslmode (list "disable" "allow" "prefer")) }}{{ include "service.refuse" (list . (printf "database.caSecret is set, but with database.sslmode %s no certificate is looked at." $v.database.sslmode)) }}{{ end -}}
@@ -32,6 +33,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if ($v.autoscaling).enabled -}}
 {{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) }}{{ include "service.refuse" (list . (printf "autoscaling.minReplicas (%v) is more than autoscaling.maxReplicas (%v)." $v.autoscaling.minReplicas $v.autoscaling.maxReplicas)) }}{{ end -}}
 {{- if not (or $v.autoscaling.cpu $v.autoscaling.refusedPerSecond $v.autoscaling.waitingSeconds) }}{{ include "service.refuse" (list . "autoscaling has nothing to go by: set autoscaling.cpu, refusedPerSecond or waitingSeconds.") }}{{ end -}}
+{{- if and $v.autoscaling.cpu (has (dig "requests" "cpu" "" ($v.resources | default dict) | toString) (list "" "0" "<nil>")) }}{{ include "service.refuse" (list . "autoscaling.cpu is a share of resources.requests.cpu, which is empty: set that, or autoscaling.cpu to null.") }}{{ end -}}
 {{- end -}}
 {{- if $facts.port -}}
 {{- $fewest := ternary $v.autoscaling.minReplicas (include "service.replicas" . | default "1" | int) ($v.autoscaling).enabled -}}
@@ -46,10 +48,10 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- $needed := addf $deadline (float64 $v.shutdown.preStopSeconds) (float64 $v.shutdown.drainSeconds) -}}
 {{- if le (float64 $v.shutdown.graceSeconds) $needed }}{{ include "service.refuse" (list . (printf "shutdown.graceSeconds is %v, and a pod needs more than %v s to end: preStopSeconds, drainSeconds and the %v s that a request may take." $v.shutdown.graceSeconds $needed $deadline)) }}{{ end -}}
 
-{{- range $part := list $v $v.worker $v.consumer }}{{ if $part }}
+{{- range $name, $part := dict "" $v "worker." $v.worker "consumer." $v.consumer "migrations." $v.migrations }}{{ if $part }}
 {{- $resources := $part.resources -}}
 {{- if $resources }}{{ if and (dig "limits" "memory" "" $resources) (dig "requests" "memory" "" $resources) -}}
-{{- if gt (include "service.mebibytes" $resources.requests.memory | int) (include "service.mebibytes" $resources.limits.memory | int) }}{{ include "service.refuse" (list $ (printf "resources.requests.memory (%v) is more than resources.limits.memory (%v)." $resources.requests.memory $resources.limits.memory)) }}{{ end -}}
+{{- if gt (include "service.mebibytes" $resources.requests.memory | int) (include "service.mebibytes" $resources.limits.memory | int) }}{{ include "service.refuse" (list $ (printf "%sresources.requests.memory (%v) is more than %sresources.limits.memory (%v)." $name $resources.requests.memory $name $resources.limits.memory)) }}{{ end -}}
 {{- end }}{{ end -}}
 {{- end }}{{ end -}}
 {{- if $facts.port -}}
@@ -68,22 +70,33 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if not $v.httpRoute.parentRefs }}{{ include "service.refuse" (list . "httpRoute.parentRefs is empty: to which Gateway does the route belong?") }}{{ end -}}
 {{- if not $v.httpRoute.hostnames }}{{ include "service.refuse" (list . "httpRoute.hostnames is empty: by which names is the service reached?") }}{{ end -}}
 {{- end -}}
+{{- if and (has (get $v.config "DEBUG" | toString | lower) (list "true" "1" "yes" "on")) (or ($v.ingress).enabled ($v.httpRoute).enabled (ne ($v.service).type "ClusterIP")) }}{{ include "service.refuse" (list . "config.DEBUG is on, and the service is reached from outside, where a page of an error would tell everybody how it works: leave it out.") }}{{ end -}}
+{{- $hosts := concat (list (($v.ingress).host | default "")) (($v.httpRoute).hostnames | default list) -}}
+{{- range $host := $hosts }}{{- if regexMatch "[/:]" (toString $host) }}{{ include "service.refuse" (list $ (printf "%v is no host name: leave out the scheme, the port and the path." $host)) }}{{ end }}{{ end -}}
 {{- if and (not ($v.auth).enabled) (not ($v.auth).acceptOpen) (or ($v.ingress).enabled ($v.httpRoute).enabled (ne ($v.service).type "ClusterIP")) }}{{ include "service.refuse" (list . "auth.enabled is false, and the service is reached from outside, where everybody could do everything: set it to true, or say auth.acceptOpen if something in front asks who it is.") }}{{ end -}}
 {{- if and (not ($v.auth).enabled) ($v.auth).existingSecret }}{{ include "service.refuse" (list . "auth.existingSecret has keys, and auth.enabled is false: nobody would be asked for one.") }}{{ end -}}
+{{- if and ($v.networkPolicy).enabled (not ($v.networkPolicy).clients) (ne ($v.service).type "ClusterIP") }}{{ include "service.refuse" (list . (printf "service.type is %s, and networkPolicy.clients lets nobody in from outside: name who may come, or set networkPolicy.enabled to false." $v.service.type)) }}{{ end -}}
 {{- if and ($v.admin).enabled (not ($v.secretKey).existingSecret) }}{{ include "service.refuse" (list . "admin.enabled needs secretKey.existingSecret: without it each process signs sessions with a key of its own.") }}{{ end -}}
 {{- end -}}
 
 {{- if hasKey $v "kafka" -}}
 {{- if and $v.kafka.saslMechanism (not (and $v.kafka.saslUsername $v.kafka.existingSecret)) }}{{ include "service.refuse" (list . "kafka.saslMechanism needs kafka.saslUsername, and kafka.existingSecret with the password.") }}{{ end -}}
+{{- if and (hasPrefix "SASL" (toString $v.kafka.securityProtocol)) (not $v.kafka.saslMechanism) }}{{ include "service.refuse" (list . (printf "kafka.securityProtocol is %s, and kafka.saslMechanism is empty: by which one?" $v.kafka.securityProtocol)) }}{{ end -}}
+{{- if and $v.kafka.saslMechanism $v.kafka.securityProtocol (not (hasPrefix "SASL" (toString $v.kafka.securityProtocol))) }}{{ include "service.refuse" (list . (printf "kafka.saslMechanism is set, but with kafka.securityProtocol %s nobody signs in." $v.kafka.securityProtocol)) }}{{ end -}}
 {{- if and $v.kafka.existingSecret (not $v.kafka.bootstrapServers) }}{{ include "service.refuse" (list . "kafka.existingSecret is set, and kafka.bootstrapServers is empty: there is no Kafka to sign in at.") }}{{ end -}}
 {{- end -}}
 {{- if and $facts.consumer ($v.consumer).enabled (not $v.kafka.bootstrapServers) }}{{ include "service.refuse" (list . "consumer.enabled needs kafka.bootstrapServers: there is nothing to consume from.") }}{{ end -}}
 {{- if and $facts.consumer (not $facts.port) (not ($v.consumer).enabled) }}{{ include "service.refuse" (list . "consumer.enabled is false, and this service is nothing else.") }}{{ end -}}
 {{- if and (eq $facts.folder "payment_service") $v.stripe.existingSecret (eq (get $v.config "TEST_PAYMENTS" | toString | lower) "on") ($v.ingress).enabled }}{{ include "service.refuse" (list . "config.TEST_PAYMENTS is on beside a key of Stripe's, and the service is reached from outside: orders could be paid without money.") }}{{ end -}}
+{{- if and (eq $facts.folder "payment_service") (contains "stripe" (get $v.config "PAYMENT_GATEWAYS" | toString | lower)) (not $v.stripe.existingSecret) }}{{ include "service.refuse" (list . "config.PAYMENT_GATEWAYS names stripe, and stripe.existingSecret is empty: name the Secret that has its key.") }}{{ end -}}
 {{- if and (eq $facts.folder "payment_service") (eq (get $v.config "ORDER_NOTICES" | toString | lower) "false") (not $v.kafka.bootstrapServers) }}{{ include "service.refuse" (list . "config.ORDER_NOTICES is false, and there is no Kafka: the order service would never hear of a payment.") }}{{ end -}}
 
 {{- $own := include "service.env" (set (deepCopy (dict "Values" $v "Chart" (dict "Name" .Chart.Name "AppVersion" .Chart.AppVersion) "Release" .Release "Template" .Template)) "Values" (set (deepCopy $v) "config" dict)) | fromYaml -}}
+{{- $elsewhere := dict "KAFKA_BOOTSTRAP_SERVERS" "kafka.bootstrapServers" "KAFKA_SECURITY_PROTOCOL" "kafka.securityProtocol" "KAFKA_SASL_MECHANISM" "kafka.saslMechanism" "KAFKA_SASL_USERNAME" "kafka.saslUsername" "DB_SSLMODE" "database.sslmode" "DB_SSLROOTCERT" "database.caSecret" "OTEL_EXPORTER_OTLP_ENDPOINT" "tracing.endpoint" -}}
+{{- range $label, $_ := $v.podLabels }}{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") }}{{ include "service.refuse" (list $ (printf "podLabels.%s is what the pods are found by: choose another label." $label)) }}{{ end }}{{ end -}}
+{{- if hasKey ($v.podAnnotations | default dict) "checksum/config" }}{{ include "service.refuse" (list . "podAnnotations.checksum/config is set by the chart itself.") }}{{ end -}}
 {{- range $name, $value := $v.config -}}
+{{- if and (hasKey $elsewhere $name) (not (hasKey $own $name)) }}{{ include "service.refuse" (list $ (printf "config.%s would go round what the chart checks: use the value %s." $name (get $elsewhere $name))) }}{{ end -}}
 {{- if hasKey $own $name }}{{ include "service.refuse" (list $ (printf "config.%s is set by the chart itself, from its own values." $name)) }}{{ end -}}
 {{- if regexMatch "(PASSWORD|SECRET|_KEY$|API_KEY)" $name }}{{ include "service.refuse" (list $ (printf "config.%s would stand in a ConfigMap, which is no place for a secret: use the value with existingSecret." $name)) }}{{ end -}}
 {{- end -}}

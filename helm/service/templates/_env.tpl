@@ -52,7 +52,7 @@
 {{- $_ := set $env "OTEL_SERVICE_NAME" $facts.folder -}}
 {{- end -}}
 {{- range $name, $_ := $v.secrets }}{{ $_ := set $env (printf "%s_FILE" $name) (printf "/run/secrets/service/%s" $name) }}{{ end -}}
-{{- range $name, $value := $v.config }}{{ $_ := set $env $name (toString $value) }}{{ end -}}
+{{- range $name, $value := $v.config }}{{ $_ := set $env $name (include "service.text" $value) }}{{ end -}}
 {{ toYaml $env }}
 {{- end }}
 

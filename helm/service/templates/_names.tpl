@@ -1,5 +1,10 @@
 {{/* Names, labels and addresses. */}}
 
+{{/* A value as text. A whole number from a file is a float to Helm, which would be written 1.048576e+06. */}}
+{{- define "service.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end -}}
+{{- end }}
+
 {{/* What the service is, whatever the values say: a dict, from the chart's own `<chart>.facts`. */}}
 {{- define "service.facts" -}}
 {{ include (printf "%s.facts" .Chart.Name) . }}

@@ -39,8 +39,8 @@ metadata:
   labels: {{- include "service.labels" (list . "web") | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "service.fullname" . }}}
-  minReplicas: {{ $scaling.minReplicas }}
-  maxReplicas: {{ $scaling.maxReplicas }}
+  minReplicas: {{ int $scaling.minReplicas }}
+  maxReplicas: {{ int $scaling.maxReplicas }}
   metrics:
     {{- with $scaling.cpu }}
     - type: Resource

@@ -91,7 +91,7 @@ metadata:
   {{- end }}
 spec:
   backoffLimit: {{ .Values.migrations.backoffLimit }}
-  activeDeadlineSeconds: {{ .Values.migrations.deadlineSeconds }}
+  activeDeadlineSeconds: {{ int .Values.migrations.deadlineSeconds }}
   template:
     metadata: {{- include "service.podMeta" (list . "migrate") | nindent 6 }}
     spec:
