@@ -45,9 +45,17 @@ def test_each_request_is_one_line_in_the_log_without_its_body(api: Api, log_line
 
 def test_a_secret_in_a_path_stands_in_no_log(api: Api, log_lines: LogLines) -> None:
     """32 random bytes, as they are written in an address; an id is no secret."""
-    for path in ("/echo/" + "aZ9_-xy" * 6 + "Q/", "/echo/c1a2b3d4-e5f6-7890-abcd-ef1234567890/events/"):
+    secret, an_id = "aZ9_-xy" * 6 + "Q", "c1a2b3d4-e5f6-7890-abcd-ef1234567890"
+    for path in (
+        f"/echo/{secret}/",
+        f"/echo/{secret}.",
+        f"/echo/{secret})",
+        f"/echo/{secret}=/",
+        f"/echo/{an_id}/events/",
+    ):
         api.get(path)
-    assert [line["path"] for line in log_lines()] == ["/echo/*/", "/echo/c1a2b3d4-e5f6-7890-abcd-ef1234567890/events/"]
+    shown = [line["path"] for line in log_lines()]
+    assert shown == ["/echo/*/", "/echo/*.", "/echo/*)", "/echo/*=/", f"/echo/{an_id}/events/"]
 
 
 def test_health_is_too_quiet_for_the_log(api: Api, log_lines: LogLines) -> None:

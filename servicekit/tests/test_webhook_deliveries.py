@@ -366,6 +366,21 @@ def test_no_more_than_so_many_at_once_to_a_host() -> None:
         assert (len(there.received), there.most_at_once) == (20, 3)
 
 
+def test_an_endpoint_that_fails_leaves_room_for_others_at_its_host() -> None:
+    """It has one request at a time until it has taken one again."""
+    with receiver([Reply(500, wait_s=0.2)]) as bad, receiver() as good:
+        failing, well = endpoint(bad.url), endpoint(good.url)
+        Endpoint.objects.filter(pk=failing.pk).update(failing_since=django_timezone.now())
+        run = hooks(at_once=2)
+        for sequence in range(1, 7):
+            paid(sequence=sequence)
+        run.publish()
+        run.deliver()
+        assert bad.most_at_once == 1
+        assert len(good.received) == 6
+    assert set(Delivery.objects.filter(endpoint=well).values_list("state", flat=True)) == {"delivered"}
+
+
 def test_two_workers_send_nothing_twice() -> None:
     """One delivers, the other finds the lease taken; killed, it is followed when the lease runs out."""
     with receiver([Reply(wait_s=0.3)]) as there:

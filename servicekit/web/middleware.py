@@ -47,7 +47,7 @@ LATE: Final = (408, "The request body did not arrive in time", "request_timeout"
 INCOMPLETE: Final = (400, "The request body is shorter than announced, or broken", "bad_request")
 _FIRST_SERVER_ERROR: Final = 500
 # A part of a path that long is a secret that somebody was given (32 bytes), and stands in no log.
-_SECRET: Final = re.compile(r"(?<=/)[A-Za-z0-9_-]{43}(?=/|$)", re.ASCII)
+_SECRET: Final = re.compile(r"(?<=/)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])", re.ASCII)
 _SHORTEST_WITH_SECRET: Final = 44
 # Asked every few seconds by whoever watches the service; not worth a line each.
 _QUIET_PREFIXES: Final = ("/health", "/metrics", "/static/")

@@ -156,7 +156,10 @@ class Deliverer:
                 endpoints.end_waiting(number, reason)
 
     def _begin(self) -> int:
-        """Hand over what is due, as much as there is room for; returns how much. Each endpoint has its turn."""
+        """Hand over what is due, as much as there is room for; returns how much.
+
+        Each endpoint has its turn, and one that fails has one request at a time.
+        """
         asking = list(Endpoint.objects.filter(is_enabled=True).order_by("number"))
         if not asking:
             return 0
@@ -169,7 +172,9 @@ class Deliverer:
             if room <= 0:
                 continue
             own = [each.number for each in self._under_way.values() if each.endpoint == endpoint.number]
-            found = list(_due(endpoint).exclude(pk__in=own)[:room])
+            if endpoint.failing_since is not None:  # or its time-outs would keep all others at the host waiting
+                room = min(room, 1 - len(own))
+            found = list(_due(endpoint).exclude(pk__in=own)[: max(0, room)])
             for delivery in found:
                 self._hand_over(endpoint, host, delivery)
             at_host[host] += len(found)
