@@ -13,6 +13,8 @@ from tests.compose import ROOT, WATCHED
 
 FOLDER: Final = ROOT / "compose" / "observability"
 WATCHERS: Final = {"prometheus", "alertmanager", "grafana", "otel-collector", "traces"}
+# The page is a client of the services, and what it does shows in their metrics and traces: it has none of its own.
+CLIENTS: Final = {"console"}
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,10 @@ def services() -> dict[str, Any]:
 
 def _read(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _watched(services: dict[str, Any]) -> set[str]:
+    return {name for name in services.keys() - WATCHERS - CLIENTS if not name.endswith("-migrate")}
 
 
 def test_every_watcher_is_there_with_an_exact_version(services: dict[str, Any]) -> None:
@@ -48,7 +54,7 @@ def test_prometheus_asks_every_service_and_every_worker(services: dict[str, Any]
         for job in _read(FOLDER / "prometheus.yml")["scrape_configs"]
         for target in job["static_configs"][0]["targets"]
     }
-    ours = {name for name in services if name not in WATCHERS and not name.endswith("-migrate")}
+    ours = _watched(services)
     assert set(asked) == ours
     for name in ours:
         if name.endswith("-worker"):
@@ -76,9 +82,8 @@ def test_alertmanager_takes_its_routes() -> None:
 
 def test_every_service_sends_its_traces_to_the_collector(services: dict[str, Any]) -> None:
     """Which keeps those that failed, by attributes that there are."""
-    for name in services:
-        if name not in WATCHERS and not name.endswith("-migrate"):
-            assert services[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4318", name
+    for name in _watched(services):
+        assert services[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4318", name
     policies = _read(FOLDER / "otel-collector.yml")["processors"]["tail_sampling"]["policies"]
     keys = [policy["string_attribute"]["key"] for policy in policies if policy["type"] == "string_attribute"]
     assert keys
