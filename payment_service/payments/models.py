@@ -1,6 +1,7 @@
 """The ledger: one payment per order, and its refunds. The database holds the invariants too."""
 
 import uuid
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Final
 
@@ -314,6 +315,10 @@ class Dispute(models.Model):
     def refund_uid(self) -> uuid.UUID:
         """The id of the refund that stands for it: it is lost, and no money may be held for its payment."""
         return uuid.uuid5(self.uid, "lost")
+
+    def counts_beside(self, refunds: Collection[uuid.UUID]) -> bool:
+        """Whether its money counts as disputed: it is not won, and none of these refunds (their ids) stands for it."""
+        return self.status != DisputeStatus.WON and self.refund_uid not in refunds
 
 
 class GatewayNotice(models.Model):

@@ -168,13 +168,13 @@ class Deliverer:
         began = 0
         for endpoint in asking[self._turn :] + asking[: self._turn]:
             host = endpoints.host_of(endpoint)
-            room = min(self._pool.free, self._settings.at_once - at_host[host])
-            if room <= 0:
-                continue
             own = [each.number for each in self._under_way.values() if each.endpoint == endpoint.number]
+            room = min(self._pool.free, self._settings.at_once - at_host[host])
             if endpoint.failing_since is not None:  # or its time-outs would keep all others at the host waiting
                 room = min(room, 1 - len(own))
-            found = list(_due(endpoint).exclude(pk__in=own)[: max(0, room)])
+            if room <= 0:
+                continue
+            found = list(_due(endpoint).exclude(pk__in=own)[:room])
             for delivery in found:
                 self._hand_over(endpoint, host, delivery)
             at_host[host] += len(found)

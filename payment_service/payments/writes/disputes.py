@@ -63,8 +63,8 @@ def _record_dispute(notice: DisputeNotice) -> None:
 
 def _tell(payment: Payment, dispute: Dispute) -> None:
     counted = set(Refund.objects.filter(payment=payment).values_list("uid", flat=True))
-    others = Dispute.objects.filter(payment=payment).exclude(status=DisputeStatus.WON.value)
-    disputed = sum((each.amount for each in others if each.refund_uid not in counted), NOTHING)
+    disputes = Dispute.objects.filter(payment=payment)
+    disputed = sum((each.amount for each in disputes if each.counts_beside(counted)), NOTHING)
     written: dict[str, Any] = {
         "disputed": money.two_decimals(disputed),
         "version": payment.version + 1,

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from payment_service.payments import states
 from payment_service.payments.models import NOTHING, Payment, Refund
 from payment_service.payments.ops.audit import replay, waiting
-from payment_service.payments.states import DisputeStatus, RefundStatus, Status
+from payment_service.payments.states import RefundStatus, Status
 from servicekit.events.invariants import EVENTS_IN_ORDER, StoredEvent, check_order, events_by_aggregate
 from servicekit.invariants.checker import Finding, Invariant, Pass
 from servicekit.invariants.snapshot import check_in_batches, snapshot
@@ -160,9 +160,7 @@ def _disputes(payment: Payment, refunds: Sequence[Refund]) -> Iterator[str]:
     if payment.disputed + payment.refunded > payment.captured:
         yield f"{payment.disputed} is disputed and {payment.refunded} refunded, of {payment.captured} captured"
     counted = {each.uid for each in refunds}
-    told = [
-        each for each in payment.disputes.all() if each.status != DisputeStatus.WON and each.refund_uid not in counted
-    ]
+    told = [each for each in payment.disputes.all() if each.counts_beside(counted)]
     if (found := sum((each.amount for each in told), NOTHING)) != payment.disputed:
         yield f"it says {payment.disputed} disputed, its disputes come to {found}"
 
