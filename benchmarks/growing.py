@@ -11,15 +11,12 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import where_time_goes
-from tests import databases
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ROUNDS: Final = 15
@@ -68,16 +65,8 @@ class _Turns:
 
 def take_turns(service: str) -> None:
     """The process itself: a number of orders comes in, what each took goes out."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as ending:
-        database = databases.at(Path(folder) / "db.sqlite3")
-        ending.callback(database.drop)
-        database.create()
-        os.environ.update(database.environment, DJANGO_SETTINGS_MODULE=f"{service}.settings")
-        told = os.fdopen(os.dup(1), "w", buffering=1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # log lines are made and written, but not shown
-        one_order: Callable[[], None] = where_time_goes.start(service)
-        for _ in range(100):
-            one_order()
+    told = os.fdopen(os.dup(1), "w", buffering=1)
+    with where_time_goes.ready(service) as one_order:
         before_kb = _resident_kb()
         for line in sys.stdin:
             began = time.thread_time()

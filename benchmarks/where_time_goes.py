@@ -5,10 +5,10 @@ The number of calls is the same on every machine and at every hour, the time is 
     .venv/bin/python benchmarks/where_time_goes.py order_service      (or payment_service, product_stub)
 
 Requests go straight into the WSGI handler, over a database of its own in a temporary directory. The order service's
-neighbours are the fakes of its tests, so what its calls cost is measured with the neighbours.
+neighbours are the fakes of its tests, so what its calls cost is measured with the neighbours. `TOP=40` shows the
+functions that take longest; `scripts/databases run postgres --` in front has it on a server.
 """
 
-import atexit
 import cProfile
 import io
 import os
@@ -18,6 +18,8 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -47,22 +49,10 @@ LAYERS: Final = (
 
 
 def main(service: str) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        sys.path.insert(0, str(ROOT))
-        database = import_module("tests.databases").at(Path(directory) / "db.sqlite3")
-        database.create()
-        atexit.register(database.drop)
-        os.environ.update(database.environment, DJANGO_SETTINGS_MODULE=f"{service}.settings")
-        one_order = start(service)
-        output = os.dup(1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # log lines are made and written, but not shown
-        for _ in range(100):
-            one_order()
+    with ready(service) as one_order:
         best_us = min(measure(one_order) for _ in range(RUNS))
         profile = cProfile.Profile()
         profile.runcall(lambda: [one_order() for _ in range(PROFILED_ORDERS)])
-        sys.stdout.flush()
-        os.dup2(output, 1)
     stats: Any = pstats.Stats(profile)
     calls = sum(count for (file, _, _), (_, count, *_) in stats.stats.items() if file != "~") / PROFILED_ORDERS
     print(f"{service}: {best_us:.0f} µs and {calls:.0f} calls of Python functions an order\n")
@@ -71,6 +61,27 @@ def main(service: str) -> None:
     shares = by_layer(stats)
     for layer, seconds in shares.most_common():
         print(f"| {layer} | {seconds / shares.total():.0%} |")
+
+
+@contextmanager
+def ready(service: str) -> Iterator[Any]:
+    """What does the service's part in one order, warm, on its own database. Its log lines are written, not shown."""
+    sys.path.insert(0, str(ROOT))
+    with tempfile.TemporaryDirectory() as directory:
+        database = import_module("tests.databases").at(Path(directory) / "db.sqlite3")
+        database.create()
+        os.environ.update(database.environment, DJANGO_SETTINGS_MODULE=f"{service}.settings")
+        output = os.dup(1)
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            one_order = start(service)
+            for _ in range(100):
+                one_order()
+            yield one_order
+        finally:
+            sys.stdout.flush()
+            os.dup2(output, 1)
+            database.drop()
 
 
 def measure(one_order: Any) -> float:
