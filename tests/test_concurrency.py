@@ -58,7 +58,7 @@ def quiet_stack(running: tuple[Stack, Checker]) -> Iterator[Stack]:
     stack, checker = running
     yield stack
     assert checker.settle(within_s=SETTLES_WITHIN_S) == []
-    assert books.problems_in(stack) == []
+    assert books.problems_at_rest(stack) == []
 
 
 def until_answered(call: Callable[[], Reply]) -> Reply:

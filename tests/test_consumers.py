@@ -246,6 +246,6 @@ def test_each_event_is_one_mail_even_of_a_killed_process(
 def test_the_books_agree_in_the_end(stack: Stack, consumer: Process) -> None:
     """After all that was done to them; and a consumer that is asked to ends in order."""
     keep_running(consumer)
-    wait_until(lambda: books.problems_in(stack) == [], what="the books agree")
+    assert books.problems_at_rest(stack) == []
     assert consumer.stop() == 0
     assert stack.services["order_service"].manage("check_invariants").returncode == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.books import problems_in
+from tests.books import problems_at_rest
 from tests.stack import Stack, wait_until
 
 
@@ -82,7 +82,7 @@ def test_what_can_be_paid_is_paid_once(card_stack: Stack, token: str, attempts: 
         assert (placed["status"], placed["payment_status"]) == ("PAID", "COMPLETED")
         assert events_of(card_stack, order_id).count("order.payment_retried") == attempts - 1
         assert taken_from(card_stack, order_id) == 1
-    wait_until(lambda: not problems_in(card_stack), what="the books agree")
+    assert problems_at_rest(card_stack) == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_cannot_be_paid_is_cancelled_and_holds_nothing(card_stack: Stack, t
     assert taken_from(card_stack, order_id) == 0
     late = card_stack.payments.post("/api/payments/", {"order_id": order_id, "amount": 20})
     assert (late.status, late.json["code"]) == (409, "payment_voided")
-    wait_until(lambda: not problems_in(card_stack), what="the books agree")
+    assert problems_at_rest(card_stack) == []
 
 
 def cancel(stack: Stack, order_id: str) -> Any:
@@ -156,4 +156,4 @@ def test_money_goes_back_once_or_waits_for_a_person(card_stack: Stack) -> None:
     cancel(card_stack, lost)
     wait_until(lambda: shown(card_stack, lost)["status"] == "REFUNDED", what="the rest is refunded")
     assert [str(each["amount"]) for each in record_of(card_stack, lost)["refunds"]] == ["5.00", "15.00"]
-    wait_until(lambda: not problems_in(card_stack), what="the books agree")
+    assert problems_at_rest(card_stack) == []

@@ -60,7 +60,7 @@ def test_what_is_too_much_is_refused_and_the_rest_is_right(make_stack: MakeStack
     assert counts[503] > 0
     assert stack.orders.post("/api/orders/", ORDER).status == 201
     assert stack.orders.get("/api/orders/?per_page=1").json["total"] == counts[201] + 1
-    assert books.problems_in(stack) == []
+    assert books.problems_at_rest(stack) == []
 
 
 def test_a_slow_gateway_keeps_nobody_else_waiting(make_stack: MakeStack) -> None:

@@ -100,7 +100,7 @@ def test_killed_under_load_the_books_agree_in_the_end(make_stack: MakeStack, vic
     wait_until(lambda: unfinished(stack) == 0, what="every order is finished")
     kept = {order["id"]: order["status"] for order in _all_orders(stack)}
     assert {order_id: kept.get(order_id) for order_id in answered} == answered
-    assert books.problems_in(stack) == []
+    assert books.problems_at_rest(stack) == []
 
 
 def test_a_service_that_is_asked_to_stop_answers_what_it_has_begun(make_stack: MakeStack) -> None:

@@ -28,10 +28,10 @@ def test_it_is_the_databases_time_and_the_seconds_on_top(moments: tuple[datetime
         assert abs(found - now - timedelta(seconds=seconds)) < timedelta(milliseconds=2)
 
 
-@pytest.mark.parametrize(("seconds", "is_due"), [(-0.01, True), (0, True), (5, False)])
+@pytest.mark.parametrize(("seconds", "is_due"), [(-0.01, True), (0, True), (3600, False)])
 def test_what_was_written_is_due_when_that_time_has_come(seconds: float, is_due: bool) -> None:
     """Compared with the database's present time, as whoever claims a row does."""
     Event.objects.create(aggregatetype="thing", aggregateid="1", sequence=1, type="thing.seen", payload="{}")
     Event.objects.update(published_at=clock.seconds_from_now(seconds))
     assert Event.objects.filter(published_at__lte=Now()).exists() is is_due
-    assert Event.objects.filter(published_at__gt=Now() + Value(timedelta(seconds=4))).exists() is not is_due
+    assert Event.objects.filter(published_at__gt=Now() + Value(timedelta(seconds=1800))).exists() is not is_due

@@ -45,7 +45,7 @@ def release(stack: Stack, order: str, query: str = "") -> tuple[int, str | None]
 
 def problems(stack: Stack) -> list[str]:
     """But for what strangers have reserved here."""
-    return [problem for problem in books.problems_in(stack) if not problem.startswith("reservation without an order")]
+    return books.problems_at_rest(stack, but="reservation without an order")
 
 
 def take(stack: Stack, reservation_id: str, quantity: int) -> int:
