@@ -40,6 +40,11 @@ class Shop:
     complaints: list[str] = field(default_factory=list)
     _pages: dict[bool, Page] = field(default_factory=dict)
 
+    @property
+    def bank(self) -> str:
+        """Where the payer's page of the simulated bank is."""
+        return self.stack.services["payment_service"].url
+
     @contextmanager
     def open(self, *, script: bool = True) -> Iterator[Page]:
         """A page; whatever its browser complains of, or asks of anybody else, is a failure."""
@@ -56,7 +61,10 @@ class Shop:
     def _new_page(self, *, script: bool) -> Page:
         context = self.browser.new_context(java_script_enabled=script)
         context.set_default_timeout(WAIT_MS)
-        context.route(re.compile(rf"^(?!{re.escape(self.url)}/)"), self._refuse)
+        allowed = "|".join(
+            re.escape(url) for url in (f"{self.url}/", f"{self.bank}/bank/", f"{self.bank}/static/bank/")
+        )
+        context.route(re.compile(rf"^(?!{allowed})"), self._refuse)
         page = context.new_page()
         page.on("console", lambda message: self._complain(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -95,6 +103,17 @@ class Shop:
         return page.inner_text("main")
 
 
+def with_the_bank_at(shop_port: int) -> Callable[[Stack], None]:
+    """The bank's page is where its service is, and leads back to this shop."""
+
+    def prepare(stack: Stack) -> None:
+        payments = stack.services["payment_service"]
+        payments.environment["GATEWAY_PAGE_URL"] = payments.url
+        payments.environment["CONSOLE_URL"] = f"http://127.0.0.1:{shop_port}/"
+
+    return prepare
+
+
 @pytest.fixture(scope="module")
 def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     assert CHROMIUM, "These tests need a browser: apt-get install chromium"
@@ -102,13 +121,13 @@ def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempP
         "order_service": {"WEBHOOK_ALLOW": "127.0.0.1/32", "WEBHOOK_RETRY_S": "0.1"},
         "payment_service": {"GATEWAY_SUCCESS_RATE": "1", "GATEWAY_DELAY_MS": "0"},
     }
+    (port,) = stacks.free_ports(1)
     # As it is run where others reach it: with the keys that it has then, and nobody without a password.
-    stack = make_module_stack(settings=settings, closed=True)
+    stack = make_module_stack(settings=settings, closed=True, prepare=with_the_bank_at(port))
     stack.start_workers(idle_s=0.3)  # people wait longer, and a worker that looks all the time costs as much as a page
     folder = tmp_path_factory.mktemp("console")
     digest = base64.b64encode(hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"salt", 1)).decode()
     (folder / "users").write_text(f"ann:pbkdf2_sha256$1$salt${digest}\n")
-    (port,) = stacks.free_ports(1)
     command = [sys.executable, "-m", "servicekit.server", "console", "--port", str(port)]
     peers = {f"{name}_SERVICE_URL": f"{stack.services[at].url}/api/x/" for name, at in PEERS.items()}
     signing_in = {"CONSOLE_AUTH": "on", "CONSOLE_USERS_FILE": str(folder / "users")}
@@ -159,6 +178,35 @@ def test_every_attempt_has_its_light(shop: Shop, script: bool) -> None:
         lights = [(each.inner_text(), each.get_attribute("class")) for each in page.query_selector_all(".rail li")]
         kinds = [kind for text, kind in lights if "Attempt" in text]
         assert kinds == ["failed", "failed", "done"]
+
+
+@WITH_AND_WITHOUT
+@pytest.mark.parametrize(
+    ("answer", "said", "status"),
+    [
+        ("approve", ("Payment confirmed", "Thank you. It is paid."), "PAID"),
+        ("decline", ("Payment declined", "It was cancelled. Payment failed"), "CANCELLED"),
+    ],
+    ids=["approved", "declined"],
+)
+def test_the_payer_answers_at_the_banks_page_and_comes_back(
+    shop: Shop, script: bool, answer: str, said: tuple[str, str], status: str
+) -> None:
+    """The shop leads to the bank, whose page says what came of it and leads to the order, which says the same."""
+    with shop.open(script=script) as page:
+        number = shop.buy(page, "Nora", token="tok_3ds_ok")
+        assert "Your bank wants you to confirm the payment" in page.inner_text("main")
+        page.click("text=Confirm at your bank")
+        page.wait_for_url(f"{shop.bank}/bank/confirm/*/")
+        assert "60.00 USD" in page.inner_text("main")
+        assert shop.stack.orders.get(f"/api/orders/{number}/").json["status"] == "PENDING"
+        page.click(f"[name=answer][value={answer}]")
+        page.wait_for_selector(f"text={said[0]}")
+        assert page.query_selector("[name=answer]") is None
+        page.click("main a")  # back to the shop
+        page.wait_for_url(f"{shop.url}/shop/orders/*/")
+        page.wait_for_selector(f"text={said[1]}")
+        assert shop.stack.orders.get(f"/api/orders/{number}/").json["status"] == status
 
 
 @WITH_AND_WITHOUT

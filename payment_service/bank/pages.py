@@ -48,7 +48,8 @@ class UnknownAnswer(errors.Invalid):
     code = "unknown_answer"
 
     def __init__(self) -> None:
-        super().__init__("answer must be approve or decline", fields={"answer": ["Must be approve or decline."]})
+        said = "must be approve or decline, and given once"
+        super().__init__(f"answer {said}", fields={"answer": [f"{said.capitalize()}."]})
 
 
 def _nobody(_order_id: str) -> None:
@@ -66,10 +67,7 @@ class ConfirmView(View):
     @extend_schema(exclude=True)
     def post(self, request: Request, secret: str) -> HttpResponse:
         asked = _asked(secret)
-        is_yes = _ANSWERS.get(_form(request).get("answer", ""))
-        if is_yes is None:
-            raise UnknownAnswer
-        books.answer(asked, is_yes=is_yes)
+        books.answer(asked, is_yes=_answer(request))
         try:
             self.hear(asked.order_id)
         except Exception:  # whatever the shop's trouble is: the payer's answer stands, and the shop looks by itself
@@ -87,6 +85,14 @@ def routes(hear: Hear) -> list[URLPattern]:
     """
     view = ConfirmView.as_view(hear=staticmethod(hear))
     return [re_path(r"^bank/confirm/(?P<secret>[A-Za-z0-9_-]{43})/?$", view)]
+
+
+def _answer(request: Request) -> bool:
+    """Yes or no: one of them, once."""
+    match [_ANSWERS.get(said) for said in _form(request).getlist("answer")]:
+        case [bool() as is_yes]:
+            return is_yes
+    raise UnknownAnswer
 
 
 def _form(request: Request) -> QueryDict:

@@ -52,7 +52,7 @@ def answer(said: str, path: str | None = None) -> int:
     return status
 
 
-def send(path: str, form: dict[str, str], **headers: str) -> Any:
+def send(path: str, form: Any, **headers: str) -> Any:
     """As a browser sends a form."""
     return Client().post(path, urlencode(form), content_type="application/x-www-form-urlencoded", headers=headers)
 
@@ -169,12 +169,16 @@ def test_the_page_asks_and_needs_nothing_but_its_address() -> None:
         ("/bank/confirm/short/", {"answer": "approve"}, {}, 404),
         ("", {"other": "approve"}, {}, 400),
         ("", {"answer": "maybe"}, {}, 400),
+        ("", [("answer", "approve"), ("answer", "decline")], {}, 400),
+        ("", [("answer", "decline"), ("answer", "approve")], {}, 400),
+        ("", [("answer", "approve"), ("answer", "approve")], {}, 400),
+        ("", [("answer", "maybe"), ("answer", "approve")], {}, 400),
         ("", {"answer": "approve"}, {"Origin": "https://evil.example"}, 403),
         ("", {"answer": "approve"}, {"Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )
 def test_what_is_no_answer_changes_nothing(path: str, body: Any, headers: Any, status: int) -> None:
-    """Another address, no word or another one, another site's form: JSON that says so."""
+    """Another address, no word, another one or two, another site's form: JSON that says so."""
     charge()
     response = send(path or page(), body, **headers)
     assert (response.status_code, set(response.json()) >= {"error", "code"}) == (status, True)
