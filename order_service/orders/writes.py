@@ -236,13 +236,15 @@ def retry_unreadable_later(number: int, *, why: str) -> None:
     """
     try:
         order = Order.objects.get(pk=number)
-        retry_later(order, why=why, backoff=PERSON_NEEDED)
+        if order.due_at is not None:  # else another worker has finished it, after the lease of this one
+            retry_later(order, why=why, backoff=PERSON_NEEDED)
     except StaleRow:
         return  # somebody else has it in hand
     except Exception:  # a row that cannot even be read or moved must not stay in front of the others, either
         count = Order.objects.filter(pk=number).values_list("retry_count", flat=True).get()
         due_at = clock.seconds_from_now(PERSON_NEEDED.wait_s(count))
-        Order.objects.filter(pk=number).update(due_at=due_at, retry_count=min(count + 1, 1000))
+        due = Order.objects.filter(pk=number, due_at__isnull=False)
+        due.update(due_at=due_at, retry_count=min(count + 1, 1000))
 
 
 def note_payment_status(
@@ -265,6 +267,7 @@ def note_payment_status(
     return order
 
 
+@in_one_transaction(durable=True)
 def claim(order: Order) -> Order | None:
     """Take over an order whose lease ran out; None when it was moved or claimed meanwhile.
 

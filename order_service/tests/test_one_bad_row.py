@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -15,7 +15,7 @@ from order_service.orders.ports import PaymentSeen
 from order_service.orders.worker_jobs import ask_once
 from order_service.tests.conftest import Shop, trail
 from order_service.tests.fakes import FakePayments, Fault, Killed
-from servicekit.db import clock
+from servicekit.db import clock, rows
 from servicekit.events import store
 
 # What nothing of ours ever writes: changes to a row of which the saga can make nothing.
@@ -105,6 +105,43 @@ def test_a_row_that_no_reader_understands_is_put_behind_the_others(shop: Shop, w
     assert Order.objects.get(pk=good.pk).status == "PAID"
     assert list(Order.objects.filter(pk=bad.pk).values_list("retry_count", flat=True)) == [1]
     assert waits == [1]
+
+
+def test_one_that_another_has_finished_meanwhile_is_left_at_rest(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever failed with it after the lease: it is due for nobody, and its trail ends as it did."""
+    order = killed(shop)
+
+    def outlives_the_lease(*_: Any) -> None:
+        monkeypatch.undo()
+        assert shop.work() > 0
+        raise KeyError("a mistake of ours")
+
+    monkeypatch.setattr(shop.products, "reserve", outlives_the_lease)
+    before = failures("resume")
+    shop.work_once()
+    assert failures("resume") == before + 1
+    found = Order.objects.get(pk=order.pk)
+    assert (found.status, found.step, found.due_at, found.retry_count) == ("PAID", "closed", None, 0)
+    assert trail(order)[-1] == "order.closed"
+    assert shop.work() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_has_to_give_way_is_made_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers that want the same orders may deadlock over them: the order has nothing to do with that."""
+    order = killed(shop)
+    right, deadlocks = rows.update, [OperationalError(1213, "Deadlock found when trying to get lock")]
+
+    def update(*args: Any, **kwargs: Any) -> Any:
+        if deadlocks:
+            raise deadlocks.pop()
+        return right(*args, **kwargs)
+
+    monkeypatch.setattr("order_service.orders.writes.rows.update", update)
+    assert shop.work_once() == 1
+    assert deadlocks == []
+    assert Order.objects.get(pk=order.pk).status == "PAID"
+    assert "order.postponed" not in trail(order)
 
 
 @pytest.fixture
