@@ -69,6 +69,8 @@ CONSUMED_KEPT_DAYS = base.consumed_kept_days(env)
 
 # ---- webhooks, and the mails that tell of one that was disabled
 WEBHOOKS = webhooks.settings(env)
+# The types of events that there are to be asked for.
+EVENT_PAYLOADS = "order_service.orders.events.PAYLOADS"
 _mail = webhooks.mail(env)
 EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.backend, _mail.host, _mail.port, _mail.timeout_s
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS = _mail.user, _mail.password, _mail.use_tls

@@ -11,6 +11,9 @@ from servicekit.events.publishers.base import Outcome, Refusal
 from servicekit.events.relay import Relay
 from servicekit.tests.clocks import Clock
 
+# What there is to be asked for.
+PAYLOADS: Mapping[str, type] = dict.fromkeys(("order.created", "order.paid", "payment.failed"), dict)
+
 TOO_LARGE = Refusal("MSG_SIZE_TOO_LARGE", "Broker: Message size too large", is_permanent=True)
 NO_TOPIC = Refusal("UNKNOWN_TOPIC", "Broker: Unknown topic", is_permanent=False)
 

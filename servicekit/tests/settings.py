@@ -56,3 +56,4 @@ CONSUMED_KEPT_DAYS = 14.0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 WEBHOOKS = webhooks.settings(Env())
+EVENT_PAYLOADS = "servicekit.tests.publishing.PAYLOADS"

@@ -1,7 +1,9 @@
 """Deliveries: every event that was asked for, signed, tried again by a schedule, in order where that is asked for."""
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ from servicekit.tests.webhooks import LOOPBACK, due_in_s, endpoint, hooks, state
 from servicekit.webhooks import deliveries, endpoints, mails, sending, signing
 from servicekit.webhooks.models import Attempt, Delivery, Endpoint, State
 from tests.receivers import Received, Reply, always, receiver
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +42,7 @@ def test_an_event_is_sent_to_whoever_asks_for_it() -> None:
     """By type and pattern; to nobody else; with the payload to the letter, and the event's id."""
     with receiver() as there, receiver() as elsewhere:
         there_id = endpoint(there.url, "order.*")
-        endpoint(elsewhere.url, "payment.*", "order.pai")
+        endpoint(elsewhere.url, "payment.*", "order.created")
         run = hooks()
         paid(amount=50, name="\u00fc")
         append("payment.failed", subject="p-1")
@@ -436,7 +440,7 @@ def test_one_is_sent_again() -> None:
 
 
 def test_an_example_tells_of_nothing() -> None:
-    """It is signed like any other, and not to be taken for an event."""
+    """It is signed like any other, and not to be taken for an event; docs/webhooks.md shows it."""
     with receiver() as there:
         made = endpoint(there.url, "order.*")
         run = hooks()
@@ -444,6 +448,8 @@ def test_an_example_tells_of_nothing() -> None:
         run.deliver()
         said = StandardWebhook(made.secret).verify(there.received[0].body, dict(there.received[0].headers))
     assert (said["type"], said["data"]) == ("order.paid", {"example": True})
+    (shown,) = re.findall(r'^\{"type": "webhook\.example".*$', PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert said == json.loads(shown) | {name: said[name] for name in ("type", "timestamp")}
 
 
 def test_the_log_is_kept_for_thirty_days() -> None:

@@ -10,12 +10,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 
+from servicekit.events.models import Event
 from servicekit.tests.conftest import Api
 from servicekit.tests.publishing import append
 from servicekit.tests.scraping import scrape_samples
 from servicekit.tests.webhooks import LOOPBACK, hooks
+from servicekit.webhooks import mails
 from servicekit.webhooks.models import Delivery, Endpoint, State
 from tests.receivers import Reply, always, receiver
 
@@ -78,6 +81,68 @@ def test_a_webhook_is_made_shown_changed_and_ended(api: Api) -> None:
     assert (gone.status_code, gone.content) == (204, b"")
     assert (api.get(its).status_code, api.get(PATH).json()) == (404, {"items": []})
     assert Endpoint.objects.get().secret == ""
+
+
+def test_a_deleted_webhook_is_not_told_as_disabled(api: Api) -> None:
+    """Its owner ended it: no event, nothing counted, no mail; what waited is dead, and what comes late, too."""
+    run = hooks()
+    made = make(api, "http://127.0.0.1:9/", contact="ops@example.org")
+    append("order.paid")
+    run.publish()
+    number = Endpoint.objects.get().pk
+    assert api.request("DELETE", f"{PATH}{made['id']}/").status_code == 204
+    Delivery.objects.create(endpoint_id=number, type="order.paid", subject="o-2", due_at=timezone.now())
+    run.deliver()
+    assert set(Delivery.objects.values_list("state", "reason")) == {(State.DEAD, "the endpoint was deleted")}
+    assert not Event.objects.filter(type="webhook.disabled").exists()
+    assert mails.send_once() == 0
+    samples = scrape_samples(api.get)
+    assert [samples[name,] for name in ("webhooks_disabled_total", "webhook_endpoints_disabled")] == [0, 0]
+    gone = Endpoint.objects.get()
+    assert (gone.is_enabled, gone.disabled_reason, gone.contact) == (False, "it was deleted", "")
+
+
+@pytest.mark.parametrize("asked", ["order.payed", "product.*", "order", "order.paid.*", "webhook.enabled"])
+def test_a_type_that_there_is_not_is_refused(asked: str, api: Api) -> None:
+    """400 that names the field, what is wrong with it, and the types that there are; at the other doors, too."""
+    known = "order.created, order.paid, payment.failed, webhook.disabled"
+    sentence = f"{asked!r} is no type of event here, and no pattern of one. There are: {known}"
+    made = make(api)
+    its = f"{PATH}{made['id']}/"
+    asking = {"url": URL, "events": ["order.*", asked]}
+    for answer in (post(api, PATH, asking), patch(api, its, {"events": [asked]})):
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {"error": f"events: {sentence}", "code": "invalid", "fields": {"events": [sentence]}},
+        )
+    assert api.get(PATH).json()["items"][0]["events"] == ["order.*"]
+    with pytest.raises(CommandError, match="is no type of event here"):
+        command("create", URL, "--events", asked)
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("root", password="x"))
+    page = browser.post("/admin/webhooks/endpoint/add/", {"url": URL, "events": asked}).content.decode()
+    assert sentence in html.unescape(page)
+    assert Endpoint.objects.count() == 1
+
+
+@pytest.mark.parametrize("asked", ["order.payed", "payment.paid", "*", "order.*", "Order"])
+def test_an_example_is_of_a_type_that_there_is(asked: str, api: Api) -> None:
+    """Or of `webhook.example`; another one is refused, and nothing is sent."""
+    its = f"{PATH}{make(api)['id']}/"
+    answer = post(api, f"{its}example/", {"type": asked})
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["type"]), answer.content
+    assert not Delivery.objects.exists()
+    for known in ("order.paid", "webhook.disabled", "webhook.example"):
+        assert post(api, f"{its}example/", {"type": known}).json()["type"] == known
+
+
+def test_a_field_that_is_not_known_is_ignored(api: Api) -> None:
+    """As in every body here."""
+    made = make(api, secret="whsec_mine", id=UNKNOWN, colour="blue")
+    assert made["id"] != UNKNOWN
+    assert made["secret"] != "whsec_mine"
+    changed = patch(api, f"{PATH}{made['id']}/", {"secret": "whsec_mine", "colour": "blue", "disabled_reason": "so"})
+    assert (changed.status_code, changed.json()) == (200, {k: v for k, v in made.items() if k != "secret"})
 
 
 def test_the_same_key_makes_it_once(api: Api) -> None:

@@ -55,15 +55,17 @@ def recover(endpoint: Endpoint, since: datetime) -> int:
 
 
 def send_example(endpoint: Endpoint, event_type: str = EXAMPLE_TYPE, *, uid: UUID | None = None) -> Delivery:
-    """Send a message that tells of no event, of a type that there may be; whether or not the endpoint asks for it.
+    """Send a message that tells of no event, of a type that there is; whether or not the endpoint asks for it.
 
     Raises:
         NotEnabled: the endpoint is disabled.
         BadPattern: this is no type.
     """
     _refuse_disabled(endpoint)
-    if "*" in patterns.checked([event_type]):
-        raise patterns.BadPattern("type: a type, not a pattern")
+    known = [EXAMPLE_TYPE, *patterns.known()]
+    if event_type not in known:
+        sentence = f"{event_type!r} is no type of event here. There are: {', '.join(known)}"
+        raise patterns.BadPattern(sentence, name="type")
     made = Delivery(endpoint=endpoint, type=event_type, subject="example", due_at=Now())
     if uid is not None:
         made.uid = uid

@@ -29,6 +29,7 @@ OVERLAP: Final = timedelta(hours=24)
 MOST: Final = 100
 BY_HAND: Final = "it was disabled by hand"
 DELETED: Final = "it was deleted"
+WAS_DELETED: Final = "the endpoint was deleted"
 
 
 class NotFound(errors.NotFound):
@@ -166,16 +167,21 @@ def disable(number: int, reason: str, *, tell_owner: bool = False, more: Mapping
 def end_waiting(number: int, reason: str) -> int:
     """Nothing that waits for this endpoint is sent any more; `recover` finds it. Returns how much that is."""
     waiting = Delivery.objects.filter(endpoint=number, state=State.WAITING)
-    why = f"the endpoint is disabled: {reason}"[:MAX_REASON_LENGTH]
+    why = WAS_DELETED if reason == DELETED else f"the endpoint is disabled: {reason}"[:MAX_REASON_LENGTH]
     return waiting.update(state=State.DEAD, reason=why, due_at=None, ended_at=Now())
 
 
+@in_one_transaction
 def delete(endpoint: Endpoint) -> None:
-    """End it for good. What was delivered stays in the log for as long as that is kept."""
-    disable(endpoint.pk, DELETED)
+    """End it for good. What was delivered stays in the log for as long as that is kept.
+
+    Nobody is told of it: whoever might want to know has done it.
+    """
     nothing = {"secret": "", "previous_secret": "", "contact": "", "mail_due_at": None}
-    all_of_them().filter(pk=endpoint.pk).update(deleted_at=Now(), **nothing)
-    log.info("webhook.deleted", webhook_id=str(endpoint.uid))
+    ended = {"is_enabled": False, "disabled_at": Now(), "disabled_reason": DELETED, "deleted_at": Now()}
+    if all_of_them().filter(pk=endpoint.pk).update(**ended, **nothing):
+        end_waiting(endpoint.pk, DELETED)
+        transaction.on_commit(partial(log.info, "webhook.deleted", webhook_id=str(endpoint.uid)))
 
 
 @in_one_transaction

@@ -69,7 +69,9 @@ _NO_WEBHOOK: Final = {404: problem("No such webhook.", "Webhook not found", "web
 _NO_DELIVERY: Final = {404: problem("No such delivery.", "Delivery not found", "delivery_not_found")}
 _BAD: Final = {
     400: problem(
-        "A wrong field, or a URL that nobody may be asked at.", "10.0.0.1 is no public address", "webhook_url_refused"
+        "A wrong field, a type that no event is of, or a URL that nobody may be asked at.",
+        "10.0.0.1 is no public address",
+        "webhook_url_refused",
     ),
 }
 _DISABLED: Final = {
@@ -130,7 +132,7 @@ DELETE = extend_schema(
     tags=_TAGS,
     summary="Delete a webhook",
     parameters=[_ENDPOINT],
-    responses={204: OpenApiResponse(description="It is gone."), **_NO_WEBHOOK},
+    responses={204: OpenApiResponse(description="It is gone, and what waits for it is dead."), **_NO_WEBHOOK},
 )
 ROTATE = extend_schema(
     operation_id="rotate_webhook",
