@@ -15,6 +15,9 @@ def outside(**ingress: Any) -> dict[str, Any]:
     return {"ingress": {"enabled": True, "host": "shop.example.org", **ingress}}
 
 
+# How helm speaks where a template failed instead of refusing.
+TRACES: Final = ("nil pointer", "error calling", "wrong type for value", "no template", "can't evaluate")
+
 # Chart, values, and what the sentence says.
 WRONG: Final = [
     ("order-service", {"replicas": 2}, "SQLite is a file of one pod, so there cannot be 2 replicas"),
@@ -139,6 +142,65 @@ WRONG: Final = [
     ("shop", {"install": {"orderService": False, "paymentService": False, "productStub": False}}, "nothing to install"),
     ("shop", {"product-stub": {"auth": {"enabled": False}}}, "for some of the services and false for others"),
     ("shop", {"order-service": {"replicas": 2}}, "order-service: SQLite is a file of one pod"),
+    (
+        "order-service",
+        {**SERVER, "podDisruptionBudget": {"maxUnavailable": 0}},
+        "podDisruptionBudget.maxUnavailable is 0, so that no node could ever be drained",
+    ),
+    (
+        "notify-service",
+        {**KAFKA, **SERVER, "podDisruptionBudget": {"maxUnavailable": "0%"}},
+        "podDisruptionBudget.maxUnavailable is 0%, so that no node could ever be drained",
+    ),
+    (
+        "order-service",
+        {**SERVER, "podDisruptionBudget": {"minAvailable": "100%"}},
+        "podDisruptionBudget.minAvailable is 100% of 2 replicas, so that no node could ever be drained",
+    ),
+    # Rounded up, as Kubernetes does: more than the half of two is both.
+    (
+        "order-service",
+        {**SERVER, "podDisruptionBudget": {"minAvailable": "51%"}},
+        "podDisruptionBudget.minAvailable is 51% of 2 replicas",
+    ),
+    (
+        "order-service",
+        {**SERVER, "podDisruptionBudget": {"minAvailable": "50%", "maxUnavailable": "50%"}},
+        "minAvailable and maxUnavailable exclude each other",
+    ),
+    (
+        "notify-service",
+        {**KAFKA, **SERVER, "podDisruptionBudget": {"minAvailable": 1}},
+        "podDisruptionBudget.minAvailable is for the pods that answer requests, and this service has none",
+    ),
+    (
+        "order-service",
+        {"networkPolicy": {"clients": [{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
+        "networkPolicy.clients[1] has an ipBlock beside a selector",
+    ),
+    (
+        "order-service",
+        {"networkPolicy": {"monitoring": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]}},
+        "networkPolicy.monitoring[0] excepts 11.0.0.0/16, which is no part of 10.0.0.0/8",
+    ),
+    (
+        "payment-service",
+        {"networkPolicy": {"gateway": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}}]}},
+        "networkPolicy.gateway[0] excepts 10.0.0.0/8, which is no smaller than 10.0.0.0/8",
+    ),
+    (
+        "order-service",
+        {"networkPolicy": {"database": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["fd00::/64"]}}]}},
+        "networkPolicy.database[0] excepts fd00::/64, which is no part of 10.0.0.0/8",
+    ),
+    ("order-service", {"metrics": {"labels": {"helm.sh/chart": "x"}}}, "metrics.labels.helm.sh/chart is set by"),
+    ("order-service", {"podLabels": {"app.kubernetes.io/version": "2"}}, "version is set by the chart itself"),
+    ("shop", {"alerts": {"labels": {"app.kubernetes.io/part-of": "x"}}}, "alerts.labels.app.kubernetes.io/part-of is"),
+    ("order-service", {"ingress": {"enabled": True, "host": "*.example.org"}}, "*.example.org stands for many names"),
+    ("order-service", {"ingress": {"enabled": True, "host": "Shop_1"}}, "Shop_1 is no host name"),
+    ("order-service", {"config": {"ORDER_DEADLINE_S": "soon"}}, "config.ORDER_DEADLINE_S is soon, which is no number"),
+    ("notify-service", {**KAFKA, "config": {"EMAIL_PORT": "smtp"}}, "config.EMAIL_PORT is smtp, which is no number"),
+    ("shop", {"global": {"keysSecret": "keys-"}}, "global.keysSecret is keys-, which is no name of a Secret"),
 ]
 
 # What no value may be, whatever the others are; and where.
@@ -182,8 +244,9 @@ UNFIT: Final = [
 def test_what_cannot_work_together_is_refused(chart: str, values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused) as refused:
         render(chart, values)
-    assert sentence in str(refused.value)
-    assert "nil pointer" not in str(refused.value)
+    said = str(refused.value)
+    assert sentence in said
+    assert not [trace for trace in TRACES if trace in said]
 
 
 @pytest.mark.parametrize(("chart", "values", "place"), UNFIT, ids=[place for *_, place in UNFIT])

@@ -1,5 +1,6 @@
 {{/* Everything of a service; a chart's one template. */}}
 {{- define "service.all" -}}
+{{- include "service.filled" . -}}
 {{- include "service.checks" . -}}
 {{- $facts := include "service.facts" . | fromYaml -}}
 apiVersion: v1

@@ -11,6 +11,11 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- $facts := include "service.facts" . | fromYaml -}}
 {{- $sqlite := include "service.isSqlite" . -}}
 
+{{- $name := include "service.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}{{ include "service.refuse" (list . (printf "its objects would be called %s, and a Service's name is small letters, digits and dashes, with a letter first: give the release another name, or set fullnameOverride." $name)) }}{{ end -}}
+{{- $keys := include "service.keysSecret" . -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $keys) }}{{ include "service.refuse" (list . (printf "global.keysSecret is %s, which is no name of a Secret: small letters, digits, dashes and dots." $keys)) }}{{ end -}}
+
 {{- if and (not (kindIs "invalid" $v.replicas)) (not (kindIs "invalid" $v.replicaCount)) }}{{ include "service.refuse" (list . "replicas and replicaCount are the same value; replicaCount is the old name: leave it out.") }}{{ end -}}
 {{- if and ($v.autoscaling).enabled (or (not (kindIs "invalid" $v.replicas)) (not (kindIs "invalid" $v.replicaCount))) }}{{ include "service.refuse" (list . "autoscaling.enabled and replicas contradict each other: leave replicas empty, the autoscaler decides.") }}{{ end -}}
 
@@ -20,7 +25,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if or $v.database.host $v.database.existingSecret }}{{ include "service.refuse" (list . "database.host and database.existingSecret are those of a database server, and database.engine is sqlite: set it to postgresql or mysql.") }}{{ end -}}
 {{- else -}}
 {{- if not $v.database.host }}{{ include "service.refuse" (list . (printf "database.host is empty: where is the %s server?" $v.database.engine)) }}{{ end -}}
-{{- if regexMatch "[/:]" (toString $v.database.host) }}{{ include "service.refuse" (list . (printf "database.host is %s, which is no host name: leave out the scheme, and give the port as database.port." $v.database.host)) }}{{ end -}}
+{{- if not (regexMatch "^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$" $v.database.host) }}{{ include "service.refuse" (list . (printf "database.host is %s, which is no host name: leave out the scheme, and give the port as database.port." $v.database.host)) }}{{ end -}}
 {{- if not $v.database.existingSecret }}{{ include "service.refuse" (list . "database.existingSecret is empty: name the Secret that has the database's password (under database.passwordKey).") }}{{ end -}}
 {{- if and (hasPrefix "verify" $v.database.sslmode) (not $v.database.caSecret) }}{{ include "service.refuse" (list . (printf "database.sslmode is %s, so database.caSecret must name the Secret with the certificates to trust (under database.caKey)." $v.database.sslmode)) }}{{ end -}}
 {{- if and $v.database.caSecret (has $v.database.sslmode (list "disable" "allow" "prefer")) }}{{ include "service.refuse" (list . (printf "database.caSecret is set, but with database.sslmode %s no certificate is looked at." $v.database.sslmode)) }}{{ end -}}
@@ -35,14 +40,30 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if not (or $v.autoscaling.cpu $v.autoscaling.refusedPerSecond $v.autoscaling.waitingSeconds) }}{{ include "service.refuse" (list . "autoscaling has nothing to go by: set autoscaling.cpu, refusedPerSecond or waitingSeconds.") }}{{ end -}}
 {{- if and $v.autoscaling.cpu (has (dig "requests" "cpu" "" ($v.resources | default dict) | toString) (list "" "0" "<nil>")) }}{{ include "service.refuse" (list . "autoscaling.cpu is a share of resources.requests.cpu, which is empty: set that, or autoscaling.cpu to null.") }}{{ end -}}
 {{- end -}}
-{{- if $facts.port -}}
-{{- $fewest := ternary $v.autoscaling.minReplicas (include "service.replicas" . | default "1" | int) ($v.autoscaling).enabled -}}
-{{- if and $v.podDisruptionBudget.enabled (not (kindIs "invalid" $v.podDisruptionBudget.minAvailable)) -}}
-{{- if not (kindIs "invalid" $v.podDisruptionBudget.maxUnavailable) }}{{ include "service.refuse" (list . "podDisruptionBudget.minAvailable and maxUnavailable exclude each other: give one of them.") }}{{ end -}}
-{{- if ge (int $v.podDisruptionBudget.minAvailable) (int $fewest) }}{{ include "service.refuse" (list . (printf "podDisruptionBudget.minAvailable is %v of %v replicas, so that no node could ever be drained: make it less, or use maxUnavailable." $v.podDisruptionBudget.minAvailable $fewest)) }}{{ end -}}
+{{- $budget := $v.podDisruptionBudget -}}
+{{- if $budget.enabled -}}
+{{- if and (not (kindIs "invalid" $budget.minAvailable)) (not (kindIs "invalid" $budget.maxUnavailable)) }}{{ include "service.refuse" (list . "podDisruptionBudget.minAvailable and maxUnavailable exclude each other: give one of them.") }}{{ end -}}
+{{- if has (toString $budget.maxUnavailable) (list "0" "0%") }}{{ include "service.refuse" (list . (printf "podDisruptionBudget.maxUnavailable is %v, so that no node could ever be drained: make it more, or leave it empty." $budget.maxUnavailable)) }}{{ end -}}
+{{- if and (not (kindIs "invalid" $budget.minAvailable)) (not $facts.port) }}{{ include "service.refuse" (list . "podDisruptionBudget.minAvailable is for the pods that answer requests, and this service has none: use maxUnavailable.") }}{{ end -}}
+{{- if and $facts.port (not (kindIs "invalid" $budget.minAvailable)) -}}
+{{- $fewest := ternary $v.autoscaling.minReplicas (include "service.replicas" . | default "1" | int) $v.autoscaling.enabled | int -}}
+{{- $kept := toString $budget.minAvailable -}}
+{{- if hasSuffix "%" $kept }}{{ $kept = divf (mulf (trimSuffix "%" $kept | float64) $fewest) 100 | ceil }}{{ end -}}
+{{- if ge (int $kept) $fewest }}{{ include "service.refuse" (list . (printf "podDisruptionBudget.minAvailable is %v of %v replicas, so that no node could ever be drained: make it less, or use maxUnavailable." $budget.minAvailable $fewest)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
+{{- range $whose := list "clients" "monitoring" "database" "kafka" "gateway" }}{{ range $at, $peer := get $v.networkPolicy $whose | default list -}}
+{{- $where := printf "networkPolicy.%s[%d]" $whose $at -}}
+{{- if and $peer.ipBlock (or (hasKey $peer "podSelector") (hasKey $peer "namespaceSelector")) }}{{ include "service.refuse" (list $ (printf "%s has an ipBlock beside a selector, which no policy may: make them two peers." $where)) }}{{ end -}}
+{{- range $except := (($peer.ipBlock).except | default list) -}}
+{{- if ne (contains ":" $except) (contains ":" $peer.ipBlock.cidr) }}{{ include "service.refuse" (list $ (printf "%s excepts %s, which is no part of %s." $where $except $peer.ipBlock.cidr)) }}{{ end -}}
+{{- if le (splitList "/" $except | last | int) (splitList "/" $peer.ipBlock.cidr | last | int) }}{{ include "service.refuse" (list $ (printf "%s excepts %s, which is no smaller than %s." $where $except $peer.ipBlock.cidr)) }}{{ end -}}
+{{- if and (not (contains ":" $except)) (ne (include "service.network" (list $except $peer.ipBlock.cidr)) (include "service.network" (list $peer.ipBlock.cidr $peer.ipBlock.cidr))) }}{{ include "service.refuse" (list $ (printf "%s excepts %s, which is no part of %s." $where $except $peer.ipBlock.cidr)) }}{{ end -}}
+{{- end -}}
+{{- end }}{{ end -}}
+
+{{- range $number := list "ORDER_DEADLINE_S" "EMAIL_PORT" }}{{ with get $v.config $number }}{{ if not (regexMatch "^[0-9]+(\\.[0-9]+)?$" (include "service.text" .)) }}{{ include "service.refuse" (list $ (printf "config.%s is %v, which is no number." $number .)) }}{{ end }}{{ end }}{{ end -}}
 {{- $deadline := 30.0 -}}
 {{- if $facts.deadline }}{{ $deadline = get $v.config "ORDER_DEADLINE_S" | default $facts.deadline | float64 }}{{ end -}}
 {{- $needed := addf $deadline (float64 $v.shutdown.preStopSeconds) (float64 $v.shutdown.drainSeconds) -}}
@@ -72,7 +93,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- end -}}
 {{- if and (has (get $v.config "DEBUG" | toString | lower) (list "true" "1" "yes" "on")) (or ($v.ingress).enabled ($v.httpRoute).enabled (ne ($v.service).type "ClusterIP")) }}{{ include "service.refuse" (list . "config.DEBUG is on, and the service is reached from outside, where a page of an error would tell everybody how it works: leave it out.") }}{{ end -}}
 {{- $hosts := concat (list (($v.ingress).host | default "")) (($v.httpRoute).hostnames | default list) -}}
-{{- range $host := $hosts }}{{- if regexMatch "[/:]" (toString $host) }}{{ include "service.refuse" (list $ (printf "%v is no host name: leave out the scheme, the port and the path." $host)) }}{{ end }}{{ end -}}
+{{- range $host := $hosts }}{{- if contains "*" $host }}{{ include "service.refuse" (list $ (printf "%v stands for many names, and the service asks each request for one of its own: name them." $host)) }}{{ end }}{{- if and $host (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $host)) }}{{ include "service.refuse" (list $ (printf "%v is no host name: small letters, digits, dashes and dots; leave out the scheme, the port and the path." $host)) }}{{ end }}{{ end -}}
 {{- if and (not ($v.auth).enabled) (not ($v.auth).acceptOpen) (or ($v.ingress).enabled ($v.httpRoute).enabled (ne ($v.service).type "ClusterIP")) }}{{ include "service.refuse" (list . "auth.enabled is false, and the service is reached from outside, where everybody could do everything: set it to true, or say auth.acceptOpen if something in front asks who it is.") }}{{ end -}}
 {{- if and (not ($v.auth).enabled) ($v.auth).existingSecret }}{{ include "service.refuse" (list . "auth.existingSecret has keys, and auth.enabled is false: nobody would be asked for one.") }}{{ end -}}
 {{- if and ($v.networkPolicy).enabled (not ($v.networkPolicy).clients) (ne ($v.service).type "ClusterIP") }}{{ include "service.refuse" (list . (printf "service.type is %s, and networkPolicy.clients lets nobody in from outside: name who may come, or set networkPolicy.enabled to false." $v.service.type)) }}{{ end -}}
@@ -93,13 +114,27 @@ says what to do. What a single value may be, values.schema.json says. Context an
 
 {{- $own := include "service.env" (set (deepCopy (dict "Values" $v "Chart" (dict "Name" .Chart.Name "AppVersion" .Chart.AppVersion) "Release" .Release "Template" .Template)) "Values" (set (deepCopy $v) "config" dict)) | fromYaml -}}
 {{- $elsewhere := dict "KAFKA_BOOTSTRAP_SERVERS" "kafka.bootstrapServers" "KAFKA_SECURITY_PROTOCOL" "kafka.securityProtocol" "KAFKA_SASL_MECHANISM" "kafka.saslMechanism" "KAFKA_SASL_USERNAME" "kafka.saslUsername" "DB_SSLMODE" "database.sslmode" "DB_SSLROOTCERT" "database.caSecret" "OTEL_EXPORTER_OTLP_ENDPOINT" "tracing.endpoint" -}}
-{{- range $label, $_ := $v.podLabels }}{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") }}{{ include "service.refuse" (list $ (printf "podLabels.%s is what the pods are found by: choose another label." $label)) }}{{ end }}{{ end -}}
+{{- range $value, $labels := dict "podLabels" $v.podLabels "metrics.labels" $v.metrics.labels }}{{ range $label, $_ := $labels -}}
+{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") }}{{ include "service.refuse" (list $ (printf "%s.%s is what the pods are found by: choose another label." $value $label)) }}{{ end -}}
+{{- if hasKey (include "service.labels" (list $ "any") | fromYaml) $label }}{{ include "service.refuse" (list $ (printf "%s.%s is set by the chart itself: choose another label." $value $label)) }}{{ end -}}
+{{- end }}{{ end -}}
 {{- if hasKey ($v.podAnnotations | default dict) "checksum/config" }}{{ include "service.refuse" (list . "podAnnotations.checksum/config is set by the chart itself.") }}{{ end -}}
 {{- range $name, $value := $v.config -}}
 {{- if and (hasKey $elsewhere $name) (not (hasKey $own $name)) }}{{ include "service.refuse" (list $ (printf "config.%s would go round what the chart checks: use the value %s." $name (get $elsewhere $name))) }}{{ end -}}
 {{- if hasKey $own $name }}{{ include "service.refuse" (list $ (printf "config.%s is set by the chart itself, from its own values." $name)) }}{{ end -}}
 {{- if regexMatch "(PASSWORD|SECRET|_KEY$|API_KEY)" $name }}{{ include "service.refuse" (list $ (printf "config.%s would stand in a ConfigMap, which is no place for a secret: use the value with existingSecret." $name)) }}{{ end -}}
 {{- end -}}
+{{- end }}
+
+{{/*
+The network of an IPv4 address, as a number: list of what has it, and of what has the prefix. 10.1.2.3/32 in 10.0.0.0/8 is
+10 times two to the 24th.
+*/}}
+{{- define "service.network" -}}
+{{- $bytes := index . 0 | splitList "/" | first | splitList "." -}}
+{{- $size := 1 }}{{ range until (sub 32 (index . 1 | splitList "/" | last | int) | int) }}{{ $size = mul $size 2 }}{{ end -}}
+{{- $address := 0 }}{{ range $bytes }}{{ $address = add (mul $address 256) (int .) }}{{ end -}}
+{{ div $address $size }}
 {{- end }}
 
 {{/* Old names of values: accepted for one minor version, with a note. */}}

@@ -5,6 +5,28 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end -}}
 {{- end }}
 
+{{/*
+Values that are null, as Helm leaves them out, become the defaults: a section with nothing behind it, and in a release that
+keeps its values (`--reuse-values`) what is newer than they are. First of all in each template.
+*/}}
+{{- define "service.filled" -}}
+{{- $defaults := include (printf "%s.defaults" .Chart.Name) . | fromYaml -}}
+{{- include "service.fill" (list .Values $defaults.values $defaults.optional "") -}}
+{{- end }}
+
+{{/* List of values, defaults, paths of those that may be nothing, the path so far. */}}
+{{- define "service.fill" -}}
+{{- $values := index . 0 }}{{ $optional := index . 2 }}{{ $before := index . 3 -}}
+{{- range $name, $default := index . 1 -}}
+{{- $path := printf "%s%s" $before $name -}}
+{{- if kindIs "invalid" (index $values $name) -}}
+{{- if not (has $path $optional) }}{{ $_ := set $values $name $default }}{{ end -}}
+{{- else if kindIs "map" $default -}}
+{{- include "service.fill" (list (index $values $name) $default $optional (printf "%s." $path)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* What the service is, whatever the values say: a dict, from the chart's own `<chart>.facts`. */}}
 {{- define "service.facts" -}}
 {{ include (printf "%s.facts" .Chart.Name) . }}
@@ -55,7 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
 {{- end }}
 
 {{- define "service.version" -}}
-{{ .Values.image.tag | default .Chart.AppVersion | trunc 63 }}
+{{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | trimAll "-._" }}
 {{- end }}
 
 {{- define "service.image" -}}
@@ -131,6 +153,6 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
 {{- if .Values.processes -}}
 {{ .Values.processes | int }}
 {{- else -}}
-{{ divf (include "service.millicpu" .Values.resources.requests.cpu | float64) 1000.0 | ceil | int }}
+{{ divf (include "service.millicpu" .Values.resources.requests.cpu | float64) 1000.0 | ceil | int | max 1 }}
 {{- end -}}
 {{- end }}

@@ -45,7 +45,7 @@ spec:
       http:
         paths:
           {{- range .Values.ingress.paths }}
-          - path: {{ . }}
+          - path: {{ quote . }}
             pathType: Prefix
             backend: {service: {name: {{ include "service.fullname" $ }}, port: {name: http}}}
           {{- end }}
@@ -66,7 +66,7 @@ spec:
   rules:
     - matches:
         {{- range .Values.httpRoute.paths }}
-        - path: {type: PathPrefix, value: {{ . }}}
+        - path: {type: PathPrefix, value: {{ quote . }}}
         {{- end }}
       backendRefs:
         - {name: {{ include "service.fullname" . }}, port: {{ $facts.port }}}
@@ -163,7 +163,7 @@ spec:
         - namespaceSelector: {}
         {{- end }}
     {{- end }}
-    {{- if has $component (list "web" "worker" "consumer") }}
+    {{- if and (has $component (list "web" "worker" "consumer")) $v.networkPolicy.monitoring }}
     # Prometheus.
     - ports:
         {{- if and (eq $component "web") $facts.port }}
@@ -176,7 +176,7 @@ spec:
         - {port: 9103, protocol: TCP}
         {{- end }}
       from: {{- toYaml $v.networkPolicy.monitoring | nindent 8 }}
-    {{- else }}
+    {{- else if not (and (eq $component "web") $facts.port) }}
     []
     {{- end }}
   egress: {{- include "service.egress" . | nindent 4 }}

@@ -1,4 +1,5 @@
 {{- define "service.notes" -}}
+{{- include "service.filled" . -}}
 {{- $facts := include "service.facts" . | fromYaml -}}
 {{- $name := include "service.fullname" . -}}
 {{ .Chart.Name }} {{ include "service.version" . }} is being installed as {{ $name }} in the namespace {{ .Release.Namespace }}.

@@ -12,13 +12,19 @@ helm.sh/chart: {{ printf "shop-%s" $.Chart.Version | replace "+" "_" }}
 
 {{- define "shop.checks" -}}
 {{- $v := .Values -}}
+{{- /* By itself: without any chart there is no library either. */ -}}
+{{- if not (or $v.install.orderService $v.install.paymentService $v.install.productStub $v.install.notifyService) }}{{ fail "\n\nshop: install has nothing that is true: there would be nothing to install.\n" }}{{ end -}}
+{{- include "service.filled" . -}}
+{{- range .Subcharts }}{{ include "service.filled" . }}{{ end -}}
 {{- if and $v.install.orderService (not $v.install.productStub) (not (dig "peers" "products" "url" "" (index $v "order-service"))) }}{{ include "service.refuse" (list . "install.productStub is false, and order-service.peers.products.url is empty: where is the product service?") }}{{ end -}}
 {{- if and $v.install.orderService (not $v.install.paymentService) (not (dig "peers" "payments" "url" "" (index $v "order-service"))) }}{{ include "service.refuse" (list . "install.paymentService is false, and order-service.peers.payments.url is empty: where is the payment service?") }}{{ end -}}
 {{- if and $v.install.paymentService (not $v.install.orderService) (not (dig "peers" "orders" "url" "" (index $v "payment-service"))) }}{{ include "service.refuse" (list . "install.orderService is false, and payment-service.peers.orders.url is empty: where is the order service?") }}{{ end -}}
-{{- if not (or $v.install.orderService $v.install.paymentService $v.install.productStub $v.install.notifyService) }}{{ include "service.refuse" (list . "install has nothing that is true: there would be nothing to install.") }}{{ end -}}
 {{- if gt (len .Release.Name) 24 }}{{ include "service.refuse" (list . (printf "the release is called %s, which is more than 24 characters: names would be cut off and collide, such as %s-payment-service." .Release.Name .Release.Name)) }}{{ end -}}
 {{- range $chart := list "order-service" "payment-service" "product-stub" "notify-service" }}{{ range $value := list "nameOverride" "fullnameOverride" }}{{- if dig $chart $value "" $.Values.AsMap }}{{ include "service.refuse" (list $ (printf "%s.%s: in this chart the services find each other by their own names; another name is for the charts by themselves." $chart $value)) }}{{ end }}{{ end }}{{ end -}}
 {{- if and $v.install.paymentService $v.install.orderService (eq (dig "payment-service" "config" "ORDER_NOTICES" "" .Values.AsMap | toString | lower) "false") (not (dig "order-service" "consumer" "enabled" false .Values.AsMap)) }}{{ include "service.refuse" (list . "payment-service.config.ORDER_NOTICES is false, and order-service.consumer.enabled is not true: the order service would never hear of a payment.") }}{{ end -}}
+{{- range $value, $labels := dict "alerts.labels" $v.alerts.labels "dashboards.labels" $v.dashboards.labels }}{{ range $label, $_ := $labels -}}
+{{- if hasKey (include "shop.labels" (list $ "any") | fromYaml) $label }}{{ include "service.refuse" (list $ (printf "%s.%s is set by the chart itself: choose another label." $value $label)) }}{{ end -}}
+{{- end }}{{ end -}}
 {{- $open := list -}}
 {{- range $chart, $on := dict "order-service" $v.install.orderService "payment-service" $v.install.paymentService "product-stub" $v.install.productStub }}{{ if $on }}{{ $open = append $open (toString (dig "auth" "enabled" true (index $v $chart))) }}{{ end }}{{ end -}}
 {{- if gt (len (uniq $open)) 1 }}{{ include "service.refuse" (list . "auth.enabled is true for some of the services and false for others: they would not show each other keys, or in vain.") }}{{ end -}}
