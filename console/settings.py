@@ -87,6 +87,9 @@ PRODUCT_SERVICE_URL = environment.service_url(env, "PRODUCT_SERVICE_URL", defaul
 ORDER_SERVICE_KEY = environment.peer_key(env, "ORDER_SERVICE_KEY")
 PAYMENT_SERVICE_KEY = environment.peer_key(env, "PAYMENT_SERVICE_KEY")
 PRODUCT_SERVICE_KEY = environment.peer_key(env, "PRODUCT_SERVICE_KEY")
+# Empty: nobody says what was mailed, and the story of an order says that.
+NOTIFY_URL = env.str("NOTIFY_URL", default="") and environment.service_url(env, "NOTIFY_URL", default="")
+NOTIFY_KEY = environment.peer_key(env, "NOTIFY_KEY")
 # Seconds between two looks at the services' metrics, and for how many seconds the charts go back.
 SAMPLE_EVERY_S = env.float("SAMPLE_EVERY_S", default=5.0)
 SAMPLES_KEPT_S = env.float("SAMPLES_KEPT_S", default=1800.0)

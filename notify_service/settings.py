@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicekit.settings import base, common, kafka, traces
+from servicekit.settings import base, kafka, traces
 from servicekit.settings import env as environment
 from servicekit.settings.common import *  # noqa: F403 - settings, and Django has no other way to take them from a module
 
@@ -10,21 +10,31 @@ HERE = Path(__file__).resolve().parent
 env = environment.read(HERE)
 
 SERVICE_NAME = "notify_service"
-SECRET_KEY = base.secret_key(env)  # signs nothing: there is no HTTP
-DEBUG = False
-API_AUTH_ALSO: list[str] = []
-# Nobody is let in, so there is no table of keys, either.
-REST_FRAMEWORK = {**common.REST_FRAMEWORK, "DEFAULT_PERMISSION_CLASSES": []}
-
-INSTALLED_APPS = ["servicekit.inbox", "notify_service.mailing"]
-# W020 looks for what protects an HTTP service, which this is not.
-SILENCED_SYSTEM_CHECKS = [*common.SILENCED_SYSTEM_CHECKS, "security.W020"]
+SECRET_KEY = base.secret_key(env)
+# Publishes no events, does nothing that a client could ask for twice, and has nothing hot (docs/adr/0026).
+_NOT_ITS_OWN = ("servicekit.events", "servicekit.idempotency", "servicekit.fastpath")
+INSTALLED_APPS = [app for app in base.APPS if app not in _NOT_ITS_OWN] + ["servicekit.inbox", "notify_service.mailing"]
+# What the environment says of every service with HTTP; `servicekit/settings/base.py` has the defaults.
+_web = base.web(env)
+DEBUG, ADMIN, DOWNSTREAMS = _web.debug, _web.admin, _web.downstreams
+ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS = _web.allowed_hosts, _web.csrf_trusted_origins
+API_AUTH, API_AUTH_ALSO = _web.api_auth, _web.api_auth_also
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
+CORS_ALLOWED_ORIGINS, MIDDLEWARE = _web.cors_allowed_origins, _web.middleware
+MAX_BODY_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = _web.max_body_bytes
+ROOT_URLCONF = "notify_service.urls"
+WSGI_APPLICATION = "notify_service.wsgi.application"
 
 DATABASES = {"default": environment.database(env, default_sqlite=HERE / "db.sqlite3")}
 # The table without which a database of this service has nothing to lose.
 MAIN_TABLE = "mailing_mail"
+ADMISSION = base.admission(env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/mails",))
 
 METRICS_DIRECTORY = base.metrics_directory(env)
+SPECTACULAR_SETTINGS = base.spectacular(
+    title="Notify service",
+    description="Which mails about an order's payment were sent, wait, or were given up. Only to be read.",
+)
 TRACES = traces.are_on(env)
 base.logging(env, service=SERVICE_NAME)
 

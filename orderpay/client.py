@@ -1,4 +1,4 @@
-"""The client: one object for the three services, with what each can be asked for."""
+"""The client: one object for the services, with what each can be asked for."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from orderpay.models import (
     Delivery,
     Event,
     Health,
+    Mail,
     Order,
     OrderProgress,
     ParkedMessage,
@@ -47,7 +48,7 @@ _FAILED: Final = "FAILED"
 
 
 class Client:
-    """The order, the payment and the product service, each at its address.
+    """The order, the payment and the product service, each at its address; the notify service too, where there is one.
 
     Args:
         orders: Where the order service is, without a path.
@@ -55,6 +56,7 @@ class Client:
         products: Where the product service is.
         key: What the services know the caller by; one for all, or one for each by their names here
             (`{"orders": …}`). A function is asked at each call, so that a key can be replaced. None: none is sent.
+        mails: Where the notify service is, which has no address of its own unless it is said. Its key is `"mails"`.
         timeout_s: Seconds to wait for an answer, each time.
         retries: How often a call is repeated that got no answer, or one that says "not now".
         request_id: Makes the id of each request (`X-Request-ID`: 1 to 128 letters, digits, dots, dashes and
@@ -71,28 +73,41 @@ class Client:
         products: str = "http://localhost:8001",
         key: Key | Mapping[str, Key] = None,
         *,
+        mails: str | None = None,
         timeout_s: float = TIMEOUT_S,
         retries: int = 3,
         request_id: Callable[[], str] | None = None,
         session: requests.Session | None = None,
     ) -> None:
-        keys = key if isinstance(key, Mapping) else dict.fromkeys(("orders", "payments", "products"), key)
+        bases = {"orders": orders, "payments": payments, "products": products, **({"mails": mails} if mails else {})}
+        keys = key if isinstance(key, Mapping) else dict.fromkeys(bases, key)
         shared = session or requests.Session()
         self._transports = {
             name: Transport(
                 base, key=keys.get(name), session=shared, timeout_s=timeout_s, retries=retries, request_id=request_id
             )
-            for name, base in (("orders", orders), ("payments", payments), ("products", products))
+            for name, base in bases.items()
         }
         self.orders = Orders(self._transports["orders"])
         self.payments = Payments(self._transports["payments"])
         self.products = Products(self._transports["products"])
         self.reservations = Reservations(self._transports["products"])
-        self.operations = {name: Operations(each) for name, each in self._transports.items()}
+        self.operations = {name: Operations(self._transports[name]) for name in ("orders", "payments", "products")}
         self.webhooks = {name: Webhooks(self._transports[name]) for name in ("orders", "payments")}
 
+    @property
+    def mails(self) -> "Mails":
+        """What the notify service sent.
+
+        Raises:
+            ValueError: the client was made without `mails`.
+        """
+        if "mails" not in self._transports:
+            raise ValueError("This client knows no notify service: Client(mails=...)")
+        return Mails(self._transports["mails"])
+
     def health(self, service: str) -> Health:
-        """How `orders`, `payments` or `products` is; `unavailable` while its database is.
+        """How `orders`, `payments`, `products` or `mails` is; `unavailable` while its database is.
 
         Raises:
             Unavailable: it does not answer.
@@ -863,6 +878,23 @@ class Webhooks:
         """Send it again, whatever became of it."""
         where = path("/api/webhooks/{}/deliveries/{}/resend/", webhook_id, delivery_id)
         return models.read(Delivery, self._transport.post(where, idempotency_key=idempotency_key))
+
+
+@dataclass(frozen=True)
+class Mails:
+    """`/api/mails/`: what was sent about orders' payments, what waits, and what was given up."""
+
+    _transport: Transport
+
+    def list(self, *, order_id: str | UUID | None = None, per_page: int = _ORDER_PAGE) -> Iterator[Mail]:
+        """Newest first; of one order, or all."""
+        asked = _given(order_id=None if order_id is None else str(order_id), per_page=per_page)
+        return (models.read(Mail, each) for each in self._transport.pages("/api/mails/", asked))
+
+    def page(self, page: int = 1, *, per_page: int = _ORDER_PAGE) -> tuple[Sequence[Mail], int]:
+        """One page by its number, and how many mails there are in all."""
+        found = self._transport.get("/api/mails/", {"page": page, "per_page": per_page})
+        return [models.read(Mail, each) for each in found["items"]], found["total"]
 
 
 def new_key() -> str:

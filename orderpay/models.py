@@ -394,6 +394,31 @@ class ConsumedEvent:
 
 
 @dataclass(frozen=True)
+class Mail:
+    """A mail about an order's payment, as the notify service has it.
+
+    Attributes:
+        event_id: Of the event that it tells of. None, as `order_id` and `to`: of one from before that was kept.
+        to: Whom it goes to, or went to, not to be read whole: `o***@example.org`.
+        state: waiting, sent or given_up.
+        last_error: What the last try that failed came to: an error's name.
+        next_attempt_at: None: it is not tried any more.
+    """
+
+    id: str
+    order_id: str | None
+    event_id: str | None
+    subject: str
+    to: str | None
+    state: str
+    tries: int
+    last_error: str | None
+    next_attempt_at: datetime | None
+    created_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True)
 class OrderProgress:
     """Where an order's saga stands, what happens next and when, and what must be true of the order.
 

@@ -23,9 +23,10 @@ from orderpay import models, transport, webhooks
 from tests.stack import ROOT, Stack, wait_until
 
 SERVICES: Final = {"orders": "order_service", "payments": "payment_service", "products": "product_stub"}
+DOCUMENTED: Final = {**SERVICES, "mails": "notify_service"}
 DOCUMENTS: Final[Mapping[str, Any]] = {
     service: yaml.safe_load((ROOT / "docs" / "openapi" / f"{service}.yaml").read_text())
-    for service in SERVICES.values()
+    for service in DOCUMENTED.values()
 }
 NOON: Final = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
@@ -144,6 +145,11 @@ CALLS: Final[Mapping[str, Calls]] = {
         "health_retrieve": lambda c: c.health("payments"),
         "health_live_retrieve": lambda c: c.is_live("payments"),
     },
+    "notify_service": {
+        "list_mails": lambda c: [*c.mails.list(order_id="o", per_page=7), c.mails.page(2)],
+        "health_retrieve": lambda c: c.health("mails"),
+        "health_live_retrieve": lambda c: c.is_live("mails"),
+    },
 }
 # A second spelling of another field or parameter, which the client uses instead.
 SYNONYMS: Final = {"product_ids", "method", "payment_method"}
@@ -182,6 +188,7 @@ MODELS: Final[Mapping[str, type[Any]]] = {
     "DeliveryOut": orderpay.Delivery,
     "DeliveryWithAttemptsOut": orderpay.Delivery,
     "AttemptOut": orderpay.DeliveryAttempt,
+    "MailOut": orderpay.Mail,
     "RefundRecord": orderpay.Refund,
     "RefundOut": orderpay.Refund,
     "ChargeRefundOut": orderpay.Refund,
@@ -204,6 +211,7 @@ NO_MODELS: Final = {
     "WebhooksOut",
     "DeliveriesOut",
     "RecoveredOut",
+    "MailPageOut",
     "Live",
 }
 
@@ -272,8 +280,8 @@ def _scalar(kind: str, schema: Any, name: str) -> Any:
 
 
 def _client(recorder: Recorder) -> orderpay.Client:
-    orders, payments, products = (f"http://{service}" for service in SERVICES.values())
-    return orderpay.Client(orders, payments, products, "secret", session=recorder, retries=0)
+    orders, payments, products, mails = (f"http://{service}" for service in DOCUMENTED.values())
+    return orderpay.Client(orders, payments, products, "secret", mails=mails, session=recorder, retries=0)
 
 
 def _schemas() -> Iterator[tuple[str, str, Any]]:
@@ -282,7 +290,7 @@ def _schemas() -> Iterator[tuple[str, str, Any]]:
             yield service, name, schema
 
 
-@pytest.mark.parametrize("service", SERVICES.values())
+@pytest.mark.parametrize("service", DOCUMENTED.values())
 def test_every_operation_has_its_call(service: str) -> None:
     """The client can ask for each operation of the document, and for nothing that is not in it."""
     operations = {
@@ -298,7 +306,7 @@ def test_every_operation_has_its_call(service: str) -> None:
         assert {each["id"] for each in recorder.asked} == {operation_id}
 
 
-@pytest.mark.parametrize("service", SERVICES.values())
+@pytest.mark.parametrize("service", DOCUMENTED.values())
 def test_every_field_and_parameter_can_be_sent(service: str) -> None:
     """Each field of a body and each parameter that the document names can be given to the client."""
     for call in CALLS[service].values():
@@ -344,6 +352,12 @@ def test_every_status_of_every_door_has_one_name() -> None:
         "PARTIALLY_REFUNDED",
         "REFUNDED",
     )
+
+
+def test_mails_need_to_be_told_where_they_are() -> None:
+    """Whoever has no notify service has no address that would be guessed."""
+    with pytest.raises(ValueError, match=r"Client\(mails=\.\.\.\)"):
+        _ = orderpay.Client().mails
 
 
 class Script(Recorder):

@@ -17,7 +17,10 @@ from tests.compose import DEMO, FULL, ON_MYSQL, ROOT, WATCHED, Refused
 
 READERS: Final = [compose.by_ourselves, *([compose.by_docker_compose] if shutil.which("docker-compose") else [])]
 PORTS: Final = {"order-service": 8000, "product-stub": 8001, "payment-service": 8002}
-OURS: Final = {name: name.replace("-", "_") for name in (*PORTS, "notify-service", "console")}
+OTHER_PORTS: Final = {"console": 8003, "notify-service": 8004}
+OURS: Final = {name: name.replace("-", "_") for name in (*PORTS, *OTHER_PORTS)}
+# What the page is known by where mails are asked for: not by `make run`, which sends none.
+MAILS_KEY: Final = start.ServiceKey("console", "notify_service", "NOTIFY_KEY", ("mails:read",))
 ON: Final[Mapping[str, Mapping[str, str]]] = {"mysql": {}, "postgresql": {"PAYMENTS_ENGINE": "postgresql"}}
 PASSWORD: Final = {"MYSQL_PASSWORD": "s3cret"}
 WAYS: Final = {
@@ -97,7 +100,7 @@ def test_each_image_is_of_its_own_service(services: Configuration) -> None:
             build = service["build"]
             assert build["dockerfile"] == "Dockerfile", name
             assert build["args"]["SERVICE"] == OURS[service["image"]], name
-            assert str(build["args"].get("PORT")) == str({**PORTS, "console": 8003}.get(service["image"])), name
+            assert str(build["args"].get("PORT")) == str({**PORTS, **OTHER_PORTS}[service["image"]]), name
 
 
 def test_nothing_takes_all_of_a_machine(services: Configuration) -> None:
@@ -302,7 +305,7 @@ def test_the_full_one_asks_for_keys_and_the_services_have_theirs(
     folders = {folder: image for image, folder in OURS.items()}
     for image in PORTS:
         assert {each["environment"]["API_AUTH"] for each in services.values() if each["image"] == image} == {"on"}
-    for key in (*start.SERVICE_KEYS, *start.CONSOLE_KEYS):
+    for key in (*start.SERVICE_KEYS, *start.CONSOLE_KEYS, MAILS_KEY):
         holder = services[folders[key.holder]]["environment"][f"{key.variable}_FILE"]
         (migration,) = [
             each for name, each in services.items() if name.endswith("-migrate") and each["image"] == folders[key.at]
@@ -311,6 +314,18 @@ def test_the_full_one_asks_for_keys_and_the_services_have_theirs(
         made = f"keys create {key.name} --scope {','.join(key.scopes)} --from-file {holder} --if-missing"
         assert f"python {key.at}/manage.py {made}" in command
         assert f"python {key.at}/manage.py migrate && " in command
+
+
+def test_mails_are_told_of_beside_the_consumer(full: Configuration) -> None:
+    """By a server on the consumer's own database, published nowhere, where the page looks for it."""
+    server, consumer = full["services"]["notify-api"], full["services"]["notify-service"]
+    assert (server["image"], server["volumes"]) == (consumer["image"], consumer["volumes"])
+    assert "servicekit.server notify_service" in str(server["command"])
+    assert "disable" not in server.get("healthcheck", {})
+    assert "ports" not in server
+    url = full["services"]["console"]["environment"]["NOTIFY_URL"]
+    assert url == f"http://notify-api:{OTHER_PORTS['notify-service']}/api/mails/"
+    assert "notify-api" in server["environment"]["ALLOWED_HOSTS"].split(",")
 
 
 def test_somebody_can_sign_in_at_the_page_of_the_full_one(read: Callable[..., Configuration], tmp_path: Path) -> None:
@@ -348,13 +363,13 @@ def test_a_secret_that_is_there_stays(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([ROOT / "compose" / "make-secrets", tmp_path], check=True)
     assert (tmp_path / "order_db_password").read_text() == "as it was"
-    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 15)
+    assert (stat.S_IMODE(tmp_path.stat().st_mode), len(list(tmp_path.iterdir()))) == (0o700, 16)
 
 
 # What a compose file says itself: where data is, who asks whom, and what the images have set.
 OF_THE_FILES: Final = re.compile(
     r"DB_.*|MYSQL_.*|SQLITE_.*|KAFKA_.*|.*_FILE|.*_SERVICE_URL|DATA_DIR|PROMETHEUS_MULTIPROC_DIR|DEBUG|ENV_FILE"
-    r"|ALLOWED_HOSTS|LOG_LEVEL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES|API_AUTH|CONSOLE_AUTH"
+    r"|ALLOWED_HOSTS|LOG_LEVEL|NOTIFY_URL|SERVER_.*|HEALTH_PORT|SECRET_KEY|ORDER_NOTICES|API_AUTH|CONSOLE_AUTH"
 )
 
 

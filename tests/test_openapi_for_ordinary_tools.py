@@ -12,8 +12,9 @@ import yaml
 
 from tests.stack import ROOT, SERVICES
 
+NAMES: Final = (*SERVICES, "notify_service")
 DOCUMENTS: Final = {
-    name: yaml.safe_load((ROOT / "docs" / "openapi" / f"{name}.yaml").read_text(encoding="utf-8")) for name in SERVICES
+    name: yaml.safe_load((ROOT / "docs" / "openapi" / f"{name}.yaml").read_text(encoding="utf-8")) for name in NAMES
 }
 PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 # What a document's amounts are called.
@@ -35,19 +36,19 @@ def operations(name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield method, path, operation
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_decimal_has_to_be_a_multiple_of_a_fraction(name: str) -> None:
     """In binary numbers 4.35 is no multiple of 0.01, so one amount in nine was refused."""
     assert [path for path, node in nodes(DOCUMENTS[name]) if "multipleOf" in node and "enum" not in node] == []
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_null_is_allowed_only_beside_a_type(name: str) -> None:
     """OpenAPI 3.0.3 says so, and some validators answer 500 to everything where it is not."""
     assert [path for path, node in nodes(DOCUMENTS[name]) if "nullable" in node and "type" not in node] == []
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_answer_but_an_empty_one_has_a_shape(name: str) -> None:
     """A generated client has nothing to return otherwise."""
     answers = [
@@ -60,7 +61,7 @@ def test_every_answer_but_an_empty_one_has_a_shape(name: str) -> None:
     assert [where for where, schema in answers if not schema] == []
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_any_operation_may_answer_is_said_of_each(name: str) -> None:
     """A client that has no shape for `database_unavailable` dies of it."""
     for method, path, operation in operations(name):
@@ -71,7 +72,7 @@ def test_what_any_operation_may_answer_is_said_of_each(name: str) -> None:
         assert "Retry-After" in operation["responses"]["503"]["headers"], f"{method} {path}"
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_amount_in_cents_fits_the_schema_of_an_amount(name: str) -> None:
     """As the binary numbers that most validators compute with."""
     shapes = [
@@ -89,14 +90,14 @@ def test_amounts_are_looked_at_in_two_documents() -> None:
     """Else the test above would have nothing to look at; an order's amounts are its products'."""
     with_amounts = {
         name
-        for name in SERVICES
+        for name in NAMES
         for path, node in nodes(DOCUMENTS[name]["components"]["schemas"])
         if path.endswith("Request") and set(AMOUNTS) & set(node.get("properties", {}))
     }
     assert with_amounts == {"payment_service", "product_stub"}
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_body_that_may_be_left_out_may_be_null_and_no_other(name: str) -> None:
     """As the services have it."""
     components = DOCUMENTS[name]["components"]["schemas"]

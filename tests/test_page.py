@@ -5,17 +5,19 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, Route, sync_playwright
 
-from tests import receivers
+from tests import databases, receivers
 from tests import stack as stacks
 from tests.client import Http
 from tests.stack import ROOT, Process, Stack, base_environment, wait_until
@@ -37,6 +39,7 @@ class Shop:
     stack: Stack
     url: str
     browser: Browser
+    notify: Process
     complaints: list[str] = field(default_factory=list)
     _pages: dict[bool, Page] = field(default_factory=dict)
 
@@ -114,6 +117,23 @@ def with_the_bank_at(shop_port: int) -> Callable[[Stack], None]:
     return prepare
 
 
+def notify_service(folder: Path) -> Process:
+    """What tells of mails, on a database of its own, not started; `key` beside it is the console's."""
+    (port,) = stacks.free_ports(1)
+    database = databases.at(folder / "notify_service.sqlite3")
+    database.create()
+    environment = {**base_environment(), **database.environment, "API_AUTH": "on"}
+    manage = [sys.executable, str(ROOT / "notify_service" / "manage.py")]
+    options: dict[str, Any] = {"env": environment, "cwd": ROOT, "capture_output": True, "text": True}
+    subprocess.run([*manage, "migrate", "--verbosity=0", "--skip-checks"], check=True, **options)
+    made = subprocess.run([*manage, "keys", "create", "console", "--scope", "mails:read"], check=True, **options)
+    (folder / "key").write_text(made.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "servicekit.server", "notify_service", "--port", str(port)]
+    server = Process("notify_service", command, environment=environment, log=folder / "notify_service.log")
+    server.begin = stacks.begin_from_nothing
+    return server
+
+
 @pytest.fixture(scope="module")
 def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     assert CHROMIUM, "These tests need a browser: apt-get install chromium"
@@ -131,6 +151,9 @@ def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempP
     command = [sys.executable, "-m", "servicekit.server", "console", "--port", str(port)]
     peers = {f"{name}_SERVICE_URL": f"{stack.services[at].url}/api/x/" for name, at in PEERS.items()}
     signing_in = {"CONSOLE_AUTH": "on", "CONSOLE_USERS_FILE": str(folder / "users")}
+    notify = notify_service(folder)
+    notify.start()
+    peers |= {"NOTIFY_URL": f"http://127.0.0.1:{notify.command[-1]}", "NOTIFY_KEY_FILE": str(folder / "key")}
     environment = {**base_environment(), **peers, **stack.make_console_keys(), **signing_in, "SAMPLE_EVERY_S": "2"}
     log = folder / "console.log"
     console = Process("console", command, environment=environment, log=log)
@@ -141,10 +164,11 @@ def shop(make_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempP
         wait_until(lambda: Http(url).is_healthy(), what=f"console up: {log}")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            yield Shop(stack, url, browser)
+            yield Shop(stack, url, browser, notify)
             browser.close()
     finally:
         console.stop()
+        notify.stop()
 
 
 @WITH_AND_WITHOUT
@@ -292,6 +316,43 @@ def test_a_webhook_that_was_given_up_is_sent_again(shop: Shop) -> None:
         assert "Accounting" not in page.inner_text("main")
         assert len(there.ids()) == 3
         assert len(set(there.ids())) == 1
+
+
+# A mail as the consumer leaves it: sent, or given up after the last try.
+MAIL: Final = (
+    "insert into mailing_mail (id, order_id, event_id, subject, body, created_at, due_at, tries, last_error, sent_at,"
+    " sent_to) values (?, ?, 'e', ?, 'a word', '2026-01-02 12:00:00', null, ?, ?, ?, ?)"
+)
+
+
+def test_mails_stand_in_the_story_of_an_order(shop: Shop) -> None:
+    """What was sent and what was given up, with what it came to; and that they are not known while nobody tells."""
+    with shop.open() as page:
+        number = shop.buy(page, "Olga")
+        order_id = shop.stack.orders.get(f"/api/orders/{number}/").json["id"]
+        database = databases.at(shop.notify.log.with_name("notify_service.sqlite3"))
+        sent_at = "2026-01-02 12:00:03"
+        database.run(MAIL, uuid4().hex, order_id, f"Payment received {XSS[:60]}", 1, "", sent_at, "o***@example.org")
+        database.run(MAIL, uuid4().hex, order_id, "Refund", 60, "SMTPServerDisconnected", None, "")
+        database.run(MAIL, uuid4().hex, "another", "Of another order", 1, "", sent_at, "")
+        wait_until(lambda: "Mail sent to o***@example.org" in shop.story(page, number), what="the mails are told of")
+        text = page.inner_text("main")
+        assert f"Payment received {XSS[:60]}; 1 try" in text
+        assert "Mail given up" in text
+        assert "Refund; 60 tries; the last that failed: SMTPServerDisconnected" in text
+        assert "1 of 2 sent, 1 given up" in text
+        assert [word for word in ("Of another order", "a word") if word in text] == []
+        page.goto(f"{shop.url}/control/")
+        assert "notify service" in page.inner_text(".health").lower()
+        shop.notify.stop()
+        try:
+            text = shop.story(page, number)
+            assert "The notify service does not answer" in text
+            assert "Order paid" in text
+        finally:
+            shop.notify.start()
+            there = Http(f"http://127.0.0.1:{shop.notify.command[-1]}")
+            wait_until(there.is_healthy, what="the notify service up")
 
 
 def test_the_page_follows_an_order_without_being_loaded_again(shop: Shop) -> None:

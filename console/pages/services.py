@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -15,12 +15,18 @@ from servicekit.http.peer_keys import PeerKey
 
 Found = TypeVar("Found")
 NAMES: Final = {"orders": "order service", "payments": "payment service", "products": "product service"}
+_ALL_NAMES: Final = {**NAMES, "mails": "notify service"}
 # Seconds. Looking may not keep a page waiting; placing an order may take as long as the service allows itself.
 LOOKING_S: Final = 4.0
 ACTING_S: Final = 30.0
 _HEX: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 # Who is signed in, for whom the request at hand is; nobody where the console is open.
 person: ContextVar[str] = ContextVar("person", default="")
+
+
+def names() -> Mapping[str, str]:
+    """Whom the console can ask, by their names in the client: the notify service only where there is one."""
+    return _ALL_NAMES if settings.NOTIFY_URL else NAMES
 
 
 @cache
@@ -40,12 +46,14 @@ def _client(*, timeout_s: float, retries: int) -> orderpay.Client:
         "orders": PeerKey(settings.ORDER_SERVICE_KEY).secret,
         "payments": PeerKey(settings.PAYMENT_SERVICE_KEY).secret,
         "products": PeerKey(settings.PRODUCT_SERVICE_KEY).secret,
+        "mails": PeerKey(settings.NOTIFY_KEY).secret,
     }
     return orderpay.Client(
         _base(settings.ORDER_SERVICE_URL),
         _base(settings.PAYMENT_SERVICE_URL),
         _base(settings.PRODUCT_SERVICE_URL),
         keys,
+        mails=_base(settings.NOTIFY_URL) or None,
         timeout_s=timeout_s,
         retries=retries,
         request_id=request_id,
@@ -89,8 +97,8 @@ def ask(what: Callable[[], Found], *, of: str) -> Asked[Found]:
     except orderpay.NotFound as missing:
         return Asked(None, missing.message, is_missing=True)
     except (orderpay.NotAuthenticated, orderpay.Forbidden) as refused:
-        return Asked(None, f"The {NAMES[of]} does not let the console see this: {refused.message}.")
+        return Asked(None, f"The {_ALL_NAMES[of]} does not let the console see this: {refused.message}.")
     except orderpay.Unavailable:
-        return Asked(None, f"The {NAMES[of]} does not answer. What it knows is not shown; it is tried again.")
+        return Asked(None, f"The {_ALL_NAMES[of]} does not answer. What it knows is not shown; it is tried again.")
     except orderpay.OrderPayError as problem:
-        return Asked(None, f"The {NAMES[of]} says: {problem.message}.")
+        return Asked(None, f"The {_ALL_NAMES[of]} says: {problem.message}.")

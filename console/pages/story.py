@@ -1,10 +1,13 @@
 """The story of one order: what happened on one axis of time, by whom; what happens next; what may be done now."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any, Final, NamedTuple
+
+from django.conf import settings
 
 import orderpay
 from console.pages import sent, words
@@ -12,6 +15,8 @@ from console.pages.services import Asked, ask, looking, person_of
 
 # Of so many events of a payment it is asked who has taken them.
 _MOST_ASKED: Final = 100
+# So many mails about one order are shown, the newest.
+_MOST_MAILS: Final = 50
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Moment:
     """One thing that happened."""
 
     at: datetime
-    lane: str  # Order, Payment, Webhook
+    lane: str  # Order, Payment, Webhook, Mail
     title: str
     detail: str
     actor: str
@@ -77,6 +82,7 @@ class Story:
     payment_progress: orderpay.PaymentProgress | None = None
     problems: Sequence[str] = field(default_factory=list)
     deliveries: Sequence[sent.Sent] = ()
+    mails: Sequence[orderpay.Mail] | None = None  # None: not known
     recorded: Mapping[int, orderpay.RecordedEvent] = field(default_factory=dict)
     payment_recorded: Mapping[int, orderpay.RecordedEvent] = field(default_factory=dict)
     consumed: Mapping[str, orderpay.ConsumedEvent] = field(default_factory=dict)
@@ -134,28 +140,35 @@ def of_order(reference: str) -> Story:
     if (order := found.value) is None:
         return Story(problems=[found.problem])
     # Side by side: a page is as slow as its slowest part.
-    with ThreadPoolExecutor(5) as pool:
-        events = pool.submit(ask, lambda: client.orders.events(order.id), of="orders")
-        progress = pool.submit(ask, lambda: client.orders.progress(order.id), of="orders")
-        held = pool.submit(ask, lambda: client.reservations.get(order.id), of="products")
-        deliveries = pool.submit(sent.of_order, order.id)
+    with ThreadPoolExecutor(6) as pool:
+        asked = _beside(pool, order.id)
         recorded = pool.submit(ask, lambda: client.operations["orders"].events(aggregate_id=order.id), of="orders")
         payment = ask(lambda: client.payments.get(order_id=order.id), of="payments")
         paying = _of_payment(payment)
+    answers = {name: each.result() for name, each in asked.items()}
     return _story(
-        [found, payment, *paying, events.result(), progress.result(), held.result(), deliveries.result()],
+        [found, payment, *paying, *answers.values()],
         order=order,
-        events=events.result().value or (),
-        progress=progress.result().value,
-        reservation=held.result().value,
+        **{name: each.value for name, each in answers.items() if each.value is not None},
         payment=payment.value,
         payment_events=paying.trail.value or (),
         payment_progress=paying.calls.value,
-        deliveries=deliveries.result().value or (),
         recorded={each.sequence: each for each in recorded.result().value or ()},
         payment_recorded=paying.recorded_by_sequence,
         consumed=paying.consumed_by_event,
     )
+
+
+def _beside(pool: ThreadPoolExecutor, order_id: str) -> Mapping[str, Future[Asked[Any]]]:
+    """What is asked about an order at the same time, by what it is called in its story."""
+    client = looking()
+    return {
+        "events": pool.submit(ask, lambda: client.orders.events(order_id), of="orders"),
+        "progress": pool.submit(ask, lambda: client.orders.progress(order_id), of="orders"),
+        "reservation": pool.submit(ask, lambda: client.reservations.get(order_id), of="products"),
+        "deliveries": pool.submit(sent.of_order, order_id),
+        "mails": pool.submit(_mails_about, order_id),
+    }
 
 
 def as_its_customer_sees_it(reference: str) -> Story:
@@ -195,13 +208,14 @@ def of_payment(payment_id: str) -> Story:
     if found.value is None:
         return Story(problems=[found.problem])
     paying = _of_payment(found)
-    deliveries = sent.of_order(str(found.value.order_id))
+    deliveries, mails = sent.of_order(str(found.value.order_id)), _mails_about(str(found.value.order_id))
     return _story(
-        [*paying, deliveries],
+        [*paying, deliveries, mails],
         payment=found.value,
         payment_events=paying.trail.value or (),
         payment_progress=paying.calls.value,
         deliveries=deliveries.value or (),
+        mails=mails.value,
         payment_recorded=paying.recorded_by_sequence,
         consumed=paying.consumed_by_event,
     )
@@ -244,6 +258,13 @@ def _of_payment(payment: Asked[orderpay.Payment]) -> _Paying:
     return _Paying(trail, calls, recorded, consumed)
 
 
+def _mails_about(order_id: str) -> Asked[Sequence[orderpay.Mail]]:
+    """Nothing where nobody can be asked."""
+    if not settings.NOTIFY_URL:
+        return Asked(None)
+    return ask(lambda: [*islice(looking().mails.list(order_id=order_id), _MOST_MAILS)], of="mails")
+
+
 # ---- the axis of time
 
 
@@ -252,6 +273,7 @@ def timeline(story: Story) -> list[Moment]:
     moments = [_of_order_event(each, story) for each in story.events]
     moments += _of_payment_events(story)
     moments += [_of_delivery(each) for each in story.deliveries]
+    moments += [_of_mail(each) for each in story.mails or ()]
     return sorted(moments, key=lambda each: each.at)
 
 
@@ -382,6 +404,28 @@ def _of_delivery(each: sent.Sent) -> Moment:
     )
 
 
+_MAILS: Final[Mapping[str, tuple[str, str]]] = {
+    "sent": ("Mail sent", "good"),
+    "waiting": ("Mail waits to be sent", "wait"),
+    "given_up": ("Mail given up", "bad"),
+}
+
+
+def _of_mail(mail: orderpay.Mail) -> Moment:
+    """At the time when it was sent; one that was not, when it was written."""
+    title, tone = _MAILS.get(mail.state, (f"Mail: {mail.state}", "quiet"))
+    tries = f"{mail.tries} {'try' if mail.tries == 1 else 'tries'}"
+    failed = [f"the last that failed: {mail.last_error}"] if mail.last_error else []
+    return Moment(
+        mail.sent_at or mail.created_at,
+        "Mail",
+        f"{title} to {mail.to}" if mail.state == "sent" and mail.to else title,
+        "; ".join([mail.subject, tries, *failed]),
+        words.actor("consumer"),
+        tone,
+    )
+
+
 def _of_payment_events(story: Story) -> Iterator[Moment]:
     calls = list(story.payment_progress.calls) if story.payment_progress else []
     reasons = {each.id: each.reason for each in (story.payment.refunds if story.payment else ())}
@@ -476,7 +520,11 @@ def _reserved(seen: set[str], *, is_over: bool) -> Step:
 
 def _attempts(story: Story, seen: set[str]) -> list[Step]:
     """One light for each payment attempt that was begun."""
-    count = story.progress.attempt if story.progress else max((each.data.get("attempt") or 0) for each in story.events)
+    count = (
+        story.progress.attempt
+        if story.progress
+        else max(((each.data.get("attempt") or 0) for each in story.events), default=0)
+    )
     is_paid = "order.paid" in seen
     to_confirm = story.order is not None and story.order.next_action is not None
     causes = {
@@ -522,6 +570,9 @@ def next_up(story: Story) -> list[tuple[str, datetime | None]]:
         for each in story.deliveries
         if each.delivery.next_attempt_at
     ]
+    found += [
+        (f"“{each.subject}” is mailed", each.next_attempt_at) for each in story.mails or () if each.next_attempt_at
+    ]
     waiting = [each for each in story.all_recorded if each.relay_state == "waiting" and each.broker]
     if waiting:
         found.append((f"The relay takes {len(waiting)} {'event' if len(waiting) == 1 else 'events'} to Kafka", None))
@@ -553,7 +604,7 @@ class Channel:
 
 
 def channels(story: Story) -> list[Channel]:
-    """Kafka, webhooks, and mails, which their service tells nobody of."""
+    """Kafka, webhooks, and mails, of which there are some only where there is Kafka."""
     recorded, sent_out = story.all_recorded, story.deliveries
     found = []
     if recorded and not any(each.broker for each in recorded):
@@ -563,7 +614,8 @@ def channels(story: Story) -> list[Channel]:
         dead = sum(each.relay_state in ("dead", "given_up") for each in recorded)
         refused = f", {dead} refused" if dead else ""
         found.append(Channel("Kafka", f"{has} of {len(recorded)} events{refused}", is_bad=bool(dead)))
-        found.append(Channel("Mails", "in the log of the notify service"))
+    if story.mails or any(each.broker for each in recorded):
+        found.append(_mailed(story))
     if sent_out:
         arrived = sum(each.delivery.state == "delivered" for each in sent_out)
         dead = sum(each.delivery.state == "dead" for each in sent_out)
@@ -572,6 +624,20 @@ def channels(story: Story) -> list[Channel]:
     else:
         found.append(Channel("Webhooks", "nobody asked for these events"))
     return found
+
+
+def _mailed(story: Story) -> Channel:
+    """How many mails have gone out; why that is not known, where it is not."""
+    if not settings.NOTIFY_URL:
+        return Channel("Mails", "not shown: NOTIFY_URL names no notify service")
+    if story.mails is None:
+        return Channel("Mails", "not known")
+    if not story.mails:
+        return Channel("Mails", "none")
+    sent_out = sum(each.state == "sent" for each in story.mails)
+    dead = sum(each.state == "given_up" for each in story.mails)
+    given_up = f", {dead} given up" if dead else ""
+    return Channel("Mails", f"{sent_out} of {len(story.mails)} sent{given_up}", is_bad=bool(dead))
 
 
 # ---- what may be done

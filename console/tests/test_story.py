@@ -1,7 +1,7 @@
 """The story of an order says who else was told of each event, and by whom it was taken; a request finds what it did."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -94,6 +94,108 @@ def test_an_order_that_waits_for_its_payer_says_where_and_cannot_be_paid_another
     assert ("The payer confirms it at the bank, or it is called off", NOON) in story.next_up(waiting)
     assert [each.name for each in story.actions(waiting)] == ["look-again", "cancel"]
     assert "pay" in [each.name for each in story.actions(replace(waiting, order=order))]
+
+
+def mail(state: str = "sent", **more: Any) -> orderpay.Mail:
+    told: dict[str, Any] = {
+        "id": "m-1",
+        "order_id": ORDER,
+        "event_id": "e-1",
+        "subject": "Payment received for order 1",
+        "to": "o***@localhost",
+        "state": state,
+        "tries": 1,
+        "last_error": None,
+        "next_attempt_at": None,
+        "created_at": NOON,
+        "sent_at": NOON + timedelta(seconds=3) if state == "sent" else None,
+    }
+    return orderpay.Mail(**{**told, **more})
+
+
+@pytest.fixture
+def has_mails(settings: Any) -> Iterator[None]:
+    settings.NOTIFY_URL = "http://localhost:8004/api/mails/"
+    services.looking.cache_clear()
+    yield
+    services.looking.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("told", "title", "detail", "at_s"),
+    [
+        (mail(), "Mail sent to o***@localhost", "Payment received for order 1; 1 try", 3),
+        (mail(to=None), "Mail sent", "Payment received for order 1; 1 try", 3),
+        (
+            mail("waiting", tries=2, last_error="SMTPConnectError"),
+            "Mail waits to be sent",
+            "Payment received for order 1; 2 tries; the last that failed: SMTPConnectError",
+            0,
+        ),
+        (
+            mail("given_up", tries=60, last_error="TimeoutError"),
+            "Mail given up",
+            "Payment received for order 1; 60 tries; the last that failed: TimeoutError",
+            0,
+        ),
+    ],
+)
+def test_a_mail_stands_at_its_time_with_what_became_of_it(
+    told: orderpay.Mail, title: str, detail: str, at_s: int
+) -> None:
+    """When it was sent; one that was not, when it was written."""
+    (moment,) = story.timeline(story.Story(mails=[told]))
+    assert (moment.lane, moment.title, moment.detail) == ("Mail", title, detail)
+    assert (moment.at, moment.actor) == (NOON + timedelta(seconds=at_s), "the consumer of events")
+
+
+@pytest.mark.usefixtures("has_mails")
+def test_who_was_told_counts_the_mails() -> None:
+    """And a mail that waits is what happens next."""
+    later = NOON + timedelta(minutes=1)
+    told = told_of(recorded(), mails=[mail(), mail("waiting", next_attempt_at=later), mail("given_up")])
+    said = {each.name: (each.says, each.is_bad) for each in story.channels(told)}
+    assert said["Mails"] == ("1 of 3 sent, 1 given up", True)
+    assert ("“Payment received for order 1” is mailed", later) in story.next_up(told)
+    assert _mails_of(told_of(recorded(), mails=[])) == ["none"]
+    assert _mails_of(told_of(recorded())) == ["not known"]
+
+
+def test_where_nobody_can_be_asked_for_mails_that_is_said() -> None:
+    """But not where there is no broker, by which a mail could have been asked for."""
+    assert _mails_of(told_of(recorded())) == ["not shown: NOTIFY_URL names no notify service"]
+    assert _mails_of(told_of(recorded(broker=None))) == []
+
+
+def _mails_of(told: story.Story) -> list[str]:
+    return [each.says for each in story.channels(told) if each.name == "Mails"]
+
+
+@pytest.mark.usefixtures("has_mails")
+def test_the_mails_of_an_order_are_asked_for(client: Client, said: Callable[..., None]) -> None:
+    """By the order's id; a notify service that is away takes nothing but them with it."""
+    order: dict[str, Any] = {
+        "id": ORDER,
+        "number": 1,
+        "customer_name": "Alice",
+        "items": [],
+        "total_amount": 20,
+        "currency": "USD",
+        "status": "PAID",
+        "created_at": NOON.isoformat(),
+        "updated_at": NOON.isoformat(),
+        "refunded_amount": 0,
+        **dict.fromkeys(("cancellation_reason", "paid_at", "expires_at", "payment_status")),
+    }
+    said("http://localhost:8000/api/orders/1/", order)
+    text = client.get("/orders/1/").content.decode()
+    assert "The notify service does not answer. What it knows is not shown" in text
+    row = {**vars(mail()), "created_at": NOON.isoformat(), "sent_at": NOON.isoformat()}
+    said(f"http://localhost:8004/api/mails/?order_id={ORDER}&per_page=100&cursor=", {"items": [row], "per_page": 100})
+    text = client.get("/orders/1/").content.decode()
+    assert "Mail sent to o***@localhost" in text
+    assert "1 of 1 sent" in text
+    assert "The notify service" not in text
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ MAX_REFERENCE_LENGTH: Final = 64
 
 
 class Written(NamedTuple):
-    """A mail's words."""
+    """A mail's words, and the order that they are about."""
 
+    order_id: str
     subject: str
     body: str
 
@@ -45,21 +46,23 @@ def write(event: CloudEvent) -> Written:
 
 def _received(payment: PaymentData) -> Written:
     order = _order(payment)
-    return Written(f"Payment received for {order}", f"{payment.captured} {payment.currency} was taken for {order}.\n")
+    body = f"{payment.captured} {payment.currency} was taken for {order}.\n"
+    return Written(payment.order_id, f"Payment received for {order}", body)
 
 
 def _failed(payment: PaymentData) -> Written:
     order = _order(payment)
     why = f" ({_line(payment.failure_code)})" if payment.failure_code else ""
     body = f"{payment.amount} {payment.currency} could not be taken for {order}{why}. Nothing was charged.\n"
-    return Written(f"Payment failed for {order}", body)
+    return Written(payment.order_id, f"Payment failed for {order}", body)
 
 
 def _refunded(payment: PaymentData) -> Written:
     if payment.refund_amount is None:
         raise Refused("unknown_schema", "a refund without refund_amount")
     order = _order(payment)
-    return Written(f"Refund for {order}", f"{payment.refund_amount} {payment.currency} was given back for {order}.\n")
+    body = f"{payment.refund_amount} {payment.currency} was given back for {order}.\n"
+    return Written(payment.order_id, f"Refund for {order}", body)
 
 
 # What the payment service of seed 004 has its notification service tell of.

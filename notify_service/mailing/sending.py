@@ -15,7 +15,8 @@ from django.core.mail import EmailMessage
 from django.db.models import F
 from django.db.models.functions import Now
 
-from notify_service.mailing.models import Mail
+from notify_service.mailing import addresses
+from notify_service.mailing.models import MAX_ERROR_LENGTH, MAX_SENT_TO_LENGTH, Mail
 from servicekit.db import clock, purge
 from servicekit.retry import Backoff
 from servicekit.runtime import workers
@@ -52,7 +53,8 @@ def _send(mail: Mail) -> bool | None:
     except (smtplib.SMTPException, OSError) as problem:
         _put_off(mail, type(problem).__name__)
         return False
-    Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), due_at=None)
+    to = addresses.masked(settings.MAIL_TO)[:MAX_SENT_TO_LENGTH]
+    Mail.objects.filter(pk=mail.pk).update(sent_at=Now(), due_at=None, sent_to=to)
     log.info("mail.sent", number=mail.number)
     return True
 
@@ -80,6 +82,7 @@ def _message(mail: Mail) -> EmailMessage:
 def _put_off(mail: Mail, problem: str) -> None:
     """Send it later, each time a little later; some day never."""
     due_at = None if mail.tries >= MOST_TRIES else clock.seconds_from_now(SERVER_DOWN.wait_s(mail.tries - 1))
-    Mail.objects.filter(pk=mail.pk, tries=mail.tries, sent_at=None).update(due_at=due_at)
+    told = {"due_at": due_at, "last_error": problem[:MAX_ERROR_LENGTH]}
+    Mail.objects.filter(pk=mail.pk, tries=mail.tries, sent_at=None).update(**told)
     event = "mail.given_up" if due_at is None else "mail.put_off"
     log.warning(event, number=mail.number, tries=mail.tries, problem=problem)

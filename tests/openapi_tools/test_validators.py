@@ -40,13 +40,15 @@ def between(command: Sequence[str], port: int, *, cwd: Path, log: Path) -> Itera
         proxy.wait(20)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, "notify_service"])
 def test_the_document_is_a_valid_one(tools: Path, name: str) -> None:
     """openapi-spec-validator, of the jsonschema family."""
     assert run(str(tools / "venv/bin/openapi-spec-validator"), document(name)).strip().endswith("OK")
 
 
-@pytest.mark.parametrize(("name", "amounts"), [("order_service", 0), ("payment_service", 9), ("product_stub", 1)])
+@pytest.mark.parametrize(
+    ("name", "amounts"), [("order_service", 0), ("payment_service", 9), ("product_stub", 1), ("notify_service", 0)]
+)
 def test_ajv_takes_every_schema_and_every_amount_in_cents(tools: Path, tmp_path: Path, name: str, amounts: int) -> None:
     """As a binary number and quoted."""
     (tools / "amounts.mjs").write_text((HERE / "amounts.mjs").read_text())

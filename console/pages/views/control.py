@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 import orderpay
 from console.pages import live, sampling, sent, words
-from console.pages.services import NAMES, Asked, ask, looking
+from console.pages.services import NAMES, Asked, ask, looking, names
 
 UNFINISHED_SHOWN: Final = 12
 
@@ -29,10 +30,9 @@ def room_live(request: HttpRequest) -> HttpResponse:
 def invariants(request: HttpRequest) -> HttpResponse:
     """Run every invariant of all services now, side by side."""
     client = looking()
-    names = ("orders", "payments", "products")
-    with ThreadPoolExecutor(len(names)) as pool:
-        found = list(pool.map(lambda name: ask(lambda: _checked(client, name), of=name), names))
-    reports = [(NAMES[name], each.value, each.problem) for name, each in zip(names, found, strict=True)]
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        found = list(pool.map(lambda name: ask(lambda: _checked(client, name), of=name), NAMES))
+    reports = [(NAMES[name], each.value, each.problem) for name, each in zip(NAMES, found, strict=True)]
     return render(request, "console/invariants.html", {"reports": reports})
 
 
@@ -60,7 +60,7 @@ def _now() -> dict[str, Any]:
         "waiting": len(blocked) + len(dead) + len(parked) + len(unsent),
         "unfinished": unfinished,
         "unfinished_total": unfinished_total,
-        "health": [(NAMES[name], _healthy(asked[f"health_{name}"].value)) for name in NAMES],
+        "health": [(called, _healthy(asked[f"health_{name}"].value)) for name, called in names().items()],
         "problems": list(dict.fromkeys(each.problem for each in asked.values() if each.problem)),
         "charts": [_drawn(each) for each in sampling.charts(sampling.sampler().samples())],
     }
@@ -74,9 +74,7 @@ def _asked(client: orderpay.Client) -> dict[str, Asked[Any]]:
         "dead_payments": (client.operations["payments"].dead_letters, "payments"),
         "parked": (client.operations["orders"].parked_messages, "orders"),
         "unfinished": (lambda: client.orders.page(1, per_page=UNFINISHED_SHOWN, unfinished_for=0), "orders"),
-        "health_orders": (lambda: client.health("orders"), "orders"),
-        "health_payments": (lambda: client.health("payments"), "payments"),
-        "health_products": (lambda: client.health("products"), "products"),
+        **{f"health_{name}": (partial(client.health, name), name) for name in names()},
     }
     with ThreadPoolExecutor(len(questions) + 1) as pool:
         unsent = pool.submit(sent.dead)

@@ -1,0 +1,14 @@
+"""Addresses as they may be shown."""
+
+from collections.abc import Iterable
+from email.utils import parseaddr
+
+
+def masked(addresses: Iterable[str]) -> str:
+    """`o***@example.org, s***@localhost`: enough for whoever knows an address to know it again."""
+    return ", ".join(map(_masked, addresses))
+
+
+def _masked(address: str) -> str:
+    local, at, domain = parseaddr(address)[1].rpartition("@")
+    return f"{local[:1]}***{at}{domain}" if at else "***"
