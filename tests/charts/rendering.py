@@ -79,6 +79,8 @@ def pods(objects: Sequence[Object]) -> Iterator[tuple[str, Object]]:
             yield each["metadata"]["name"], each["spec"]
         elif each["kind"] in ("Deployment", "Job"):
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+        elif each["kind"] == "CronJob":
+            yield each["metadata"]["name"], each["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def containers(pod: Object) -> list[Object]:

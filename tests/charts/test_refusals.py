@@ -199,7 +199,17 @@ WRONG: Final = [
     ("order-service", {"ingress": {"enabled": True, "host": "*.example.org"}}, "*.example.org stands for many names"),
     ("order-service", {"ingress": {"enabled": True, "host": "Shop_1"}}, "Shop_1 is no host name"),
     ("order-service", {"config": {"ORDER_DEADLINE_S": "soon"}}, "config.ORDER_DEADLINE_S is soon, which is no number"),
-    ("notify-service", {**KAFKA, "config": {"EMAIL_PORT": "smtp"}}, "config.EMAIL_PORT is smtp, which is no number"),
+    ("notify-service", {**KAFKA, "config": {"EMAIL_PORT": "smtp"}}, "config.EMAIL_PORT is smtp, which is no port"),
+    (
+        "order-service",
+        {"kafka": {"bootstrapServers": "kafka:9092", "caSecret": "ca"}},
+        "kafka.caSecret is set, but only with kafka.securityProtocol SSL or SASL_SSL",
+    ),
+    (
+        "order-service",
+        {"config": {"KAFKA_SSL_CA_LOCATION": "/ca.crt"}},
+        "config.KAFKA_SSL_CA_LOCATION would go round what the chart checks: use the value kafka.caSecret",
+    ),
     ("shop", {"global": {"keysSecret": "keys-"}}, "global.keysSecret is keys-, which is no name of a Secret"),
 ]
 

@@ -120,8 +120,9 @@ def test_a_selector_has_no_version_in_it(objects: list[Object]) -> None:
 
 def test_every_pod_of_ours_has_a_policy_and_each_component_one(objects: list[Object]) -> None:
     policies = [each["spec"]["podSelector"]["matchLabels"] for each in of_kind(objects, "NetworkPolicy")]
-    for each in of_kind(objects, "Deployment", "Job"):
-        labels = each["spec"]["template"]["metadata"]["labels"]
+    for each in of_kind(objects, "Deployment", "Job", "CronJob"):
+        spec = each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"]
+        labels = spec["template"]["metadata"]["labels"]
         assert [policy for policy in policies if policy.items() <= labels.items()], each["metadata"]["name"]
 
 
@@ -168,6 +169,51 @@ def test_with_a_database_server_pods_wait_for_the_job_that_migrates() -> None:
         assert "envFrom" not in container
         assert {"name": "DB_HOST", "value": "postgresql.databases"} in container["env"]
     assert len(of_kind(first, "Job")) == len(of_kind(later, "Job")) == 3
+
+
+@pytest.mark.parametrize("chart", SERVICES[:3])
+def test_the_books_are_checked_by_a_timer(chart: str) -> None:
+    """Nobody else records what the alert on violated invariants reads. On SQLite beside the pod that has the file."""
+    ways: tuple[dict[str, Any], ...] = ({}, example("postgresql")[chart])
+    for values in ways:
+        job = named(render(chart, values), "CronJob", f"shop-{chart}-books")["spec"]
+        assert job["concurrencyPolicy"] == "Forbid"
+        (container,) = job["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        command = f"python {chart.replace('-', '_')}/manage.py check_invariants --record || [ $? = 2 ]"
+        assert container["command"] == ["sh", "-c", command]
+        pod = job["jobTemplate"]["spec"]["template"]["spec"]
+        assert ("affinity" in pod) == (not values)
+    assert of_kind(render(chart, {"books": {"enabled": False}}), "CronJob") == []
+
+
+def egress(objects: list[Object], name: str) -> dict[int, Any]:
+    """Of a policy: to whom each port is open; None is everybody."""
+    rules = named(objects, "NetworkPolicy", name)["spec"]["egress"]
+    return {port["port"]: rule.get("to") for rule in rules for port in rule["ports"]}
+
+
+def test_webhooks_reach_the_internet_and_nobody_at_home() -> None:
+    """From the worker alone, which delivers them; on SQLite that is a container of the one pod."""
+    found = render("shop", example("postgresql"))
+    for chart in ("order-service", "payment-service"):
+        world, world_v6 = egress(found, f"shop-{chart}-worker")[443]
+        assert world["ipBlock"]["cidr"] == "0.0.0.0/0"
+        assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(world["ipBlock"]["except"])
+        assert world_v6["ipBlock"]["except"] == ["fc00::/7", "fe80::/10"]
+        assert 443 not in egress(found, f"shop-{chart}-web")
+        assert 443 in egress(render(chart), f"shop-{chart}-web")
+    assert 443 not in egress(found, "shop-product-stub-worker")
+    nobody = render("order-service", {"networkPolicy": {"webhooks": []}})
+    assert 443 not in egress(nobody, "shop-order-service-web")
+
+
+def test_mails_reach_their_server_at_its_port() -> None:
+    """Which is 25 unless another is named; nobody else is reached there."""
+    values: dict[str, Any] = {"kafka": {"bootstrapServers": "kafka:9092"}}
+    assert 25 not in egress(render("notify-service", values), "shop-notify-service-consumer")
+    for config, port in (({"EMAIL_HOST": "mail"}, 25), ({"EMAIL_HOST": "mail", "EMAIL_PORT": 587}, 587)):
+        found = render("order-service", {"config": {**config, "WEBHOOK_MAIL_TO": "us@example.org"}})
+        assert port in egress(found, "shop-order-service-web")
 
 
 def test_other_settings_are_another_job() -> None:

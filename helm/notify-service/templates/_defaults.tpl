@@ -42,6 +42,8 @@
     saslUsername: ''
     existingSecret: ''
     passwordKey: password
+    caSecret: ''
+    caKey: ca.crt
   shutdown:
     preStopSeconds: 5
     drainSeconds: 5

@@ -68,6 +68,8 @@
     saslUsername: ''
     existingSecret: ''
     passwordKey: password
+    caSecret: ''
+    caKey: ca.crt
   service:
     type: ClusterIP
     annotations: {}
@@ -105,6 +107,23 @@
     - namespaceSelector: {}
     database: []
     kafka: []
+    webhooks:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except:
+        - 10.0.0.0/8
+        - 100.64.0.0/10
+        - 127.0.0.0/8
+        - 169.254.0.0/16
+        - 172.16.0.0/12
+        - 192.168.0.0/16
+    - ipBlock:
+        cidr: ::/0
+        except:
+        - fc00::/7
+        - fe80::/10
+    webhookPorts:
+    - 443
   metrics:
     enabled: true
     interval: 15s
@@ -115,6 +134,16 @@
   migrations:
     deadlineSeconds: 900
     backoffLimit: 4
+    resources:
+      requests:
+        cpu: 100m
+        memory: 128Mi
+      limits:
+        memory: 256Mi
+  books:
+    enabled: true
+    schedule: 17 * * * *
+    deadlineSeconds: 3000
     resources:
       requests:
         cpu: 100m
@@ -142,6 +171,7 @@ optional:
 - autoscaling.cpu
 - autoscaling.refusedPerSecond
 - autoscaling.waitingSeconds
+- books.resources.requests.cpu
 - consumer.resources.requests.cpu
 - database.port
 - migrations.resources.requests.cpu

@@ -104,6 +104,16 @@
         memory: 128Mi
       limits:
         memory: 256Mi
+  books:
+    enabled: true
+    schedule: 17 * * * *
+    deadlineSeconds: 3000
+    resources:
+      requests:
+        cpu: 100m
+        memory: 128Mi
+      limits:
+        memory: 256Mi
   tests:
     enabled: true
   serviceAccount:
@@ -123,6 +133,7 @@ optional:
 - autoscaling.cpu
 - autoscaling.refusedPerSecond
 - autoscaling.waitingSeconds
+- books.resources.requests.cpu
 - database.port
 - migrations.resources.requests.cpu
 - podDisruptionBudget.maxUnavailable

@@ -42,7 +42,7 @@ spec:
   {{- end }}
   resources: {requests: {storage: {{ .Values.database.volume.size }}}}
 {{- end }}
-{{- range list "service.service" "service.migration" "service.workloads" "service.policies" "service.ingress" "service.httpRoute" "service.budgets" "service.autoscaler" "service.monitors" "service.test" }}
+{{- range list "service.service" "service.migration" "service.workloads" "service.books" "service.policies" "service.ingress" "service.httpRoute" "service.budgets" "service.autoscaler" "service.monitors" "service.test" }}
 ---
 {{ include . $ }}
 {{- end }}

@@ -53,7 +53,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- end -}}
 {{- end -}}
 
-{{- range $whose := list "clients" "monitoring" "database" "kafka" "gateway" }}{{ range $at, $peer := get $v.networkPolicy $whose | default list -}}
+{{- range $whose := list "clients" "monitoring" "database" "kafka" "webhooks" "gateway" }}{{ range $at, $peer := get $v.networkPolicy $whose | default list -}}
 {{- $where := printf "networkPolicy.%s[%d]" $whose $at -}}
 {{- if and $peer.ipBlock (or (hasKey $peer "podSelector") (hasKey $peer "namespaceSelector")) }}{{ include "service.refuse" (list $ (printf "%s has an ipBlock beside a selector, which no policy may: make them two peers." $where)) }}{{ end -}}
 {{- range $except := (($peer.ipBlock).except | default list) -}}
@@ -63,13 +63,14 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- end -}}
 {{- end }}{{ end -}}
 
-{{- range $number := list "ORDER_DEADLINE_S" "EMAIL_PORT" }}{{ with get $v.config $number }}{{ if not (regexMatch "^[0-9]+(\\.[0-9]+)?$" (include "service.text" .)) }}{{ include "service.refuse" (list $ (printf "config.%s is %v, which is no number." $number .)) }}{{ end }}{{ end }}{{ end -}}
+{{- with get $v.config "ORDER_DEADLINE_S" }}{{ if not (regexMatch "^[0-9]+(\\.[0-9]+)?$" (include "service.text" .)) }}{{ include "service.refuse" (list $ (printf "config.ORDER_DEADLINE_S is %v, which is no number." .)) }}{{ end }}{{ end -}}
+{{- with get $v.config "EMAIL_PORT" }}{{ if not (and (regexMatch "^[1-9][0-9]{0,4}$" (include "service.text" .)) (le (int .) 65535)) }}{{ include "service.refuse" (list $ (printf "config.EMAIL_PORT is %v, which is no port." .)) }}{{ end }}{{ end -}}
 {{- $deadline := 30.0 -}}
 {{- if $facts.deadline }}{{ $deadline = get $v.config "ORDER_DEADLINE_S" | default $facts.deadline | float64 }}{{ end -}}
 {{- $needed := addf $deadline (float64 $v.shutdown.preStopSeconds) (float64 $v.shutdown.drainSeconds) -}}
 {{- if le (float64 $v.shutdown.graceSeconds) $needed }}{{ include "service.refuse" (list . (printf "shutdown.graceSeconds is %v, and a pod needs more than %v s to end: preStopSeconds, drainSeconds and the %v s that a request may take." $v.shutdown.graceSeconds $needed $deadline)) }}{{ end -}}
 
-{{- range $name, $part := dict "" $v "worker." $v.worker "consumer." $v.consumer "migrations." $v.migrations }}{{ if $part }}
+{{- range $name, $part := dict "" $v "worker." $v.worker "consumer." $v.consumer "migrations." $v.migrations "books." $v.books }}{{ if $part }}
 {{- $resources := $part.resources -}}
 {{- if $resources }}{{ if and (dig "limits" "memory" "" $resources) (dig "requests" "memory" "" $resources) -}}
 {{- if gt (include "service.mebibytes" $resources.requests.memory | int) (include "service.mebibytes" $resources.limits.memory | int) }}{{ include "service.refuse" (list $ (printf "%sresources.requests.memory (%v) is more than %sresources.limits.memory (%v)." $name $resources.requests.memory $name $resources.limits.memory)) }}{{ end -}}
@@ -105,6 +106,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if and (hasPrefix "SASL" (toString $v.kafka.securityProtocol)) (not $v.kafka.saslMechanism) }}{{ include "service.refuse" (list . (printf "kafka.securityProtocol is %s, and kafka.saslMechanism is empty: by which one?" $v.kafka.securityProtocol)) }}{{ end -}}
 {{- if and $v.kafka.saslMechanism $v.kafka.securityProtocol (not (hasPrefix "SASL" (toString $v.kafka.securityProtocol))) }}{{ include "service.refuse" (list . (printf "kafka.saslMechanism is set, but with kafka.securityProtocol %s nobody signs in." $v.kafka.securityProtocol)) }}{{ end -}}
 {{- if and $v.kafka.existingSecret (not $v.kafka.bootstrapServers) }}{{ include "service.refuse" (list . "kafka.existingSecret is set, and kafka.bootstrapServers is empty: there is no Kafka to sign in at.") }}{{ end -}}
+{{- if and $v.kafka.caSecret (not (has $v.kafka.securityProtocol (list "SSL" "SASL_SSL"))) }}{{ include "service.refuse" (list . "kafka.caSecret is set, but only with kafka.securityProtocol SSL or SASL_SSL is a certificate looked at.") }}{{ end -}}
 {{- end -}}
 {{- if and $facts.consumer ($v.consumer).enabled (not $v.kafka.bootstrapServers) }}{{ include "service.refuse" (list . "consumer.enabled needs kafka.bootstrapServers: there is nothing to consume from.") }}{{ end -}}
 {{- if and $facts.consumer (not $facts.port) (not ($v.consumer).enabled) }}{{ include "service.refuse" (list . "consumer.enabled is false, and this service is nothing else.") }}{{ end -}}
@@ -113,7 +115,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if and (eq $facts.folder "payment_service") (eq (get $v.config "ORDER_NOTICES" | toString | lower) "false") (not $v.kafka.bootstrapServers) }}{{ include "service.refuse" (list . "config.ORDER_NOTICES is false, and there is no Kafka: the order service would never hear of a payment.") }}{{ end -}}
 
 {{- $own := include "service.env" (set (deepCopy (dict "Values" $v "Chart" (dict "Name" .Chart.Name "AppVersion" .Chart.AppVersion) "Release" .Release "Template" .Template)) "Values" (set (deepCopy $v) "config" dict)) | fromYaml -}}
-{{- $elsewhere := dict "KAFKA_BOOTSTRAP_SERVERS" "kafka.bootstrapServers" "KAFKA_SECURITY_PROTOCOL" "kafka.securityProtocol" "KAFKA_SASL_MECHANISM" "kafka.saslMechanism" "KAFKA_SASL_USERNAME" "kafka.saslUsername" "DB_SSLMODE" "database.sslmode" "DB_SSLROOTCERT" "database.caSecret" "OTEL_EXPORTER_OTLP_ENDPOINT" "tracing.endpoint" -}}
+{{- $elsewhere := dict "KAFKA_BOOTSTRAP_SERVERS" "kafka.bootstrapServers" "KAFKA_SECURITY_PROTOCOL" "kafka.securityProtocol" "KAFKA_SASL_MECHANISM" "kafka.saslMechanism" "KAFKA_SASL_USERNAME" "kafka.saslUsername" "KAFKA_SSL_CA_LOCATION" "kafka.caSecret" "DB_SSLMODE" "database.sslmode" "DB_SSLROOTCERT" "database.caSecret" "OTEL_EXPORTER_OTLP_ENDPOINT" "tracing.endpoint" -}}
 {{- range $value, $labels := dict "podLabels" $v.podLabels "metrics.labels" $v.metrics.labels }}{{ range $label, $_ := $labels -}}
 {{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") }}{{ include "service.refuse" (list $ (printf "%s.%s is what the pods are found by: choose another label." $value $label)) }}{{ end -}}
 {{- if hasKey (include "service.labels" (list $ "any") | fromYaml) $label }}{{ include "service.refuse" (list $ (printf "%s.%s is set by the chart itself: choose another label." $value $label)) }}{{ end -}}

@@ -37,6 +37,7 @@
 {{- with $v.kafka.securityProtocol }}{{ $_ := set $env "KAFKA_SECURITY_PROTOCOL" . }}{{ end -}}
 {{- with $v.kafka.saslMechanism }}{{ $_ := set $env "KAFKA_SASL_MECHANISM" . }}{{ end -}}
 {{- with $v.kafka.saslUsername }}{{ $_ := set $env "KAFKA_SASL_USERNAME" . }}{{ end -}}
+{{- if $v.kafka.caSecret }}{{ $_ := set $env "KAFKA_SSL_CA_LOCATION" "/run/secrets/service/kafka-ca" }}{{ end -}}
 {{- if $v.kafka.existingSecret }}{{ $_ := set $env "KAFKA_SASL_PASSWORD_FILE" "/run/secrets/service/kafka-password" }}{{ end -}}
 {{- end -}}
 {{- if hasKey $v "stripe" -}}
@@ -98,6 +99,10 @@
 - secret:
     name: {{ . }}
     items: [{key: {{ $v.kafka.passwordKey }}, path: kafka-password}]
+{{- end }}{{ with $v.kafka.caSecret }}
+- secret:
+    name: {{ . }}
+    items: [{key: {{ $v.kafka.caKey }}, path: kafka-ca}]
 {{- end }}{{ end }}
 {{- if hasKey $v "stripe" }}{{ with $v.stripe.existingSecret }}
 - secret:

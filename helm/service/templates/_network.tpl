@@ -119,10 +119,18 @@ spec:
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}{{ end }}
-{{- if hasKey $v "mail" }}{{ with $v.config.EMAIL_PORT }}
+{{- if or $v.config.EMAIL_HOST $v.config.EMAIL_PORT }}
 # The mail server.
-- ports: [{port: {{ . }}, protocol: TCP}]
-{{- end }}{{ end }}
+- ports: [{port: {{ $v.config.EMAIL_PORT | default 25 }}, protocol: TCP}]
+{{- end }}
+{{- if and (or (eq $component "worker") (include "service.isSqlite" $)) ($v.networkPolicy).webhooks }}
+# Receivers of webhooks; the worker delivers.
+- ports:
+    {{- range $v.networkPolicy.webhookPorts }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  to: {{- toYaml $v.networkPolicy.webhooks | nindent 4 }}
+{{- end }}
 {{- with ($v.tracing.endpoint | default ($v.global | default dict).otlpEndpoint) }}
 {{- $url := urlParse . }}
 # Traces.
@@ -197,6 +205,9 @@ spec:
 {{- end }}
 {{- if not $single }}
 {{ include "service.policy" (list . "migrate") }}
+{{- end }}
+{{- if (.Values.books).enabled }}
+{{ include "service.policy" (list . "books") }}
 {{- end }}
 {{- if and .Values.tests.enabled $facts.port }}
 {{ include "service.policy" (list . "test") }}

@@ -137,7 +137,7 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with $.Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if and (eq $component "test") (include "service.isSqlite" $) }}
+{{- if and (has $component (list "test" "books")) (include "service.isSqlite" $) }}
 # Beside the file.
 affinity:
   podAffinity:

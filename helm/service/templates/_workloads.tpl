@@ -102,6 +102,43 @@ spec:
 {{- end }}
 {{- end }}
 
+{{/*
+Whether the books hold, once an hour, for the alert on what is found. Violations are a Job that failed, with what was found in
+its log; an empty database has proven nothing, and is no failure.
+*/}}
+{{- define "service.books" -}}
+{{- if (.Values.books).enabled }}
+{{- $facts := include "service.facts" . | fromYaml -}}
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: {{ include "service.fullname" . }}-books
+  labels: {{- include "service.labels" (list . "books") | nindent 4 }}
+spec:
+  schedule: {{ .Values.books.schedule | quote }}
+  concurrencyPolicy: Forbid
+  startingDeadlineSeconds: 600
+  successfulJobsHistoryLimit: 1
+  failedJobsHistoryLimit: 3
+  jobTemplate:
+    metadata:
+      labels: {{- include "service.labels" (list . "books") | nindent 8 }}
+    spec:
+      backoffLimit: 0
+      activeDeadlineSeconds: {{ int .Values.books.deadlineSeconds }}
+      template:
+        metadata: {{- include "service.podMeta" (list . "books") | nindent 10 }}
+        spec:
+          restartPolicy: Never
+          serviceAccountName: {{ include "service.serviceAccount" . }}
+          {{- include "service.podSpec" (list . "books" (list "books") list) | nindent 10 }}
+          containers:
+            - name: books
+              command: [sh, -c, "python {{ $facts.folder }}/manage.py check_invariants --record || [ $? = 2 ]"]
+              {{- include "service.container" (list . "books" .Values.books.resources "config") | nindent 14 }}
+{{- end }}
+{{- end }}
+
 {{/* `helm test`: whether the books of this service hold. An empty one has proven nothing, and is no failure. */}}
 {{- define "service.test" -}}
 {{- if .Values.tests.enabled }}
