@@ -26,6 +26,7 @@ TRICKS: Final[Mapping[str, str]] = MappingProxyType(
         "connections": "Django's table of connections by thread, without a look for an event loop",
         "handler": "the WSGI handler without prefixes and its own log, and routes that are kept",
         "headers": "headers of ours put into an answer without encoding each",
+        "liveness": "a database server's connection looked at, not asked, before it is used again",
         "serializers": "one instance of each serializer, its fields picked out once, bounds in one look",
         "signals": "no receivers of Django's around a request, where there is nothing for them",
         "sqlite": "statements and transactions straight to SQLite's driver",

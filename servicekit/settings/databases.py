@@ -47,6 +47,9 @@ _MYSQL_TLS: Final[Mapping[str, Mapping[str, Any]]] = {
     "verify-full": {"ssl_verify_cert": True, "ssl_verify_identity": True},
 }
 
+# The server reads and plans a statement once in a session, from the sixth time on, and not each time.
+_PREPARED: Final = {"server_side_binding": True, "prepare_threshold": 5}
+
 # psycopg's number for it, which only a service on PostgreSQL is to load.
 _READ_COMMITTED: Final = 2
 
@@ -62,10 +65,10 @@ def postgresql(env: Env) -> dict[str, Any]:
 
     `DB_TRANSACTION_POOLING`: there is a PgBouncer between that gives each transaction another session. It takes no
     options of a session and keeps none, so the limits are the role's own then (docs/databases.md); a cursor of the
-    server's would end with its transaction, so there are none.
+    server's would end with its transaction, and a prepared statement belongs to a session, so there are none.
     """
     is_pooled = env.bool("DB_TRANSACTION_POOLING", default=False)
-    session = {"isolation_level": _READ_COMMITTED} if is_pooled else {"options": _options(env)}
+    session = {"isolation_level": _READ_COMMITTED} if is_pooled else {"options": _options(env), **_PREPARED}
     mode, trusted = _tls(env)
     return {
         "ENGINE": POSTGRESQL,

@@ -11,7 +11,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 T = TypeVar("T")
 
 OWN_ID: Final = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}
-KILL: Final = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
+# Both are through when the socket of the other session is closed.
+KILL: Final = {"postgresql": "SELECT pg_terminate_backend(%s, 60000)", "mysql": "KILL %s"}
 
 
 def fetch(of_engine: Mapping[str, str], *values: Any, using: Any = connection) -> list[tuple[Any, ...]]:

@@ -163,9 +163,10 @@ def test_a_pooler_between_is_told_nothing_of_a_session(tmp_path: Path, variables
     """No options at the start, no cursor that outlives a statement; each transaction says its isolation itself."""
     variables.setenv("DB_ENGINE", POSTGRESQL)
     assert read(tmp_path)["DISABLE_SERVER_SIDE_CURSORS"] is False
+    assert read(tmp_path)["OPTIONS"]["prepare_threshold"] == 5
     variables.setenv("DB_TRANSACTION_POOLING", "on")
     database = read(tmp_path)
     assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
-    assert "options" not in database["OPTIONS"]
+    assert not {"options", "prepare_threshold", "server_side_binding"} & set(database["OPTIONS"])
     assert database["OPTIONS"]["isolation_level"] == IsolationLevel.READ_COMMITTED
     assert database["OPTIONS"]["pool"]["max_size"] == 16
