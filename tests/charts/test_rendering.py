@@ -186,6 +186,28 @@ def test_the_books_are_checked_by_a_timer(chart: str) -> None:
     assert of_kind(render(chart, {"books": {"enabled": False}}), "CronJob") == []
 
 
+def test_the_admin_believes_forms_of_where_it_is_reached() -> None:
+    """Behind TLS that ends before it, it would refuse each; and its cookies are not for http."""
+    way: dict[str, Any] = {"enabled": True, "host": "shop.example.org", "tls": {"enabled": True, "secretName": "tls"}}
+    admin = {"admin": {"enabled": True}, "secretKey": {"existingSecret": "signs"}}
+
+    def told(**values: Any) -> tuple[Any, Any]:
+        data = named(render("order-service", {**admin, **values}), "ConfigMap", "shop-order-service")["data"]
+        return data.get("CSRF_TRUSTED_ORIGINS"), data.get("SECURE_COOKIES")
+
+    both = ["/api/orders", "/admin"]
+    assert told(ingress={**way, "paths": both}) == ("https://shop.example.org", "true")
+    assert told(ingress=way) == (None, None)  # it is not reached there
+    own = {"SECURE_COOKIES": "false", "CSRF_TRUSTED_ORIGINS": "https://other.example.org"}
+    assert told(ingress={**way, "paths": both}, config=own) == ("https://other.example.org", "false")
+    route: dict[str, Any] = {
+        "enabled": True,
+        "parentRefs": [{"name": "front"}],
+        "hostnames": ["a.example.org", "b.example.org"],
+    }
+    assert told(httpRoute={**route, "paths": ["/"]}) == ("https://a.example.org,https://b.example.org", "true")
+
+
 def egress(objects: list[Object], name: str) -> dict[int, Any]:
     """Of a policy: to whom each port is open; None is everybody."""
     rules = named(objects, "NetworkPolicy", name)["spec"]["egress"]
@@ -290,6 +312,9 @@ def test_alerts_and_dashboards_go_out_as_they_are() -> None:
     assert {each["metadata"]["name"] for each in of_kind(found, "PrometheusRule")} == {f"shop-{name}" for name in rules}
     for each in of_kind(found, "PrometheusRule"):
         assert set(each["spec"]) == {"groups"}
+        for rule in (rule for group in each["spec"]["groups"] for rule in group["rules"] if "alert" in rule):
+            page = f"docs/runbooks/{rule['alert']}.md"
+            assert rule["annotations"]["runbook_url"] == f"https://git.example.org/shop/blob/main/{page}"
     boards = {path.name: json.loads(path.read_text()) for path in folder.glob("dashboards/*.json")}
     shipped = [
         each for each in of_kind(found, "ConfigMap") if each["metadata"]["labels"].get("grafana_dashboard") == "1"

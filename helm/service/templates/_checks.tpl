@@ -123,7 +123,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- if hasKey ($v.podAnnotations | default dict) "checksum/config" }}{{ include "service.refuse" (list . "podAnnotations.checksum/config is set by the chart itself.") }}{{ end -}}
 {{- range $name, $value := $v.config -}}
 {{- if and (hasKey $elsewhere $name) (not (hasKey $own $name)) }}{{ include "service.refuse" (list $ (printf "config.%s would go round what the chart checks: use the value %s." $name (get $elsewhere $name))) }}{{ end -}}
-{{- if hasKey $own $name }}{{ include "service.refuse" (list $ (printf "config.%s is set by the chart itself, from its own values." $name)) }}{{ end -}}
+{{- if and (hasKey $own $name) (not (has $name (list "CSRF_TRUSTED_ORIGINS" "SECURE_COOKIES"))) }}{{ include "service.refuse" (list $ (printf "config.%s is set by the chart itself, from its own values." $name)) }}{{ end -}}
 {{- if regexMatch "(PASSWORD|SECRET|_KEY$|API_KEY)" $name }}{{ include "service.refuse" (list $ (printf "config.%s would stand in a ConfigMap, which is no place for a secret: use the value with existingSecret." $name)) }}{{ end -}}
 {{- end -}}
 {{- end }}

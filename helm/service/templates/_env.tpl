@@ -11,6 +11,7 @@
 {{- $_ := set $env "ALLOWED_HOSTS" (concat $hosts $v.allowedHosts | uniq | join ",") -}}
 {{- $_ := set $env "API_AUTH" (ternary "on" "off" ($v.auth).enabled) -}}
 {{- $_ := set $env "ADMIN" (toString ($v.admin).enabled) -}}
+{{- with include "service.adminOrigins" . }}{{ $_ := set $env "CSRF_TRUSTED_ORIGINS" . }}{{ $_ := set $env "SECURE_COOKIES" "true" }}{{ end -}}
 {{- $_ := set $env "SERVER_WORKERS" (include "service.processes" .) -}}
 {{- $_ := set $env "DRAIN_S" (toString $v.shutdown.drainSeconds) -}}
 {{- end -}}
@@ -55,6 +56,19 @@
 {{- range $name, $_ := $v.secrets }}{{ $_ := set $env (printf "%s_FILE" $name) (printf "/run/secrets/service/%s" $name) }}{{ end -}}
 {{- range $name, $value := $v.config }}{{ $_ := set $env $name (include "service.text" $value) }}{{ end -}}
 {{ toYaml $env }}
+{{- end }}
+
+{{/* Where browsers find the admin by https, if a way in from outside leads to it: its forms believe no other origin. */}}
+{{- define "service.adminOrigins" -}}
+{{- $v := .Values -}}
+{{- $hosts := list -}}
+{{- if ($v.admin).enabled -}}
+{{- $leads := list "/" "/admin" "/admin/" -}}
+{{- if and $v.ingress.enabled $v.ingress.tls.enabled }}{{ range $v.ingress.paths }}{{ if has . $leads }}{{ $hosts = append $hosts $v.ingress.host }}{{ end }}{{ end }}{{ end -}}
+{{- if $v.httpRoute.enabled }}{{ range $v.httpRoute.paths }}{{ if has . $leads }}{{ $hosts = concat $hosts $v.httpRoute.hostnames }}{{ end }}{{ end }}{{ end -}}
+{{- end -}}
+{{- $origins := list }}{{ range $hosts | uniq }}{{ $origins = append $origins (printf "https://%s" .) }}{{ end -}}
+{{ join "," $origins }}
 {{- end }}
 
 {{/* The same as a container's own list: a hook runs before the ConfigMap of its release is there. */}}

@@ -16,6 +16,7 @@
   alerts:
     enabled: true
     labels: {}
+    pages: ''
   dashboards:
     enabled: false
     labels:
