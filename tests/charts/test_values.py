@@ -110,8 +110,9 @@ def test_the_values_of_a_chart_of_the_shop_are_a_map(wrong: object) -> None:
     """Helm itself says so, and names it."""
     with pytest.raises(Refused, match="type mismatch on payment-service"):
         render("shop", {"payment-service": wrong})
-    with pytest.raises(Refused, match=r"at '/global': got [a-z]+, want object"):
-        render("shop", {"global": wrong})
+    for chart in ("shop", "payment-service"):
+        with pytest.raises(Refused, match=r"at '/global': got [a-z]+, want object"):
+            render(chart, {"global": wrong})
 
 
 # Where, and what no server of Kubernetes takes there. All at once: the schema names each.
@@ -178,6 +179,9 @@ UNFIT: Final[list[tuple[str, object]]] = [
     ("/metrics/interval", "0s"),
     ("/autoscaling/waitingSeconds", "0"),
     ("/resources/requests/cpu", -1),
+    ("/global/keysSecret", "{{ .Values.keys"),
+    ("/global/imageRegistry", 3),
+    ("/global/otlpEndpoint", "collector:4318"),
     ("/nameOverride", "Payments"),
     ("/fullnameOverride", "1st"),
     ("/clusterDomain", "cluster..local"),

@@ -49,7 +49,7 @@ says what to do. What a single value may be, values.schema.json says. Context an
 {{- $fewest := ternary $v.autoscaling.minReplicas (include "service.replicas" . | default "1" | int) $v.autoscaling.enabled | int -}}
 {{- $kept := toString $budget.minAvailable -}}
 {{- if hasSuffix "%" $kept }}{{ $kept = divf (mulf (trimSuffix "%" $kept | float64) $fewest) 100 | ceil }}{{ end -}}
-{{- if ge (int $kept) $fewest }}{{ include "service.refuse" (list . (printf "podDisruptionBudget.minAvailable is %v of %v replicas, so that no node could ever be drained: make it less, or use maxUnavailable." $budget.minAvailable $fewest)) }}{{ end -}}
+{{- if and $fewest (ge (int $kept) $fewest) }}{{ include "service.refuse" (list . (printf "podDisruptionBudget.minAvailable is %v of %v replicas, so that no node could ever be drained: make it less, or use maxUnavailable." $budget.minAvailable $fewest)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
