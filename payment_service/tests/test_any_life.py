@@ -14,29 +14,42 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import nightly
 from payment_service.payments import reads
 from payment_service.payments.models import Payment, Refund
 from payment_service.payments.use_cases import capturing, charging, refunding, repair
-from payment_service.payments.writes import blocking
+from payment_service.payments.writes import blocking, moves
 from payment_service.tests.conftest import ORDER, asked, make_due
 from payment_service.tests.fakes import FakeGateway
 from servicekit.errors import ServiceError
 from servicekit.events.models import Event
 
 FAULTS = st.sampled_from(["ok", "ok", "ok", "decline", "refuse", "unavailable", "lost", "timeout"])
+CHARGE_FAULTS = st.one_of(FAULTS, st.sampled_from(["ask", "ask", "ask, lost"]))
 AMOUNTS = st.sampled_from([Decimal("50.00"), Decimal("60.00")])
 PARTS = st.sampled_from([None, Decimal("0.10"), Decimal("20.00"), Decimal("50.00"), Decimal("70.00")])
 VOID_FAULTS = st.sampled_from(["ok", "ok", "decline", "refuse", "lost"])
+CALL_OFF_FAULTS = st.sampled_from(["ok", "confirmed", "confirmed", "decline", "unavailable", "lost", "timeout"])
 TAKEN = ("CAPTURED", "PARTIALLY_REFUNDED")
 
 
 @dataclass
 class Model:
-    """What the payment should be. `unknown` holds what is asked for without an answer: did it arrive?"""
+    """What the payment should be. `unknown` holds what is asked for without an answer: did it arrive?
+
+    `payer` is what the gateway knows of the payer that it has asked: "asked", "confirmed", "declined".
+    """
 
     status: str | None = None
     amount: Decimal = Decimal(0)
@@ -49,6 +62,13 @@ class Model:
     pending_refunds: list[Decimal] = field(default_factory=list)
     blocked: str = ""
     is_released: bool = False  # at the gateway, whose answer was lost
+    payer: str = ""
+    is_late: bool = False  # the payer's time is over
+
+    @property
+    def waits_for_its_payer(self) -> bool:
+        """Whether nothing can be found out before the payer says something, or anybody else wants something."""
+        return self.payer == "asked" and not self.is_closed and not self.is_late
 
     @property
     def left(self) -> Decimal:
@@ -57,12 +77,18 @@ class Model:
     def charge(self, amount: Decimal, capture: bool, fault: str) -> str | None:
         if self.status == "PROCESSING":
             self.settle(resend=True)
+        elif self.status == "REQUIRES_ACTION":
+            self.settle_action([])
         if self.is_closed:
             return "payment_voided"
         if self.status in (None, "FAILED"):
             self.amount, self.is_capturing = amount, capture
-            if fault in ("lost", "timeout"):
-                self.status, self.unknown = "PROCESSING", fault == "lost"
+            if fault in ("lost", "timeout", "ask, lost"):
+                self.status, self.unknown = "PROCESSING", fault != "timeout"
+                self.payer = "asked" if fault == "ask, lost" else ""
+            elif fault == "ask":
+                self.payer = "asked"
+                self.ask_the_payer()
             elif fault == "ok":
                 self.approve()
             else:
@@ -70,13 +96,35 @@ class Model:
             return None
         return None if amount == self.amount else "payment_amount_mismatch"
 
+    def ask_the_payer(self) -> None:
+        self.status, self.unknown, self.is_late = "REQUIRES_ACTION", None, False
+
+    def settle_action(self, answers: list[str]) -> None:
+        """One look at what the payer has said; where it is to be over, `answers` has what the calling off meets."""
+        if self.payer == "asked" and (self.is_closed or self.is_late):
+            met = (answers or ["ok"]).pop(0)
+            if met in ("ok", "lost"):
+                self.payer = "declined"
+            elif met == "confirmed":
+                self.payer = "confirmed"
+            if met == "lost":
+                return
+        if self.payer == "confirmed":
+            self.approve()
+        elif self.payer == "declined":
+            self.status, self.payer = "VOIDED" if self.is_closed else "FAILED", ""
+
     def approve(self) -> None:
-        self.unknown = None
+        self.unknown, self.payer = None, ""
         self.status = "CAPTURED" if self.is_capturing else "AUTHORIZED"
         self.captured = self.amount if self.is_capturing else Decimal(0)
 
     def settle(self, *, resend: bool) -> None:
-        if self.status == "PROCESSING" and (self.unknown or (resend and not self.is_closed)):
+        if self.status == "PROCESSING" and self.payer == "asked":
+            self.ask_the_payer()
+        elif self.status == "PROCESSING" and self.payer == "declined":
+            self.status, self.unknown, self.payer = "FAILED", None, ""
+        elif self.status == "PROCESSING" and (self.unknown or (resend and not self.is_closed)):
             self.approve()
         elif self.status == "PROCESSING" and self.is_closed:
             self.status, self.unknown = "FAILED", None
@@ -134,14 +182,18 @@ class Model:
         if self.blocked in ("void", "refund"):
             self.blocked = ""
         answers = [fault]
+        was = self.status
         self.step(answers)
-        if answers:  # else it was asked, and is not due again before some time has passed
+        # Else it was asked, and is not due again before some time has passed.
+        if answers or (was == "REQUIRES_ACTION" and self.status != was):
             self.step(answers)
 
     def step(self, answers: list[str] | None = None) -> None:
         """What one look at a payment that is due does. `answers` holds the gateway's next one, and then none."""
         if self.status == "PROCESSING" or self.capture_asked is not None:
             self.settle(resend=True)
+        elif self.status == "REQUIRES_ACTION":
+            self.settle_action([] if answers is None else answers)
         elif not self.is_closed or self.blocked in ("void", "refund"):
             return
         elif self.status == "AUTHORIZED":
@@ -187,11 +239,14 @@ class AnyLife(RuleBasedStateMachine):
         self.gateway.script.clear()
         self.gateway.held = Decimal(0)
 
-    @rule(amount=AMOUNTS, capture=st.booleans(), fault=FAULTS)
+    @rule(amount=AMOUNTS, capture=st.booleans(), fault=CHARGE_FAULTS)
     def charge(self, amount: Decimal, capture: bool, fault: str) -> None:
-        starts = self.model.status in (None, "FAILED")
+        self.charged(amount, capture, fault)
+
+    def charged(self, amount: Decimal, capture: bool, fault: str) -> None:
+        fault = fault if self.model.status in (None, "FAILED") else "ok"
         expected = self.model.charge(amount, capture, fault)
-        with self.doing(fault if starts and expected is None else "ok", expected):
+        with self.doing(fault if expected is None else "ok", expected):
             charging.charge_payment(asked(str(amount), capture=capture))
 
     @precondition(lambda self: self.model.status is not None)
@@ -212,6 +267,35 @@ class AnyLife(RuleBasedStateMachine):
     def void(self, fault: str) -> None:
         self.model.void(fault)
         with self.doing(fault, None):
+            repair.void_payment(ORDER)
+
+    @precondition(lambda self: self.model.payer != "")
+    @rule(confirms=st.booleans())
+    def the_payer_answers(self, confirms: bool) -> None:
+        """At the gateway, whatever is known here of it; once, and not when it was called off."""
+        is_asked = self.model.payer == "asked"
+        assert self.gateway.answer(self.charge_key, confirms=confirms) == is_asked
+        if is_asked:
+            self.model.payer = "confirmed" if confirms else "declined"
+
+    @precondition(lambda self: self.model.status == "REQUIRES_ACTION")
+    @rule()
+    def the_payers_time_is_over(self) -> None:
+        Payment.objects.update(action_expires_at=Now())
+        self.model.is_late = True
+
+    @precondition(lambda self: self.model.status == "REQUIRES_ACTION")
+    @rule(fault=CALL_OFF_FAULTS)
+    def a_worker_looks_at_what_the_payer_has_said(self, fault: str) -> None:
+        self.model.settle_action([fault])
+        with self.doing(fault, None):
+            charging.settle_action(self.claimed())
+
+    @precondition(lambda self: self.model.payer == "asked" and self.model.status == "REQUIRES_ACTION")
+    @rule()
+    def void_while_the_payer_confirms(self) -> None:
+        self.model.void("confirmed")
+        with self.doing("confirmed", None):
             repair.void_payment(ORDER)
 
     @precondition(lambda self: self.model.blocked in ("void", "refund"))
@@ -235,8 +319,14 @@ class AnyLife(RuleBasedStateMachine):
 
     @rule()
     def everything_is_found_out(self) -> None:
+        waits = self.model.waits_for_its_payer
         self.model.work()
-        self.work()
+        if waits:  # and goes on waiting, however often it is looked at
+            for _ in range(4):
+                with self.doing("ok", None):
+                    repair.payments_once()
+        else:
+            self.work()
         payment = Payment.objects.filter(order_id=ORDER).first()
         if payment is not None and payment.status != "AUTHORIZED" and not payment.settled_reason:
             assert self.gateway.held == payment.captured - payment.refunded
@@ -252,9 +342,19 @@ class AnyLife(RuleBasedStateMachine):
             return
         booked = model.refunded + sum(model.pending_refunds)
         assert (payment.status, payment.capture_asked) == (model.status, model.capture_asked)
+        assert (payment.action_url != "") == (payment.status == "REQUIRES_ACTION")
         assert (payment.blocked, payment.blocked_at is not None) == (model.blocked, model.blocked != "")
         assert Refund.objects.filter(for_void=True).exclude(status="SUCCEEDED").count() <= 1
         assert (payment.captured, payment.refunded, payment.booked) == (model.captured, model.refunded, booked)
+
+    @property
+    def charge_key(self) -> str:
+        return charging.charge_key(ORDER, attempt=reads.payment_of_order(ORDER).attempt)
+
+    def claimed(self) -> Payment:
+        claimed = moves.claim(reads.payment_of_order(ORDER))
+        assert claimed is not None
+        return claimed
 
     def looked_at(self) -> Payment:
         return repair.look_at(reads.payment_of_order(ORDER))
@@ -273,8 +373,19 @@ class AnyLife(RuleBasedStateMachine):
         assert refusal == expected
 
 
+class AnyLifeOfOneThatIsToBeConfirmed(AnyLife):
+    """The same, of a payment that begins with its payer being asked."""
+
+    @initialize(amount=AMOUNTS, capture=st.booleans(), fault=st.sampled_from(["ask", "ask", "ask, lost"]))
+    def begin(self, amount: Decimal, capture: bool, fault: str) -> None:
+        self.charged(amount, capture, fault)
+
+
+@pytest.mark.parametrize("life", [AnyLife, AnyLifeOfOneThatIsToBeConfirmed])
 @pytest.mark.django_db
-def test_any_life_is_the_models(gateway: FakeGateway, work: Callable[[], int], settings: Any) -> None:
+def test_any_life_is_the_models(
+    life: type[AnyLife], gateway: FakeGateway, work: Callable[[], int], settings: Any
+) -> None:
     """Status and amounts always equal the model's, and the gateway's money the ledger's."""
     settings.PAYMENT_SETTLE_S = 0
     # The model knows no circuit: a gateway that has failed too often in a row is asked all the same.
@@ -282,5 +393,5 @@ def test_any_life_is_the_models(gateway: FakeGateway, work: Callable[[], int], s
     settings.DOWNSTREAMS = replace(settings.DOWNSTREAMS, breaker=never)
     AnyLife.gateway, AnyLife.work = gateway, staticmethod(work)
     run_state_machine_as_test(
-        AnyLife, settings=nightly.examples(25 if connection.vendor == "sqlite" else 10, stateful_step_count=15)
+        life, settings=nightly.examples(25 if connection.vendor == "sqlite" else 10, stateful_step_count=15)
     )

@@ -20,7 +20,7 @@ from tests.faults import outcomes, scenario_clients
 from tests.faults.checking import checking
 from tests.faults.faulty_proxy import FAULTS, PASSES, Call, FaultyProxy, Rule, Treatment, faulty_proxy
 from tests.faults.result_log import ResultLog
-from tests.faults.scenario_clients import KINDS, NEVER_PAYS, Kind, ScenarioClient
+from tests.faults.scenario_clients import CONFIRMS_AT_ONCE, KINDS, NEVER_PAYS, Kind, ScenarioClient
 from tests.stack import Stack, wait_until
 
 ORDER_TO_PAYMENT, ORDER_TO_PRODUCT, PAYMENT_TO_ORDER = "order->payment", "order->product", "payment->order"
@@ -84,6 +84,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "telling of a payment": Operation(PAYMENT_TO_ORDER, r"POST .*/payment/", KINDS["pays later"], 0, (19, 31)),
     "asking what was paid": Operation(ORDER_TO_PAYMENT, r"GET ", KINDS["pays later"]),
     "asking before it expires": Operation(ORDER_TO_PAYMENT, r"GET ", NEVER_PAYS),
+    # The payer's way: before the bank's page is known, after it was answered, and where the answer comes too late.
+    "charging what a payer confirms": Operation(
+        ORDER_TO_PAYMENT, r"POST /api/payments/$", KINDS["confirms the payment"], 3, (10, 11, 19, 31)
+    ),
+    "asking what a payer has confirmed": Operation(ORDER_TO_PAYMENT, r"GET ", CONFIRMS_AT_ONCE),
+    "telling what a payer has confirmed": Operation(
+        PAYMENT_TO_ORDER, r"POST .*/payment/", CONFIRMS_AT_ONCE, 0, (19, 31)
+    ),
+    "voiding what a payer confirms all the same": Operation(
+        ORDER_TO_PAYMENT, r"POST .*/void/", KINDS["cancels, and confirms all the same"]
+    ),
 }
 
 
