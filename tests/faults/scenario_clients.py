@@ -247,15 +247,23 @@ def _is_refunded_at_the_payment_service(quantity: int) -> Journey:
             yield _at_door_d("refund", charged)
 
 
-def _is_asked_to_confirm(token: str, answer: str, *, cancels: bool = False) -> Callable[[int], Journey]:
-    """The order waits for its payer, who answers at the bank's page; `cancels`: after the order was cancelled."""
+def _is_asked_to_confirm(
+    token: str, answer: str, *, cancels: bool = False, at_once: bool = False
+) -> Callable[[int], Journey]:
+    """The order waits for its payer, who answers at the bank's page.
+
+    Args:
+        cancels: They do so after the order was cancelled.
+        at_once: They go there from the answer, where that has the page, and do not look at the order in between.
+    """
 
     def journey(quantity: int) -> Journey:
-        placed = yield order(quantity, **by_card(token))
+        placed = shown = yield order(quantity, **by_card(token))
         if placed.status not in (201, 202):
             return
         path = f"/api/orders/{placed.json['id']}/"
-        shown = yield Ask("order_service", path, until=lambda order: "next_action" in order or _has_ended(order))
+        if not at_once or "next_action" not in placed.json:
+            shown = yield Ask("order_service", path, until=lambda order: "next_action" in order or _has_ended(order))
         if cancels and not _has_ended(shown.json):
             yield Ask("order_service", f"{path}cancel/", {})
         if "next_action" in shown.json:
@@ -263,13 +271,6 @@ def _is_asked_to_confirm(token: str, answer: str, *, cancels: bool = False) -> C
             yield Ask("payment_service", page, form={"answer": answer})
 
     return journey
-
-
-def _confirms_at_once(quantity: int) -> Journey:
-    """Goes from the answer to the bank's page, and does not look at the order in between."""
-    placed = yield order(quantity, **by_card("tok_3ds_ok"))
-    page = urlsplit(placed.json["next_action"]["url"]).path
-    yield Ask("payment_service", page, form={"answer": "approve"})
 
 
 def _has_ended(order: Any) -> bool:
@@ -313,7 +314,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 NEVER_PAYS: Final = Kind(_never_pays, "CANCELLED")
 NEVER_CONFIRMS: Final = Kind(_never_confirms, "CANCELLED")
-CONFIRMS_AT_ONCE: Final = Kind(_confirms_at_once, "PAID")
+CONFIRMS_AT_ONCE: Final = Kind(_is_asked_to_confirm("tok_3ds_ok", "approve", at_once=True), "PAID")
 
 
 def never_pay(

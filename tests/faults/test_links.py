@@ -32,6 +32,8 @@ PEER_OF: Final = {
 # With it each call fails for a while, too, where it is repeated until it works.
 LONG: Final = nightly.IS_NIGHT
 AT_ONCE: Final = 8
+# On a busy machine an order may end before it comes to the call that is to meet its fault: then another one is placed.
+MOST_ORDERS: Final = 3
 UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The whole order with all its attempts, what follows its end, and a machine with other things to do.
 ANSWERED_WITHIN_S: Final = 15.0
@@ -164,7 +166,7 @@ class Plan:
 class Campaign:
     """What came of it: every order's customer, how often its fault was met, and what is not as promised."""
 
-    clients: dict[Cell, ScenarioClient]
+    clients: list[tuple[Cell, ScenarioClient]]
     met: Counter[Cell]
     problems: list[str]
 
@@ -203,19 +205,23 @@ def run(stack: Stack, links: Mapping[str, FaultyProxy]) -> Campaign:
         each.target = stack.services[PEER_OF[name]].url
         each.rule = plan.rule(name)
     unpaid = [number for number, cell in CELLS.items() if cell.kind is NEVER_PAYS]
-    clients = dict(zip((CELLS[number] for number in unpaid), scenario_clients.never_pay(stack, unpaid), strict=True))
+    clients = list(zip((CELLS[number] for number in unpaid), scenario_clients.never_pay(stack, unpaid), strict=True))
     stack.start_workers()
-    for number, cell in CELLS.items():
-        if cell not in clients:
-            clients[cell] = ScenarioClient(str(cell), replace(cell.kind, ends=cell.ends), stack, quantity=number)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(_until_content, clients.values()))
-    for cell, client in clients.items():
+    paying = {number: cell for number, cell in CELLS.items() if cell.kind is not NEVER_PAYS}
+    for _ in range(MOST_ORDERS):
+        clients += [(cell, _customer(stack, number, cell)) for number, cell in paying.items() if not plan.met[cell]]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(_until_content, [client for _, client in clients]))
+        outcomes.wait_until_quiet(stack)
+    for cell, client in clients:
         client.is_exact = client.answers[0].elapsed_s < cell.times * READ_TIMEOUT_S + READ_TIMEOUT_S
-    outcomes.wait_until_quiet(stack)
     with checking(stack) as checker:
-        problems = [*outcomes.problems_in(stack, clients.values()), *map(str, checker.violations())]
+        problems = [*outcomes.problems_in(stack, [client for _, client in clients]), *map(str, checker.violations())]
     return Campaign(clients, plan.met, problems)
+
+
+def _customer(stack: Stack, number: int, cell: Cell) -> ScenarioClient:
+    return ScenarioClient(str(cell), replace(cell.kind, ends=cell.ends), stack, quantity=number)
 
 
 def _until_content(client: ScenarioClient) -> None:
@@ -230,7 +236,8 @@ def test_whatever_the_network_does_the_order_ends_as_it_must(
     cells = [cell for cell in CELLS.values() if cell.operation == operation]
     assert [str(cell) for cell in cells if campaign.met[cell] == 0] == []
     assert campaign.problems == []
-    answers = [(str(cell), answer.elapsed_s) for cell in cells for answer in campaign.clients[cell].answers]
+    clients = [(cell, client) for cell, client in campaign.clients if cell.operation == operation]
+    answers = [(str(cell), answer.elapsed_s) for cell, client in clients for answer in client.answers]
     assert [each for each in answers if each[1] > ANSWERED_WITHIN_S] == []
     result_log(
         f"the network fails while {operation} ({OPERATIONS[operation].link})",
