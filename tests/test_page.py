@@ -364,6 +364,83 @@ def test_the_page_follows_an_order_without_being_loaded_again(shop: Shop) -> Non
         page.wait_for_selector("#pay", state="hidden")
 
 
+@contextmanager
+def held(page: Page, url: str) -> Iterator[list[Route]]:
+    """Whatever is asked for there waits until the end, and is answered then."""
+    asked: list[Route] = []
+
+    def keep(route: Route) -> None:  # Playwright keeps a mark on it, which the list's own method has no room for
+        asked.append(route)
+
+    page.route(url, keep)
+    try:
+        yield asked
+    finally:
+        for route in asked:
+            route.continue_()
+        page.unroute(url)
+
+
+# Each kind of form: a page with one, and what sends it.
+FORMS: Final = (
+    ("shop/?q-1=1", "form.shop .button.wide"),
+    ("orders/", "form.filters button"),
+    ("payments/", "form.filters button"),
+    ("shop/", "form.who button"),
+    ("shop/", "#q"),
+)
+# Keeps the browser on the page, where it would go on with what it sends or follows, and counts how often it would.
+STAY: Final = """() => {
+    window.went = 0;
+    const stay = (event) => { window.went += !event.defaultPrevented; event.preventDefault(); };
+    addEventListener("submit", stay);
+    addEventListener("click", (event) => event.target.closest("a") && stay(event));
+}"""
+NOT_READY: Final = "form[aria-busy], a[aria-busy], .busy, button[disabled]"
+
+
+@pytest.mark.parametrize(("path", "sender"), FORMS, ids=["order", "orders", "payments", "sign out", "search"])
+def test_a_form_shows_that_it_is_under_way_and_is_sent_once(shop: Shop, path: str, sender: str) -> None:
+    """Busy, with a ring that turns and its buttons disabled, until the page is there again; sent again it stays."""
+    with shop.open() as page:
+        page.goto(f"{shop.url}/{path}")
+        if path.startswith("shop/?"):
+            page.fill("[name=customer_name]", "Petra")
+        page.evaluate(STAY)
+        if sender.startswith("#"):
+            page.press(sender, "Enter")
+        else:
+            page.click(sender)
+        page.wait_for_selector("form[aria-busy=true]")
+        page.wait_for_function("() => !document.querySelector('form[aria-busy] button:not([disabled])')")
+        ring = "getComputedStyle(document.querySelector('.busy') || document.querySelector('.find'), '::after')"
+        assert page.evaluate(f"{ring}.animationName") == "turn"
+        page.evaluate("document.querySelector('form[aria-busy]').requestSubmit()")
+        assert page.evaluate("window.went") == 1
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")  # as by going back
+        assert page.query_selector(NOT_READY) is None
+
+
+def test_a_part_shows_that_it_is_asked_for_and_a_link_that_it_is_followed(shop: Shop) -> None:
+    """A slow one has a line above it until its answer is there; a button that leads elsewhere has the ring."""
+    with shop.open() as page:
+        number = shop.buy(page, "Quentin", later=True)
+        for path, part in (("shop/", ".goods"), (f"shop/orders/{number}/", "#live")):
+            page.goto(f"{shop.url}/{path}")
+            where = page.get_attribute(part, "hx-get")
+            with held(page, f"{shop.url}{where}"):
+                page.wait_for_selector(f"{part}[aria-busy=true]")
+                line = page.evaluate("part => getComputedStyle(document.querySelector(part), '::before').height", part)
+                assert line == "3px", path
+            page.wait_for_selector(f"{part}:not([aria-busy])")
+        page.goto(f"{shop.url}/control/")
+        page.evaluate(STAY)
+        page.click("text=Check every invariant now")
+        page.wait_for_selector("a.busy[aria-busy=true]")
+        page.click("nav >> text=Orders")
+        assert page.query_selector("nav [aria-busy]") is None
+
+
 PAGES: Final = ("shop/?q-1=2", "control/", "orders/", "payments/", "control/invariants/", "search/?q=nobody", "login/")
 
 

@@ -98,12 +98,35 @@ function pay() {
   if (form) form.hidden = !document.querySelector("#live time[data-deadline]");
 }
 document.addEventListener("input", (event) => event.target.matches("input.count") && sum());
-// Pressed once is enough; the key in the form sees to it anyway.
+// What is under way shows, and is not begun a second time; the key in the form sees to that anyway.
+const GIVEN_UP_MS = 35000; // longer than the console waits for a service: whoever has stopped the page may press again
+const buttons = (form) => form.querySelectorAll("button");
+function ready() {
+  for (const each of document.querySelectorAll("form[aria-busy], a[aria-busy]")) {
+    each.removeAttribute("aria-busy");
+    buttons(each).forEach((button) => { button.disabled = false; });
+  }
+  document.querySelectorAll(".busy").forEach((each) => each.classList.remove("busy"));
+}
 document.addEventListener("submit", (event) => {
-  const button = event.submitter;
-  if (event.target.method === "post" && button) setTimeout(() => { button.disabled = true; button.classList.add("busy"); });
+  const form = event.target;
+  if (form.hasAttribute("aria-busy")) return event.preventDefault();
+  form.setAttribute("aria-busy", "true");
+  event.submitter?.classList.add("busy");
+  setTimeout(() => buttons(form).forEach((button) => { button.disabled = true; })); // later: a disabled one is not sent
+  setTimeout(ready, GIVEN_UP_MS);
 });
-addEventListener("pageshow", () => document.querySelectorAll("button.busy").forEach((button) => { button.disabled = false; button.classList.remove("busy"); }));
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.button:not([download])");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  link.setAttribute("aria-busy", "true");
+  link.classList.add("busy");
+  setTimeout(ready, GIVEN_UP_MS);
+});
+addEventListener("pageshow", ready);
+// A part that is asked for again: whoever has it read aloud hears it when it is whole.
+document.addEventListener("htmx:beforeSend", (event) => event.detail.elt.setAttribute("aria-busy", "true"));
+document.addEventListener("htmx:afterRequest", (event) => event.detail.elt.removeAttribute("aria-busy"));
 count();
 draw();
 setInterval(count, 1000);
