@@ -73,11 +73,14 @@ class CrashPoints:
         chain = [*chain_of_ours(), *about]
         point: dict[str, Any] = {"scenario": scenario, "kind": kind, "chain": chain, "wrote": sorted(wrote)}
         point["repeat"] = self._repeat(_identity(point))
-        if self._is_first(do, point):
-            with self.transaction if do == "stop" else nullcontext():
-                # Another thread may have stood still meanwhile, and this one have waited for it.
-                if self._asked()[0] == do:
-                    self._do(do, point)
+        claim = self._claim(do, point)
+        if claim.exists():
+            return
+        with self.transaction if do == "stop" else nullcontext():
+            # Another thread may have stood still meanwhile, and this one have waited for it: then the point is the next
+            # process's, so it is claimed no sooner.
+            if self._asked()[0] == do and _is_first(claim):
+                self._do(do, point)
 
     def _asked(self) -> tuple[str, str]:
         """What this process is to do at its points, and in which scenario."""
@@ -96,14 +99,10 @@ class CrashPoints:
         # The signal may find another thread first, and this one would go on for a moment.
         time.sleep(TAKES_EFFECT_S)
 
-    def _is_first(self, do: str, point: dict[str, Any]) -> bool:
-        """Whether no process has claimed this point before; several may come to it at once."""
+    def _claim(self, do: str, point: dict[str, Any]) -> Path:
+        """The file that is there once a process has died or stood still at this point."""
         digest = hashlib.sha256(repr(_identity(point)).encode()).hexdigest()
-        try:
-            (self._folder / f"{self._process}.{do}.{digest}").touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
+        return self._folder / f"{self._process}.{do}.{digest}"
 
     def _repeat(self, place: tuple[Any, ...]) -> int:
         repeats: Counter[Any] | None = getattr(self._request, "repeats", None)
@@ -111,6 +110,15 @@ class CrashPoints:
             return 1
         repeats[place] += 1
         return repeats[place]
+
+
+def _is_first(claim: Path) -> bool:
+    """Whether no process has claimed this point before; several may come to it at once."""
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _identity(point: dict[str, Any]) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ process of its own: a server with one customer, who waits for it, or one of many
 """
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,8 +53,8 @@ FROZEN_AT: Final[Mapping[str, tuple[str, ...]]] = {
 }
 PROCESSES: Final = tuple(f"{name}-{kind}" for name in FROZEN_AT for kind in ("server", "worker"))
 MOST_AT_A_TIME: Final = 150
-# A worker that has not met a new point by then has none to meet.
-HAS_MET_NOTHING_S: Final = 3.0
+# A worker that has not met a new point by then, and has delivered all, has none to meet.
+HAS_MET_NOTHING_S: Final = 5.0
 # Some hundred processes go on at the same moment.
 ENDS_WITHIN_S: Final = 300.0
 # What a process that has lost its lease may not change of an order that has ended, by the order's id. Not the keys of
@@ -135,12 +136,21 @@ def freeze_workers(stack: Stack, fork_servers: ForkServers, name: str, frozen: F
     fork_servers.arm(f"{name}-worker", do="stop")
     while len(frozen.workers) < MOST_AT_A_TIME:
         worker = stack.start_worker(name)
-        try:
-            wait_until(lambda: stands_still(worker), within_s=HAS_MET_NOTHING_S)  # noqa: B023
-        except TimeoutError:
+        if not _stops(worker, stack, name):
             break
         frozen.workers.append(worker)
     fork_servers.disarm(f"{name}-worker")
+
+
+def _stops(worker: Process, stack: Stack, name: str) -> bool:
+    """Whether it comes to stand still. Else it has gone on for a while and left nothing to deliver."""
+    enough = time.monotonic() + HAS_MET_NOTHING_S
+
+    def has_met_nothing() -> bool:
+        return time.monotonic() > enough and webhooks.is_delivered(stack, name)
+
+    wait_until(lambda: stands_still(worker) or has_met_nothing(), within_s=ENDS_WITHIN_S, what=f"{worker.name} is idle")
+    return stands_still(worker)
 
 
 @dataclass

@@ -32,14 +32,19 @@ def ask_for_everything(stack: Stack, received: Receiver) -> None:
         assert http.post("/api/webhooks/", asked).status == 201
 
 
-def wait_until_delivered(stack: Stack) -> None:
-    """Nothing is to be published any more, and nothing waits."""
+def is_delivered(stack: Stack, name: str) -> bool:
+    """Whether a service has nothing to publish any more, and nothing waits."""
     queries = (
         "select 1 from events_event where published_at is null limit 1",
         "select 1 from webhooks_delivery where state = 'waiting' limit 1",
     )
+    return not any(stack.services[name].rows(sql) for sql in queries)
+
+
+def wait_until_delivered(stack: Stack) -> None:
+    """The same of all of them."""
     wait_until(
-        lambda: not any(stack.services[name].rows(sql) for name in SENDERS for sql in queries),
+        lambda: all(is_delivered(stack, name) for name in SENDERS),
         within_s=DELIVERED_WITHIN_S,
         what="every webhook is delivered",
     )

@@ -1,0 +1,48 @@
+"""The points at which processes are killed or stand still: none is taken for met at which nothing happened."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.faults.crash_points import CrashPoints
+from tests.stack import wait_until
+
+WORKER: Final = "payment_service-worker"
+
+
+def test_a_point_that_was_waited_at_in_vain_is_met_by_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that waits for another one's transaction may find that the process was let go on meanwhile."""
+    monkeypatch.setattr("os.killpg", lambda *_: None)
+    armed, stood_still = tmp_path / f"{WORKER}.armed", tmp_path / f"{WORKER}.stop"
+
+    def process() -> CrashPoints:
+        points = CrashPoints()
+        points.become(WORKER, tmp_path)
+        return points
+
+    first = process()
+    armed.write_text("stop")
+    asked: list[tuple[str, str]] = []
+    looks = first._asked
+
+    def look() -> tuple[str, str]:
+        asked.append(looks())
+        return asked[-1]
+
+    monkeypatch.setattr(first, "_asked", look)
+    with first.transaction:
+        waiting = threading.Thread(target=first.reach, args=("deliver",))
+        waiting.start()
+        wait_until(lambda: asked, what="it has come to the point")
+        armed.unlink()
+    waiting.join()
+    assert not stood_still.exists()
+    armed.write_text("stop")
+    process().reach("deliver")
+    process().reach("deliver")
+    assert [json.loads(line)["kind"] for line in stood_still.read_text().splitlines()] == ["deliver"]
