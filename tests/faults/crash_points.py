@@ -24,7 +24,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +44,8 @@ class CrashPoints:
         self._request = threading.local()
         # Held through each transaction. Whoever is to stand still has it, so that no other thread is inside one.
         self.transaction = threading.RLock()
+        # Who dies has it, so that no other thread claims a point and is killed before that is written down.
+        self._dying = threading.RLock()
 
     def become(self, process: str, folder: Path) -> None:
         """Args:
@@ -76,9 +77,9 @@ class CrashPoints:
         claim = self._claim(do, point)
         if claim.exists():
             return
-        with self.transaction if do == "stop" else nullcontext():
-            # Another thread may have stood still meanwhile, and this one have waited for it: then the point is the next
-            # process's, so it is claimed no sooner.
+        with self.transaction if do == "stop" else self._dying:
+            # Another thread may have stood still meanwhile, or died, and this one have waited for it: then the point is
+            # the next process's, so it is claimed no sooner.
             if self._asked()[0] == do and _is_first(claim):
                 self._do(do, point)
 

@@ -46,3 +46,23 @@ def test_a_point_that_was_waited_at_in_vain_is_met_by_the_next_process(
     process().reach("deliver")
     process().reach("deliver")
     assert [json.loads(line)["kind"] for line in stood_still.read_text().splitlines()] == ["deliver"]
+
+
+def test_nobody_claims_a_point_while_another_thread_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be killed before the point is written down, and nobody would die there any more."""
+    points = CrashPoints()
+    points.become(WORKER, tmp_path)
+    (tmp_path / f"{WORKER}.armed").write_text("kill")
+    claimed: list[int] = []
+
+    def dies(*_: int) -> None:
+        if not claimed:
+            claimed.append(0)
+            other = threading.Thread(target=points.reach, args=("publish",), daemon=True)
+            other.start()
+            other.join(0.5)
+            claimed[0] = len(list(tmp_path.glob(f"{WORKER}.kill.*")))
+
+    monkeypatch.setattr("os.killpg", dies)
+    points.reach("deliver")
+    assert claimed == [1]
