@@ -209,9 +209,9 @@ def run(
     # A cancellation that stood still before its first write has taken over from nobody, and begins now.
     cancelling = {client.order_id for client, _ in frozen.waiting if "cancel" in client.name}
     changed = [
-        f"{order_id}: {rows} became {after[order_id]}"
+        f"{order_id}: {rows} became {after.get(order_id, 'an order that is not closed')}"
         for order_id, rows in before.items()
-        if rows != after[order_id] and order_id not in cancelling
+        if order_id not in cancelling and rows != after.get(order_id)
     ]
     now = _delivered(stack)
     changed += [f"{name}: {row} is no more" for name, rows in delivered.items() for row in rows if row not in now[name]]
