@@ -1,8 +1,10 @@
 """The services as the console reaches them: through the client that anybody can install, with keys of its own."""
 
+import hashlib
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +24,11 @@ ACTING_S: Final = 30.0
 _HEX: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 # Who is signed in, for whom the request at hand is; nobody where the console is open.
 person: ContextVar[str] = ContextVar("person", default="")
+# The key of the form that is being done, so that what it made is found by the id of its request.
+_form: ContextVar[str] = ContextVar("form", default="")
+# A service's code: this key was used, with something else in the form.
+KEY_REUSED: Final = "idempotency_key_reused"
+_KEY_IN_USE: Final = "idempotency_key_in_use"
 
 
 def names() -> Mapping[str, str]:
@@ -62,8 +69,31 @@ def _client(*, timeout_s: float, retries: int) -> orderpay.Client:
 
 def request_id() -> str:
     """An id that begins with who asked: so the services' logs and events say it, whoever asked whom on the way."""
+    key = _form.get()
+    return _request_id(hashlib.sha256(key.encode()).hexdigest()[:32] if key else uuid.uuid4().hex)
+
+
+def _request_id(unique: str) -> str:
     name = person.get().replace("@", "_at_")
-    return f"{name}.{uuid.uuid4().hex}" if name else uuid.uuid4().hex
+    return f"{name}.{unique}" if name else unique
+
+
+@contextmanager
+def form(key: str) -> Iterator[str]:
+    """Requests of a form; gives the id that they all have, by which `Operations.events` finds what it made."""
+    token = _form.set(key)
+    try:
+        yield request_id()
+    finally:
+        _form.reset(token)
+
+
+def is_settled(refused: orderpay.OrderPayError) -> bool:
+    """Whether it is known that a form did nothing: then the same one, put right, is another and has another key."""
+    if refused.code == _KEY_IN_USE:
+        return False
+    no = (orderpay.Invalid, orderpay.Declined, orderpay.Conflict, orderpay.NotFound, orderpay.Forbidden)
+    return isinstance(refused, (*no, orderpay.NotAuthenticated))
 
 
 def person_of(of_request: str) -> str:

@@ -658,7 +658,7 @@ def actions(story: Story) -> list[Action]:
         found.append(Action("take-up", "Take up again", str(payment.id)))
     if payment is not None and payment.status == "AUTHORIZED" and payment.transaction_id:
         found += [Action("capture", "Capture", str(payment.id)), Action("void", "Release", str(payment.id), True)]
-    if payment is not None and payment.refundable > 0 and payment.transaction_id and payment.blocked is None:
+    if payment is not None and payment.refundable > 0 and payment.blocked is None:
         found.append(Action("refund", "Refund a part", str(payment.id)))
     if order is not None and order.status == "PENDING":
         found.append(Action("cancel", "Cancel", order.id, is_grave=True))

@@ -82,3 +82,9 @@ def field(given: Any, name: str) -> str:
 def counted(number: int) -> str:
     """With a comma at each thousand."""
     return f"{number:,}"
+
+
+@register.filter
+def isolated(text: str) -> str:
+    """For an attribute or a title, where no `bdi` can be: what turns the direction of writing turns its own alone."""
+    return f"\u2068{text}\u2069"

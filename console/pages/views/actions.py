@@ -1,18 +1,18 @@
 """What a person can do to an order or a payment. Each asks once more, and says what it will do."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 import orderpay
-from console.pages import words
-from console.pages.services import acting, ask, looking
+from console.pages import forms, words
+from console.pages.services import KEY_REUSED, acting, ask, is_settled, looking
 from console.pages.views.shop import tokens
 
 
@@ -22,6 +22,7 @@ class Deed:
 
     Attributes:
         of: order, payment, letter (or message) of a service by its number, delivery by its webhook's id and its own.
+        needs_transaction: It is asked for by a payment's transaction, which an imported one has none of.
         says: What it will do, in full.
         does: It; returns what was done, in a sentence.
         asks: amount, reason, token.
@@ -34,6 +35,7 @@ class Deed:
     does: Callable[["Given"], str]
     asks: tuple[str, ...] = ()
     is_grave: bool = False
+    needs_transaction: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,23 @@ def _pay(given: Given) -> str:
     if order is None:
         raise Http404
     acting().payments.pay(
-        order.id, order.total_amount, currency=order.currency, token=given.token or None, idempotency_key=given.key
+        order.id, order.total_amount, currency=order.currency, token=given.token, idempotency_key=given.key
     )
     return f"Paid: {order.total_amount:.2f} {order.currency}."
 
 
 def _refund(given: Given) -> str:
-    refund = acting().payments.refund(
-        transaction_id=_transaction(given), amount=given.amount, reason=given.reason or None, idempotency_key=given.key
-    )
+    client, payment = acting().payments, _payment(given)
+    if payment.transaction_id is not None:
+        refund = client.refund(
+            transaction_id=payment.transaction_id,
+            amount=given.amount,
+            reason=given.reason or None,
+            idempotency_key=given.key,
+        )
+    else:  # an imported one: by its number, which keeps no reason
+        number = looking().payments.progress(given.subject).payment_id
+        refund = client.refund(payment_id=number, amount=given.amount, idempotency_key=given.key)
     done = "given back" if refund.status == "succeeded" else "on its way back; the gateway has not answered yet"
     return f"{refund.amount:.2f} {done}."
 
@@ -98,10 +108,17 @@ def _take_up(given: Given) -> str:
     return "Taken up again: the worker asks the gateway now. What it says stands in the story."
 
 
-def _transaction(given: Given) -> str:
-    if given.payment is None or given.payment.transaction_id is None:
+def _payment(given: Given) -> orderpay.Payment:
+    if given.payment is None:
         raise Http404
-    return given.payment.transaction_id
+    return given.payment
+
+
+def _transaction(given: Given) -> str:
+    transaction = _payment(given).transaction_id
+    if transaction is None:
+        raise orderpay.Invalid(_NO_TRANSACTION)
+    return transaction
 
 
 def _replay(service: str) -> Callable[[Given], str]:
@@ -134,6 +151,10 @@ def _resend(service: str) -> Callable[[Given], str]:
     return do
 
 
+_NO_TRANSACTION: Final = (
+    "This payment was imported: it has no transaction at this service's gateway, so nothing of it can be captured or "
+    "released here."
+)
 _RESENDS: Final = (
     "The worker sends the same message again, under the same id: a receiver that keeps to that takes it once. "
     "It is tried again as often as a new one, and given up again where all of that fails."
@@ -186,6 +207,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         "Capture",
         _capture,
         asks=("amount",),
+        needs_transaction=True,
     ),
     "void": Deed(
         "Release what is set aside",
@@ -194,6 +216,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         "Release",
         _void,
         is_grave=True,
+        needs_transaction=True,
     ),
     "take-up": Deed(
         "Take up what the gateway has refused for good",
@@ -251,48 +274,102 @@ def act(request: HttpRequest, action: str, subject: str) -> HttpResponse:
     deed = DEEDS.get(action)
     if deed is None or (deed.of in _SUBJECTS and not _SUBJECTS[deed.of].fullmatch(subject)):
         raise Http404
+    key = forms.key_of(request.POST) if request.method == "POST" else ""
     order, payment = _about(deed, subject) if deed.of != "delivery" else (_order_of(action, subject), None)
+    if not key:
+        return _form(request, deed, order, payment)
     back = _back(order, payment)
-    problem = ""
-    if request.method == "POST":
-        try:
-            request.session["notice"] = _done(request, deed, subject, order, payment)
-            return HttpResponseRedirect(back)
-        except orderpay.OrderPayError as refused:
-            problem = _sentence(refused)
-    context = {
-        "deed": deed,
-        "order": order,
-        "payment": payment,
-        "back": back,
-        "problem": problem,
-        "token_groups": tokens(),
-        "key": orderpay.new_key(),
-        "given": request.POST,
-    }
-    return render(request, "console/act.html", context, status=422 if problem else 200)
+    try:
+        given = _given(request.POST, deed, subject, order=order, payment=payment, key=key)
+        request.session["notice"] = deed.does(given)
+        return HttpResponseRedirect(back)
+    except forms.Refused as refused:
+        problems = refused.problems
+    except orderpay.OrderPayError as refused:
+        if refused.code == KEY_REUSED:
+            return _sent_already(request, order, back)
+        problems = [forms.Problem("", _sentence(refused))]
+        key = "" if is_settled(refused) else key
+    return _form(request, deed, order, payment, problems=problems, key=key)
 
 
-def _done(
+def _form(
     request: HttpRequest,
     deed: Deed,
-    subject: str,
     order: orderpay.Order | None,
     payment: orderpay.Payment | None,
-) -> str:
-    """Do it, with what was filled in."""
-    given = Given(
-        subject,
-        order,
-        payment,
-        request.POST.get("amount", "").strip(),
-        request.POST.get("reason", "").strip(),
-        request.POST.get("token", ""),
-        request.POST.get("key", "") or orderpay.new_key(),
-    )
-    if deed is DEEDS["refund"] and not given.amount:
-        raise orderpay.Invalid("How much is to go back?")
-    return deed.does(given)
+    *,
+    problems: Sequence[forms.Problem] = (),
+    key: str = "",
+) -> HttpResponse:
+    """Say what it will do, and ask for what it needs. The same `key`: it is still the same form."""
+    impossible = _impossible(deed, payment)
+    shown = impossible or problems
+    context = {
+        "deed": deed,
+        "asks": _asks(deed, payment),
+        "order": order,
+        "payment": payment,
+        "back": _back(order, payment),
+        "problems": shown,
+        "wrong": {each.field for each in shown},
+        "is_possible": not impossible,
+        "token_groups": tokens(),
+        "token": request.POST.get("token", ""),
+        "key": key or orderpay.new_key(),
+        "given": request.POST,
+    }
+    return render(request, "console/act.html", context, status=422 if problems else 200)
+
+
+def _given(given: QueryDict, deed: Deed, subject: str, **about: Any) -> Given:
+    """What was filled in.
+
+    Raises:
+        Refused: naming the field that cannot be taken.
+    """
+    amount = _amount(given, deed) if "amount" in deed.asks else ""
+    reason = forms.text(given, "reason", "The reason", required=False) if "reason" in deed.asks else ""
+    token = forms.text(given, "token", "What the bank does") if "token" in deed.asks else ""
+    if reason and "reason" not in _asks(deed, about["payment"]):
+        raise forms.Refused(forms.Problem("reason", "No reason can be kept with a refund of an imported payment."))
+    return Given(subject, amount=amount, reason=reason, token=token, **about)
+
+
+def _amount(given: QueryDict, deed: Deed) -> str:
+    """How much; blank is all of it, where the form says so. A form without the field is not taken for that."""
+    if "amount" not in given:
+        raise forms.Refused(forms.Problem("amount", "The amount is missing."))
+    amount = forms.text(given, "amount", "The amount", required=False)
+    if deed is DEEDS["refund"] and not amount:
+        raise forms.Refused(forms.Problem("amount", "How much is to go back?"))
+    return amount
+
+
+def _asks(deed: Deed, payment: orderpay.Payment | None) -> Sequence[str]:
+    """What the form asks for: no reason where none is kept."""
+    is_imported = payment is not None and payment.transaction_id is None
+    return [each for each in deed.asks if not (each == "reason" and is_imported)]
+
+
+def _impossible(deed: Deed, payment: orderpay.Payment | None) -> Sequence[forms.Problem]:
+    """Why there is no form, where there is none."""
+    if deed.needs_transaction and payment is not None and payment.transaction_id is None:
+        return [forms.Problem("", _NO_TRANSACTION)]
+    return []
+
+
+def _sent_already(request: HttpRequest, order: orderpay.Order | None, back: str) -> HttpResponse:
+    """Back, something changed, and sent again."""
+    context = {
+        "what": "a change",
+        "order": None,
+        "back": back,
+        "back_says": f"The story of order {order.number}" if order else "The story of it",
+        "again": request.path,
+        "again_says": "Do it once more",
+    }
+    return render(request, "console/sent_already.html", context, status=422)
 
 
 def _about(deed: Deed, subject: str) -> tuple[orderpay.Order | None, orderpay.Payment | None]:

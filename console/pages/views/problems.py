@@ -3,11 +3,20 @@
 from typing import Any
 
 import structlog
-from django.core.exceptions import DisallowedHost, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 
 import orderpay
+from console.pages import forms
 from servicekit.settings import base
 
 log = structlog.get_logger()
@@ -23,8 +32,29 @@ def unknown(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
     return page(request, 404, "There is no such page", "The address may be mistyped, or what it named is gone.")
 
 
-def bad_request(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
-    return page(request, 400, "This request cannot be answered", "Go back, and try it once more.")
+def bad_request(request: HttpRequest, exception: Exception | None = None, **_: object) -> HttpResponse:
+    return page(request, 400, "This request cannot be answered", _why_bad(exception))
+
+
+def _why_bad(problem: Exception | None) -> str:
+    """What is wrong with a request that never came to a view."""
+    if isinstance(problem, TooManyFieldsSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        return f"It has more than {most:,} fields, and no form here has as many. Nothing was done."
+    if isinstance(problem, RequestDataTooBig):
+        return f"It is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes. Nothing was done."
+    if isinstance(problem, DisallowedHost):
+        return "The console is not served under that name; ALLOWED_HOSTS has those that it is."
+    if isinstance(problem, MultiPartParserError | BadRequest | UnreadablePostError):
+        return "It cannot be read as a form. Nothing was done: open the page again, and repeat it."
+    return "Nothing was done. Go back, and try it once more."
+
+
+def not_that_way(request: HttpRequest, allowed: str) -> HttpResponse:
+    """A page that is there, and takes no such request."""
+    answer = page(request, 405, "This page takes no such request", f"It takes {allowed}. Nothing was done.")
+    answer.headers["Allow"] = allowed
+    return answer
 
 
 def broken(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
@@ -44,8 +74,12 @@ def answer_to(request: HttpRequest, problem: Exception) -> HttpResponse:
         return page(
             request, 404, sentence or "There is no such page", "Search finds it by id, number, name or reference."
         )
-    if isinstance(problem, DisallowedHost | SuspiciousOperation):
-        return bad_request(request)
+    if isinstance(problem, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
+        return bad_request(request, problem)
+    if isinstance(problem, forms.OddForm):
+        return page(
+            request, 400, "This form is not as the page made it", f"{problem}. Nothing was done: open the page again."
+        )
     if isinstance(problem, orderpay.Unavailable):
         return page(request, 503, "A service does not answer", f"{problem.message}. Nothing is lost: try it again.")
     if isinstance(problem, orderpay.OrderPayError):

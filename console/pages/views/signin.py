@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from console.pages import users
 
@@ -30,7 +30,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "console/login.html", context, status=401 if problem else 200)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_out(request: HttpRequest) -> HttpResponse:
+    """By its button alone: a link to here changes nothing."""
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse("shop"))
     request.session.flush()
     return HttpResponseRedirect(reverse("login"))
