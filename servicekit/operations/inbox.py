@@ -12,9 +12,9 @@ from servicekit.inbox import parking
 from servicekit.inbox.models import Consumed, Parked
 from servicekit.operations.shared import MAX_ROWS, NUMBER, REPLAY, TOTAL, acting, counted
 from servicekit.web.access import AUDIT
-from servicekit.web.fields import MAX_ID, QueryIn, parsed
+from servicekit.web.fields import MAX_ID, QueryIn, parsed, refuse_parameters
 from servicekit.web.messages import Request, Response
-from servicekit.web.openapi import problem
+from servicekit.web.openapi import NO_PARAMETERS, problem
 from servicekit.web.routes import route
 from servicekit.web.views import View
 
@@ -85,10 +85,12 @@ class ParkedView(View):
         tags=["operations"],
         summary="Messages that a consumer could not take, oldest first",
         responses={
-            200: OpenApiResponse(_PARKED_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})])
+            200: OpenApiResponse(_PARKED_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})]),
+            400: NO_PARAMETERS,
         },
     )
-    def get(self, _request: Request) -> Response:
+    def get(self, request: Request) -> Response:
+        refuse_parameters(request.query_params)
         found = parking.parked()
         return Response({"items": [_parked(each) for each in found[:MAX_ROWS]], "total": len(found)})
 

@@ -15,9 +15,9 @@ from servicekit.idempotency.keys import idempotent
 from servicekit.observability import request_id
 from servicekit.operations.shared import MAX_ROWS, NUMBER, REPLAY, TOTAL, acting, counted
 from servicekit.web.access import AUDIT
-from servicekit.web.fields import QueryIn, StrictCharField, parsed
+from servicekit.web.fields import QueryIdField, QueryIn, StrictCharField, parsed, refuse_parameters
 from servicekit.web.messages import Request, Response
-from servicekit.web.openapi import problem
+from servicekit.web.openapi import NO_PARAMETERS, problem
 from servicekit.web.routes import route
 from servicekit.web.views import View
 
@@ -83,7 +83,7 @@ _RECORDED_EXAMPLE: Final = {
 class RecordedIn(QueryIn):
     """Whose events."""
 
-    aggregate_id = StrictCharField(required=False, max_length=64, help_text="The id of an order or a payment.")
+    aggregate_id = QueryIdField(required=False, max_length=64, help_text="The id of an order or a payment.")
     request_id = StrictCharField(
         required=False,
         max_length=request_id.MAX_LENGTH,
@@ -123,10 +123,12 @@ class DeadLettersView(View):
         tags=["operations"],
         summary="Events that their broker refused for good, oldest first",
         responses={
-            200: OpenApiResponse(_DEAD_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})])
+            200: OpenApiResponse(_DEAD_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})]),
+            400: NO_PARAMETERS,
         },
     )
-    def get(self, _request: Request) -> Response:
+    def get(self, request: Request) -> Response:
+        refuse_parameters(request.query_params)
         found = dead_letters.listing()
         return Response({"items": [_dead(each) for each in found[:MAX_ROWS]], "total": len(found)})
 

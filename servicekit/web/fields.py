@@ -18,6 +18,7 @@ from servicekit.texts import is_blank
 
 # The largest key that a BIGINT column holds; a larger one would be an error in the database instead of a 4xx.
 MAX_ID: Final = 2**63 - 1
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _PLAIN_INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
 _PLAIN_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
@@ -103,6 +104,14 @@ class StrictIntegerField(serializers.IntegerField):
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class QueryIdField(StrictCharField):
+    """An id in a query string, a UUID as it is kept: a path takes one in capitals, too."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        return text.lower() if _UUID.fullmatch(text) else text
 
 
 class QueryIntegerField(serializers.IntegerField):
@@ -222,6 +231,11 @@ class QueryIn(serializers.Serializer[Any]):
 def parsed(serializer: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
     """The validated data. Raises DRF's ValidationError, which becomes a 400 that names the field."""
     return dict(instance_of(serializer).run_validation(data))
+
+
+def refuse_parameters(data: Any) -> None:
+    """For a list that takes no query parameters. Raises DRF's ValidationError for whatever is given."""
+    parsed(QueryIn, data)
 
 
 def instance_of(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:

@@ -31,6 +31,10 @@ def problem(description: str, sentence: str, code: str, **fields: Any) -> OpenAp
     return OpenApiResponse(PROBLEM, description=description, examples=[example])
 
 
+# Of a list that takes no query parameters.
+NO_PARAMETERS: Final = problem("It takes no parameters.", "page: Not a parameter of this list.", "invalid")
+
+
 def complete(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
     """Postprocessing hook of drf-spectacular: say of each operation what any of its kind may answer, and which scope
     it asks for.

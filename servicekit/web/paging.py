@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from servicekit import exactjson
-from servicekit.web.fields import MAX_ID, QueryIn, StrictCharField
+from servicekit.web.fields import MAX_ID, QueryIn
 
 # Characters; ours are shorter.
 MAX_CURSOR_LENGTH: Final = 200
@@ -65,15 +65,19 @@ class Place:
 class PagedIn(QueryIn):
     # The parameters of a list. No docstring: the OpenAPI document would show it for each of them.
 
-    cursor = StrictCharField(
+    # Neither trimmed nor taken for empty: what is there must be a cursor.
+    cursor = serializers.CharField(
         required=False,
         allow_blank=True,
+        trim_whitespace=False,
         max_length=MAX_CURSOR_LENGTH,
         help_text=(
             "In place of `page`: the `next_cursor` of the page before, with the same filters; empty for the first one. "
             "New rows shift nothing then, and every page costs the same."
         ),
     )
+    # What it is a list of: a cursor is none for another list, though that has the same filters.
+    of: ClassVar[str]
     # What tells where a row stands in the list, in its order.
     position: ClassVar[tuple[type, ...]] = (int,)
 
@@ -83,7 +87,7 @@ class PagedIn(QueryIn):
         Args:
             filters: Whatever makes this list another than the next one, its order included.
         """
-        behind, list_id = None, _list_id(filters)
+        behind, list_id = None, _list_id({**filters, "": self.of})
         if "cursor" in attrs and "page" in attrs:
             raise serializers.ValidationError({"cursor": ["Either a cursor or a page, not both."]})
         if "cursor" in attrs:

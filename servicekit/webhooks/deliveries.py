@@ -54,6 +54,15 @@ def recover(endpoint: Endpoint, since: datetime) -> int:
     return _begin_anew(Delivery.objects.filter(endpoint=endpoint, state=State.DEAD, created_at__gte=since))
 
 
+def checked_type(event_type: str) -> str:
+    """A type that a delivery can be of. Raises BadPattern for any other."""
+    known = [EXAMPLE_TYPE, *patterns.known()]
+    if event_type not in known:
+        sentence = f"{event_type!r} is no type of event here. There are: {', '.join(known)}"
+        raise patterns.BadPattern(sentence, name="type")
+    return event_type
+
+
 def send_example(endpoint: Endpoint, event_type: str = EXAMPLE_TYPE, *, uid: UUID | None = None) -> Delivery:
     """Send a message that tells of no event, of a type that there is; whether or not the endpoint asks for it.
 
@@ -62,11 +71,7 @@ def send_example(endpoint: Endpoint, event_type: str = EXAMPLE_TYPE, *, uid: UUI
         BadPattern: this is no type.
     """
     _refuse_disabled(endpoint)
-    known = [EXAMPLE_TYPE, *patterns.known()]
-    if event_type not in known:
-        sentence = f"{event_type!r} is no type of event here. There are: {', '.join(known)}"
-        raise patterns.BadPattern(sentence, name="type")
-    made = Delivery(endpoint=endpoint, type=event_type, subject="example", due_at=Now())
+    made = Delivery(endpoint=endpoint, type=checked_type(event_type), subject="example", due_at=Now())
     if uid is not None:
         made.uid = uid
     Delivery.objects.bulk_create([made], ignore_conflicts=True)

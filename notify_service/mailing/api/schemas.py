@@ -11,7 +11,7 @@ from rest_framework import serializers
 from notify_service.mailing import addresses
 from notify_service.mailing.models import MAX_ORDER_ID_LENGTH, Mail, State
 from servicekit import exactjson
-from servicekit.web.fields import QueryIntegerField, StrictCharField
+from servicekit.web.fields import QueryIdField, QueryIntegerField
 from servicekit.web.paging import Listed, PagedIn, PageOut, Place
 
 DEFAULT_PER_PAGE: Final = 20
@@ -20,7 +20,9 @@ MAX_PAGE: Final = 100_000
 
 
 class MailListIn(PagedIn):
-    order_id = StrictCharField(
+    of = "mails"
+
+    order_id = QueryIdField(
         max_length=MAX_ORDER_ID_LENGTH, required=False, help_text="Mails about this order's payment."
     )
     page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")

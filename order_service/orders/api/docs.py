@@ -21,7 +21,7 @@ from order_service.orders.api.schemas import (
     PlaceOrderIn,
     ShowOrderIn,
 )
-from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, NO_PARAMETERS, REPLAY_PROBLEMS, problem
 
 _PAID: Final[dict[str, Any]] = {
     "id": "c1a2b3d4-e5f6-7890-abcd-ef1234567890",
@@ -199,6 +199,7 @@ ORDER_EVENTS = extend_schema(
                 )
             ],
         ),
+        400: NO_PARAMETERS,
         **_NOT_FOUND,
     },
 )

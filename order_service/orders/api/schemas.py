@@ -182,6 +182,8 @@ class ShowOrderIn(QueryIn):
 class OrderListIn(PagedIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 
+    of = "orders"
+
     status = serializers.ChoiceField([status.value for status in Status], required=False)
     unfinished_for = QueryIntegerField(
         min_value=0,

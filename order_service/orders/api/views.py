@@ -7,7 +7,7 @@ from order_service.orders.ops.audit import invariants
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.invariants.commands import QUIET_FOR_S
 from servicekit.operations import checks
-from servicekit.web.fields import parsed
+from servicekit.web.fields import parsed, refuse_parameters
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
 
@@ -37,7 +37,8 @@ class OrderView(View):
 
 class OrderEventsView(View):
     @docs.ORDER_EVENTS
-    def get(self, _request: Request, reference: str) -> Response:
+    def get(self, request: Request, reference: str) -> Response:
+        refuse_parameters(request.query_params)
         return Response({"items": reads.trail_of(reads.get_order(reference))})
 
 

@@ -98,6 +98,8 @@ class ReleaseIn(QueryIn):
 
 
 class PageIn(PagedIn):
+    of = "products"
+
     page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=DEFAULT_PER_PAGE)
 

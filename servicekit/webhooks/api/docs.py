@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, REPLAY_PROBLEMS, problem
+from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, NO_PARAMETERS, REPLAY_PROBLEMS, problem
 from servicekit.webhooks.api.schemas import (
     DeliveriesOut,
     DeliveryListIn,
@@ -90,7 +90,7 @@ LIST = extend_schema(
     operation_id="list_webhooks",
     tags=_TAGS,
     summary="List the webhooks",
-    responses={200: _answer(WebhooksOut, "All of them, oldest first.", {"items": [_WEBHOOK]})},
+    responses={200: _answer(WebhooksOut, "All of them, oldest first.", {"items": [_WEBHOOK]}), 400: NO_PARAMETERS},
 )
 CREATE = extend_schema(
     operation_id="create_webhook",

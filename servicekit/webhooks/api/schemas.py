@@ -11,6 +11,7 @@ from servicekit.web.fields import (
     BoundedListField,
     FreeTextField,
     OptionalBodyIn,
+    QueryIdField,
     QueryIntegerField,
     StrictCharField,
     StrictIntegerField,
@@ -124,11 +125,16 @@ class RecoverIn(BodyIn):
 class DeliveryListIn(PagedIn):
     """The log's query parameters."""
 
+    of = "deliveries"
+
     state = serializers.ChoiceField(State.values, required=False)
     type = StrictCharField(max_length=MAX_TYPE_LENGTH, required=False)
-    subject = StrictCharField(max_length=MAX_SUBJECT_LENGTH, required=False, help_text="An order's id.")
+    subject = QueryIdField(max_length=MAX_SUBJECT_LENGTH, required=False, help_text="An order's id.")
     page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")
     per_page = QueryIntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
+
+    def validate_type(self, value: str) -> str:
+        return deliveries.checked_type(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         filters = {name: value for name, value in attrs.items() if name in ("state", "type", "subject")}

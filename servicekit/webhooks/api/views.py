@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from servicekit.idempotency.keys import creation_id, idempotent
 from servicekit.web import paging
-from servicekit.web.fields import parsed
+from servicekit.web.fields import parsed, refuse_parameters
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
 from servicekit.webhooks import deliveries, endpoints
@@ -24,7 +24,8 @@ from servicekit.webhooks.api.schemas import (
 
 class WebhooksView(View):
     @docs.LIST
-    def get(self, _request: Request) -> Response:
+    def get(self, request: Request) -> Response:
+        refuse_parameters(request.query_params)
         return Response({"items": [webhook_json(each) for each in endpoints.all_of_them()]})
 
     @docs.CREATE

@@ -122,6 +122,7 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
 class ListIn(PagedIn):
     """The list's query parameters. A wrong one is refused, never ignored."""
 
+    of = "payments"
     position = (datetime, int)
 
     page = QueryIntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="1 where neither is given.")

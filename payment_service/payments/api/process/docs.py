@@ -20,7 +20,7 @@ from payment_service.payments.api.process.schemas import (
 )
 from servicekit.operations.checks import VERDICTS
 from servicekit.web.fields import MoneyOutField
-from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, PROBLEM, REPLAY_PROBLEMS, problem
+from servicekit.web.openapi import BAD_KEY, IDEMPOTENCY_KEY, NO_PARAMETERS, PROBLEM, REPLAY_PROBLEMS, problem
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -379,6 +379,7 @@ PAYMENT_EVENTS = extend_schema(
     parameters=[_BY_PAYMENT],
     responses={
         200: OpenApiResponse(_TRAIL, examples=[OpenApiExample("A trail", value={"items": []})]),
+        400: NO_PARAMETERS,
         404: NOT_FOUND,
     },
 )
@@ -425,7 +426,10 @@ LIST_BLOCKED = extend_schema(
     operation_id="list_blocked_payments",
     tags=["process"],
     summary="What a gateway refuses for good though it is wanted, oldest first: it waits for a person",
-    responses={200: OpenApiResponse(_BLOCKED_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})])},
+    responses={
+        200: OpenApiResponse(_BLOCKED_LIST, examples=[OpenApiExample("None", value={"items": [], "total": 0})]),
+        400: NO_PARAMETERS,
+    },
 )
 TAKE_UP = extend_schema(
     operation_id="take_up_payment",

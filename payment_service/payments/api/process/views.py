@@ -25,7 +25,7 @@ from servicekit.invariants.commands import QUIET_FOR_S
 from servicekit.observability import actor
 from servicekit.operations import checks
 from servicekit.operations.shared import MAX_ROWS
-from servicekit.web.fields import parsed
+from servicekit.web.fields import parsed, refuse_parameters
 from servicekit.web.messages import Request, Response
 from servicekit.web.views import View
 
@@ -91,7 +91,8 @@ class EventsView(View):
     """What happened to a payment."""
 
     @docs.PAYMENT_EVENTS
-    def get(self, _request: Request, payment_id: str) -> Response:
+    def get(self, request: Request, payment_id: str) -> Response:
+        refuse_parameters(request.query_params)
         return Response({"items": reads.trail_of(_by_id(payment_id))})
 
 
@@ -110,7 +111,8 @@ class BlockedView(View):
     """What waits for a person."""
 
     @docs.LIST_BLOCKED
-    def get(self, _request: Request) -> Response:
+    def get(self, request: Request) -> Response:
+        refuse_parameters(request.query_params)
         found = reads.blocked()
         return Response({"items": [blocked_row(each) for each in found[:MAX_ROWS]], "total": len(found)})
 
