@@ -15,13 +15,13 @@ def page_of(request: HttpRequest) -> int | None:
     return int(text) if is_number and 0 < int(text) <= _MAX_PAGE else None
 
 
-def pages(page: int, per_page: int, total: int | None, *, shown: int) -> dict[str, Any]:
-    """What a list says of its pages. `total` None: it is not known."""
+def pages(page: int | None, per_page: int, total: int | None, *, shown: int) -> dict[str, Any]:
+    """What a list says of its pages. `total` None: it is not known. `page` None: there can be no such page."""
     last = None if total is None else max(1, -(-total // per_page))
     return {
         "page": page,
         "page_count": last,
         "total_count": total,
-        "has_more": last is not None and page < last,
-        "is_beyond": last is not None and page > last and not shown,
+        "has_more": page is not None and last is not None and page < last,
+        "is_beyond": page is None or (last is not None and page > last and not shown),
     }

@@ -367,7 +367,7 @@ def _detail(data: Mapping[str, Any]) -> str:
         said.append(words.cause(str(cause)))
     amount = data.get("total_amount") or data.get("amount")
     if amount is not None:
-        said.append(f"{amount:.2f} {data.get('currency', '')}".strip())
+        said.append(words.money(amount, data.get("currency")))
     if data.get("outcome"):
         said.append(
             {"compensated": "everything was undone", "confirmed": "the stock is sold"}.get(
@@ -454,7 +454,7 @@ def _of_payment_events(story: Story) -> Iterator[Moment]:
 def _payment_detail(event: orderpay.Event, reasons: Mapping[str | None, str | None]) -> str:
     data = event.data
     amount = data.get("refund_amount") or data.get("held") or data.get("captured") or data.get("amount")
-    said = [f"{amount:.2f} {data.get('currency', '')}".strip()] if amount is not None else []
+    said = [words.money(amount, data.get("currency"))] if amount is not None else []
     if event.type == "payment.failed" or "blocked" in event.type:
         said.append(words.cause(str(data.get("failure_code") or "")) or str(data.get("reason") or ""))
     if data.get("refund_id") and reasons.get(data["refund_id"]):

@@ -1,7 +1,10 @@
 """Everything that the services say in their own words, as the console says it to a person."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
+
+from servicekit.money import has_decimals, is_currency
 
 
 class Word(NamedTuple):
@@ -120,3 +123,17 @@ def actor(name: str | None) -> str:
 def items(listed: Any) -> str:
     """Units and products of an event."""
     return ", ".join(f"{each.get('quantity')} \u00d7 product {each.get('product_id')}" for each in listed or ())
+
+
+def digits(amount: Decimal | int, currency: str | None) -> str:
+    """With a comma at each thousand, and the decimals that its currency has: `1,234.50` USD, `5,000` JPY.
+
+    A fraction is shown all the same where there should be none.
+    """
+    has_none = bool(currency) and is_currency(currency or "") and not has_decimals(currency or "")
+    return f"{amount:,.0f}" if has_none and amount == int(amount) else f"{amount:,.2f}"
+
+
+def money(amount: Decimal | int, currency: str | None) -> str:
+    """`1,234.50 USD`."""
+    return f"{digits(amount, currency)} {currency or ''}".strip()

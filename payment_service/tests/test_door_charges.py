@@ -348,6 +348,7 @@ def test_the_newest_come_first(client: APIClient, many: list[Payment]) -> None:
         "amount": Decimal("51.00"),
         "authorized_amount": Decimal("51.00"),
         "refunded_amount": Decimal("0.00"),
+        "currency": "USD",
         "method": "COD",
         "status": "SUCCESS",
         "reference": "R50",

@@ -17,7 +17,13 @@ register = template.Library()
 @register.filter
 def money(amount: Decimal | None, currency: str | None = "") -> str:
     """`1,234.50 USD`; a dash where there is none."""
-    return "—" if amount is None else f"{amount:,.2f} {currency or ''}".strip()
+    return "—" if amount is None else words.money(amount, currency)
+
+
+@register.filter
+def digits_of(amount: Decimal | None, currency: str | None) -> str:
+    """The same where the currency stands elsewhere."""
+    return "—" if amount is None else words.digits(amount, currency)
 
 
 @register.simple_tag

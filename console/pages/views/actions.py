@@ -74,7 +74,7 @@ def _pay(given: Given) -> str:
     acting().payments.pay(
         order.id, order.total_amount, currency=order.currency, token=given.token, idempotency_key=given.key
     )
-    return f"Paid: {order.total_amount:.2f} {order.currency}."
+    return f"Paid: {words.money(order.total_amount, order.currency)}."
 
 
 def _refund(given: Given) -> str:
@@ -90,7 +90,7 @@ def _refund(given: Given) -> str:
         number = looking().payments.progress(given.subject).payment_id
         refund = client.refund(payment_id=number, amount=given.amount, idempotency_key=given.key)
     done = "given back" if refund.status == "succeeded" else "on its way back; the gateway has not answered yet"
-    return f"{refund.amount:.2f} {done}."
+    return f"{words.money(refund.amount, payment.currency)} {done}."
 
 
 def _capture(given: Given) -> str:

@@ -49,7 +49,7 @@ def _now() -> dict[str, Any]:
         if each.given_up_at is None
     ]
     parked = [each for each in asked["parked"].value or () if each.replay_at is None]
-    unfinished, unfinished_total = asked["unfinished"].value or ((), 0)
+    unfinished, unfinished_total = asked["unfinished"].value or ((), None)
     blocked = asked["blocked"].value or ()
     unsent = asked["unsent"].value or ()
     return {

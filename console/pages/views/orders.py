@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from console.pages import live, story
+from console.pages.paging import page_of, pages
 from console.pages.services import ask, looking
 
 PER_PAGE: Final = 25
@@ -21,20 +22,18 @@ def listing(request: HttpRequest) -> HttpResponse:
     unfinished = request.GET.get("unfinished_for", "")
     filters = {"status": status, "customer_name": name, "unfinished_for": unfinished}
     given = {key: value for key, value in filters.items() if value}
-    found = ask(lambda: looking().orders.page(page, per_page=PER_PAGE, **given), of="orders")
-    rows, total = found.value or ((), 0)
+    found = ask(lambda: looking().orders.page(page or 1, per_page=PER_PAGE, **given), of="orders")
+    rows, total = found.value or ((), None)
     context = {
-        "rows": rows,
-        "total": total,
+        "rows": rows if page else (),
         "problem": found.problem,
-        "page": page,
-        "has_more": page * PER_PAGE < total,
         "filters": filters,
         "statuses": ("PENDING", "PAID", "CANCELLED", "REFUNDED"),
         "query": urlencode(given),
         "unfinished_choices": (("0", "any time"), ("60", "a minute"), ("900", "a quarter of an hour")),
+        **pages(page, PER_PAGE, total, shown=len(rows)),
     }
-    return render(request, "console/orders.html", context)
+    return render(request, "console/orders.html", context, status=404 if context["is_beyond"] else 200)
 
 
 @require_safe
@@ -61,8 +60,3 @@ def context_of(told: story.Story) -> dict[str, Any]:
         "violated": [each for each in verdicts if each.violations],
         "refresh_s": 3 if told.is_unfinished else None,
     }
-
-
-def page_of(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
-    return min(int(text), 1_000_000) if text.isascii() and text.isdigit() and 0 < len(text) < 8 and int(text) else 1

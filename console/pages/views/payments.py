@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 import orderpay
-from console.pages import story
+from console.pages import story, words
+from console.pages.paging import page_of, pages
 from console.pages.services import ask, looking
-from console.pages.views.orders import context_of, page_of
+from console.pages.views import problems
+from console.pages.views.orders import context_of
 
 PER_PAGE: Final = 25
 FILTERS: Final = (
@@ -38,11 +40,15 @@ COLUMNS: Final = (
     "amount",
     "authorized_amount",
     "refunded_amount",
+    "currency",
     "method",
     "status",
     "reference",
     "created_at",
 )
+_AMOUNTS: Final = frozenset({"amount", "authorized_amount", "refunded_amount"})
+# A payment's state by the filter that finds it.
+_BY_FILTER: Final = {"CAPTURED": "SUCCESS"}
 # What a spreadsheet would take for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -51,32 +57,31 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 def listing(request: HttpRequest) -> HttpResponse:
     """Payments, as they are filtered."""
     given, page = _given(request), page_of(request)
-    found = ask(lambda: looking().payments.page(page, per_page=PER_PAGE, **given), of="payments")
-    rows, total = found.value or ((), 0)
+    found = ask(lambda: looking().payments.page(page or 1, per_page=PER_PAGE, **given), of="payments")
+    rows, total = found.value or ((), None)
     context = {
-        "rows": rows,
-        "total": total,
+        "rows": rows if page else (),
         "problem": found.problem,
-        "page": page,
-        "has_more": page * PER_PAGE < total,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
         "methods": METHODS,
         "statuses": ("SUCCESS", "FAILED", "PENDING", "VOIDED"),
         "query": urlencode(given),
+        **pages(page, PER_PAGE, total, shown=len(rows)),
     }
-    return render(request, "console/payments.html", context)
+    return render(request, "console/payments.html", context, status=404 if context["is_beyond"] else 200)
 
 
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
-    """All that the list shows with these filters, not only its page."""
-    given = _given(request)
-    rows = looking().payments.list(per_page=200, **given)
-    first = ask(lambda: next(rows, None), of="payments")
-    if first.problem:
-        request.session["notice"] = f"Not exported. {first.problem}"
-        return HttpResponseRedirect(f"{reverse('payments')}?{urlencode(given)}")
-    answer = StreamingHttpResponse(_lines(first.value, rows), content_type="text/csv; charset=utf-8")
+    """All that the list shows with these filters, not only its page; what is no CSV has another status than 200."""
+    rows = looking().payments.list(per_page=200, **_given(request))
+    try:
+        first = next(rows, None)
+    except orderpay.Invalid as refused:
+        return problems.page(request, 422, "Not exported", f"The payment service says: {refused.message}.")
+    except orderpay.RateLimited as refused:
+        return problems.page(request, 429, "Not exported", f"The payment service says: {refused.message}.")
+    answer = StreamingHttpResponse(_lines(first, rows), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="payments.csv"'
     return answer
 
@@ -110,11 +115,18 @@ def _lines(first: orderpay.Payment | None, others: Iterator[orderpay.Payment]) -
 
 
 def _cells(payment: orderpay.Payment) -> list[str]:
-    return [_cell(getattr(payment, name)) for name in COLUMNS]
+    return [_cell(name, getattr(payment, name), payment.currency) for name in COLUMNS]
 
 
-def _cell(value: Any) -> str:
-    text = "" if value is None else value.isoformat() if isinstance(value, datetime) else str(value)
+def _cell(name: str, value: Any, currency: str | None) -> str:
+    """As the API has it: a moment with Z, an amount with the decimals of its currency, a status as it is asked for."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    if name in _AMOUNTS:
+        return words.digits(value, currency).replace(",", "")
+    text = _BY_FILTER.get(value, value) if name == "status" else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -228,10 +228,11 @@ def _shown(
     request: HttpRequest, given: QueryDict, *, problems: Sequence[forms.Problem] = (), key: str = ""
 ) -> HttpResponse:
     """The shop with what was filled in. The same `key`: it is still the same form."""
-    basket, page = forms.basket(given), page_of(request) or 1
+    basket, page = forms.basket(given), page_of(request)
     problems = problems or basket.problems
-    found = ask(lambda: looking().products.page(page, per_page=PER_PAGE), of="products")
+    found = ask(lambda: looking().products.page(page or 1, per_page=PER_PAGE), of="products")
     products, total = found.value or ((), None)
+    products = products if page else ()
     rows = [_row(product.id, product, basket) for product in products]
     others = _elsewhere(basket, {product.id for product in products}) if found.value else _unknown(basket)
     chosen = [row for row in (*rows, *others) if row.quantity]

@@ -36,7 +36,9 @@ function sum() {
     const amount = cents(input.dataset.price) * Number(input.value);
     total += amount;
     const line = node("li", "");
-    line.append(node("span", `${input.value} × ${input.dataset.name}`), node("span", shown(amount)));
+    const what = node("span", `${input.value} × `);
+    what.append(node("bdi", input.dataset.name));
+    line.append(what, node("span", shown(amount)));
     list.append(line);
   }
   const last = node("p", "", "total");

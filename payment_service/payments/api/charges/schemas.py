@@ -215,6 +215,7 @@ def item(payment: Payment) -> dict[str, Any]:
         "amount": money.two_decimals(payment.amount_shown),
         "authorized_amount": money.two_decimals(payment.authorized),
         "refunded_amount": money.two_decimals(payment.refunded),
+        "currency": payment.currency,
         "method": payment.method,
         "status": states.CHARGES_NAMES[Status(payment.status)],
         "reference": payment.reference,
