@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal
-from uuid import UUID, uuid4
+from functools import partial
+from typing import Any, Final, Literal, TypeVar
+from uuid import UUID
 
 import requests
 
-from orderpay import errors, models
+from orderpay import arguments, errors, models
+from orderpay.arguments import path
 from orderpay.models import (
     BlockedPayment,
     Confirmed,
@@ -19,6 +21,7 @@ from orderpay.models import (
     Event,
     Health,
     Mail,
+    Model,
     Order,
     OrderProgress,
     ParkedMessage,
@@ -31,11 +34,13 @@ from orderpay.models import (
     Reservation,
     Webhook,
 )
-from orderpay.transport import Transport, path
+from orderpay.transport import Answer, Transport
 
+Found = TypeVar("Found")
 OrderId = str | int | UUID
 Door = Literal["payments", "charges", "process"]
 Key = str | Callable[[], str] | None
+IdempotencyKey = str | UUID | None
 # How long an order may take is bounded by the service (17 s).
 TIMEOUT_S: Final = 30.0
 _DOORS: Final[Mapping[str, str]] = {
@@ -43,7 +48,9 @@ _DOORS: Final[Mapping[str, str]] = {
     "charges": "/v1/payments/charge/",
     "process": "/api/v1/payments/process/",
 }
+_SERVICES: Final = ("orders", "payments", "products", "mails")
 _ORDER_PAGE: Final = 100
+_CONSUMED_AT_ONCE: Final = 100
 _FAILED: Final = "FAILED"
 
 
@@ -80,13 +87,15 @@ class Client:
         session: requests.Session | None = None,
     ) -> None:
         bases = {"orders": orders, "payments": payments, "products": products, **({"mails": mails} if mails else {})}
-        keys = key if isinstance(key, Mapping) else dict.fromkeys(bases, key)
-        shared = session or requests.Session()
+        keys = _keys(key)
+        shared: dict[str, Any] = {
+            "session": session or requests.Session(),
+            "timeout_s": timeout_s,
+            "retries": retries,
+            "request_id": request_id,
+        }
         self._transports = {
-            name: Transport(
-                base, key=keys.get(name), session=shared, timeout_s=timeout_s, retries=retries, request_id=request_id
-            )
-            for name, base in bases.items()
+            name: Transport(base, key=keys.get(name), name=name, **shared) for name, base in bases.items()
         }
         self.orders = Orders(self._transports["orders"])
         self.payments = Payments(self._transports["payments"])
@@ -112,15 +121,19 @@ class Client:
         Raises:
             Unavailable: it does not answer.
         """
-        return models.read(Health, self._transports[service].call("GET", "/health/", accept=(503,)).body)
+        return self._transport(service).call("GET", "/health/", _read(Health), accept=(503,))
 
     def is_live(self, service: str) -> bool:
-        """Whether its process runs, and something in it moves.
+        """Whether its process runs, and something in it moves; False where nothing answers, or something else does.
 
         >>> client.is_live("payments")
         True
         """
-        return bool(self._transports[service].call("GET", "/health/live/", accept=(503,)).body["status"] == "ok")
+        transport = self._transport(service)
+        try:
+            return transport.call("GET", "/health/live/", _read(Health), accept=(503,)).status == "ok"
+        except errors.OrderPayError:
+            return False
 
     def metrics(self, service: str) -> str:
         """What it counts, in the text format of Prometheus.
@@ -128,7 +141,12 @@ class Client:
         >>> "http_request_duration_seconds" in client.metrics("orders")
         True
         """
-        return self._transports[service].text("/metrics")
+        return self._transport(service).call("GET", "/metrics", _text, is_text=True)
+
+    def _transport(self, service: str) -> Transport:
+        if service not in self._transports:
+            raise errors.InvalidArgument(f"service must be one of {', '.join(self._transports)}, not {service!r}")
+        return self._transports[service]
 
 
 @dataclass(frozen=True)
@@ -146,7 +164,7 @@ class Orders:
         payment_method: str | None = None,
         token: str | None = None,
         currency: str | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Order:
         """Place an order, and pay it unless `payment` is `later`.
 
@@ -176,13 +194,13 @@ class Orders:
         """
         body: dict[str, Any] = {
             "customer_name": customer_name,
-            "items": [{"product_id": product_id, "quantity": count} for product_id, count in items.items()],
+            "items": arguments.lines("items", items),
             "payment": payment,
             **_given(payment_method=payment_method, currency=currency),
         }
         if token is not None:
             body["payment_method_details"] = {"token": token}
-        return models.read(Order, self._transport.post("/api/orders/", body, idempotency_key=idempotency_key))
+        return self._transport.post("/api/orders/", _read(Order), body, idempotency_key=idempotency_key)
 
     def get(self, reference: OrderId, *, live: bool = True) -> Order:
         """One order. Not `live`: with the last payment status known, without asking the payment service.
@@ -193,8 +211,8 @@ class Orders:
         >>> client.orders.get(order.number).id == order.id
         True
         """
-        where = path("/api/orders/{}/", reference)
-        return models.read(Order, self._transport.get(where, {} if live else {"live": False}))
+        where = path("/api/orders/{reference}/", reference=reference)
+        return self._transport.get(where, _read(Order), {} if live else {"live": False})
 
     def list(
         self,
@@ -216,7 +234,7 @@ class Orders:
         >>> next(client.orders.list(customer_name="Alice")).number == order.number
         True
         """
-        asked = _given(
+        asked = _order_filters(
             status=status,
             unfinished_for=unfinished_for,
             customer_name=customer_name,
@@ -224,7 +242,7 @@ class Orders:
             created_before=created_before,
             per_page=per_page,
         )
-        return (models.read(Order, each) for each in self._transport.pages("/api/orders/", asked))
+        return self._transport.pages("/api/orders/", partial(models.read, Order), asked)
 
     def page(self, page: int = 1, **asked: Any) -> tuple[Sequence[Order], int]:
         """One page by its number, and how many orders there are in all; filters as for `list`.
@@ -233,8 +251,9 @@ class Orders:
         >>> len(orders), total >= 1
         (1, True)
         """
-        found = self._transport.get("/api/orders/", {**asked, "page": page})
-        return [models.read(Order, each) for each in found["items"]], found["total"]
+        return self._transport.get(
+            "/api/orders/", partial(_numbered, partial(models.read, Order)), {**_order_filters(**asked), "page": page}
+        )
 
     def events(self, reference: OrderId) -> tuple[Event, ...]:
         """What happened to an order, oldest first: when, on which attempt, why, and who caused it.
@@ -242,8 +261,7 @@ class Orders:
         >>> [event.type for event in client.orders.events(order.id)]
         ['order.created', 'order.reserved', 'order.paid', 'order.closed']
         """
-        found = self._transport.get(path("/api/orders/{}/events/", reference))
-        return tuple(models.read(Event, each) for each in found["items"])
+        return self._transport.get(path("/api/orders/{reference}/events/", reference=reference), _all(Event))
 
     def progress(self, reference: OrderId) -> OrderProgress:
         """Where the saga stands, what happens next and when, and which invariants hold for this order now.
@@ -251,9 +269,9 @@ class Orders:
         >>> client.orders.progress(order.id).step
         'closed'
         """
-        return models.read(OrderProgress, self._transport.get(path("/api/orders/{}/progress/", reference)))
+        return self._transport.get(path("/api/orders/{reference}/progress/", reference=reference), _read(OrderProgress))
 
-    def cancel(self, reference: OrderId, *, idempotency_key: str | None = None) -> Order:
+    def cancel(self, reference: OrderId, *, idempotency_key: IdempotencyKey = None) -> Order:
         """Cancel an order that waits, or refund one that is paid. PAID in the answer: the money is on its way back.
 
         Raises:
@@ -262,17 +280,17 @@ class Orders:
         >>> client.orders.cancel(order.id).status
         'REFUNDED'
         """
-        where = path("/api/orders/{}/cancel/", reference)
-        return models.read(Order, self._transport.post(where, idempotency_key=idempotency_key))
+        where = path("/api/orders/{reference}/cancel/", reference=reference)
+        return self._transport.post(where, _read(Order), idempotency_key=idempotency_key)
 
-    def look_again(self, reference: OrderId, *, idempotency_key: str | None = None) -> Order:
+    def look_again(self, reference: OrderId, *, idempotency_key: IdempotencyKey = None) -> Order:
         """Have the payment service asked again, and the order settled by what that says.
 
         >>> client.orders.look_again(order.id).payment_status
         'REFUNDED'
         """
-        where = path("/api/orders/{}/payment/", reference)
-        return models.read(Order, self._transport.post(where, idempotency_key=idempotency_key))
+        where = path("/api/orders/{reference}/payment/", reference=reference)
+        return self._transport.post(where, _read(Order), idempotency_key=idempotency_key)
 
 
 @dataclass(frozen=True)
@@ -290,7 +308,7 @@ class Payments:
         token: str | None = None,
         currency: str | None = None,
         door: Door = "payments",
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Payment:
         """Take money for an order. The same order and amount again is the same payment.
 
@@ -308,6 +326,8 @@ class Payments:
         >>> payment.status, payment.reference.startswith("ECI")
         ('CAPTURED', True)
         """
+        if door not in _DOORS:
+            raise errors.InvalidArgument(f"door must be one of {', '.join(_DOORS)}, not {door!r}")
         name = "payment_method" if door == "process" else "method"
         return self._charge(
             _DOORS[door],
@@ -323,7 +343,7 @@ class Payments:
         currency: str,
         method: str = "credit_card",
         token: str | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Payment:
         """Set money aside, to `capture` or `void` it later.
 
@@ -342,7 +362,7 @@ class Payments:
         method: str | None = None,
         token: str | None = None,
         currency: str | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Payment:
         """Pay an order that waits for it (`payment="later"`): the price is asked of the order service first.
 
@@ -369,11 +389,12 @@ class Payments:
         >>> client.payments.get(payment_id=payment.payment_id).captured_at is not None
         True
         """
-        given = _given(order=order_id, payment=payment_id, transaction=transaction_id)
+        given = _ids(order_id=order_id, payment_id=payment_id, transaction_id=transaction_id)
         if len(given) != 1:
             raise ValueError("Exactly one of order_id, payment_id and transaction_id.")
-        ((kind, value),) = given.items()
-        return models.payment(self._transport.get(path("/api/v1/payments/{}/{}/", kind, value)))
+        (name,) = given
+        where = f"/api/v1/payments/{name.removesuffix('_id')}/{{{name}}}/"
+        return self._transport.get(path(where, **given), _payment)
 
     def state(self, order_id: OrderId) -> Payment:
         """What the order service sees of an order's payment: state, amounts and decline code, and nothing else.
@@ -381,7 +402,7 @@ class Payments:
         >>> client.payments.state(4711).status
         'CAPTURED'
         """
-        return models.payment(self._transport.get(path("/api/payments/{}/", order_id)))
+        return self._transport.get(path("/api/payments/{order_id}/", order_id=order_id), _payment)
 
     def list(
         self,
@@ -407,7 +428,7 @@ class Payments:
         >>> [each.payment_id for each in client.payments.list(order_id=4711)] == [payment.payment_id]
         True
         """
-        asked = _given(
+        asked = _payment_filters(
             order_id=order_id,
             method=method,
             status=status,
@@ -419,7 +440,7 @@ class Payments:
             sort_by_created=sort_by_created,
             per_page=per_page,
         )
-        return (models.payment(each) for each in self._transport.pages("/v1/payments/", asked))
+        return self._transport.pages("/v1/payments/", models.payment, asked)
 
     def page(self, page: int = 1, **asked: Any) -> tuple[Sequence[Payment], int]:
         """One page by its number, and how many payments there are in all; filters as for `list`.
@@ -427,8 +448,9 @@ class Payments:
         >>> len(client.payments.page(per_page=1)[0])
         1
         """
-        found = self._transport.get("/v1/payments/", {**asked, "page": page})
-        return [models.payment(each) for each in found["items"]], found["total"]
+        return self._transport.get(
+            "/v1/payments/", partial(_numbered, models.payment), {**_payment_filters(**asked), "page": page}
+        )
 
     def events(self, payment_id: OrderId) -> tuple[Event, ...]:
         """What happened to a payment, oldest first, and who caused it.
@@ -436,8 +458,9 @@ class Payments:
         >>> [event.type for event in client.payments.events(payment.payment_id)]
         ['payment.successful']
         """
-        found = self._transport.get(path("/api/v1/payments/payment/{}/events/", payment_id))
-        return tuple(models.read(Event, each) for each in found["items"])
+        return self._transport.get(
+            path("/api/v1/payments/payment/{payment_id}/events/", payment_id=payment_id), _all(Event)
+        )
 
     def progress(self, payment_id: OrderId) -> PaymentProgress:
         """What the gateway was asked for and under which keys, what happens next, and which invariants hold.
@@ -445,8 +468,8 @@ class Payments:
         >>> [call.key for call in client.payments.progress(payment.payment_id).calls]
         ['order-4711-pay-1']
         """
-        return models.read(
-            PaymentProgress, self._transport.get(path("/api/v1/payments/payment/{}/progress/", payment_id))
+        return self._transport.get(
+            path("/api/v1/payments/payment/{payment_id}/progress/", payment_id=payment_id), _read(PaymentProgress)
         )
 
     def blocked(self) -> tuple[BlockedPayment, ...]:
@@ -455,10 +478,9 @@ class Payments:
         >>> client.payments.blocked()
         ()
         """
-        found = self._transport.get("/api/v1/payments/blocked/")
-        return tuple(models.read(BlockedPayment, each) for each in found["items"])
+        return self._transport.get("/api/v1/payments/blocked/", _all(BlockedPayment))
 
-    def take_up(self, payment_id: OrderId, *, idempotency_key: str | None = None) -> Payment:
+    def take_up(self, payment_id: OrderId, *, idempotency_key: IdempotencyKey = None) -> Payment:
         """Have tried again what the gateway has refused for good; a worker asks it at once.
 
         Raises:
@@ -470,11 +492,11 @@ class Payments:
         ...     print(conflict.code)
         payment_not_blocked
         """
-        where = path("/api/v1/payments/payment/{}/take-up/", payment_id)
-        return models.payment(self._transport.post(where, idempotency_key=idempotency_key))
+        where = path("/api/v1/payments/payment/{payment_id}/take-up/", payment_id=payment_id)
+        return self._transport.post(where, _payment, idempotency_key=idempotency_key)
 
     def capture(
-        self, transaction_id: str, amount: Decimal | int | str | None = None, *, idempotency_key: str | None = None
+        self, transaction_id: str, amount: Decimal | int | str | None = None, *, idempotency_key: IdempotencyKey = None
     ) -> Payment:
         """Take what was set aside, or a part of it; the rest is released.
 
@@ -485,7 +507,7 @@ class Payments:
         >>> client.payments.capture(held.transaction_id, "30.00").status
         'CAPTURED'
         """
-        body = {"transaction_id": transaction_id, **_given(amount=amount)}
+        body = {"transaction_id": arguments.identifier("transaction_id", transaction_id), **_given(amount=amount)}
         return self._charge("/api/v1/payments/capture/", body, idempotency_key)
 
     def void(
@@ -494,7 +516,7 @@ class Payments:
         order_id: OrderId | None = None,
         transaction_id: str | None = None,
         amount: Decimal | int | str | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Payment:
         """Hold no money: for an order, now or later, whatever state it is in; or release what a transaction set aside.
 
@@ -507,10 +529,10 @@ class Payments:
         if (order_id is None) == (transaction_id is None):
             raise ValueError("Either order_id or transaction_id.")
         if order_id is not None:
-            where, body = path("/api/payments/{}/void/", order_id), _given(amount=amount)
+            where, body = path("/api/payments/{order_id}/void/", order_id=order_id), _given(amount=amount)
         else:
-            where, body = "/api/v1/payments/void/", _given(transaction_id=transaction_id, amount=amount)
-        return models.payment(self._transport.post(where, body, idempotency_key=idempotency_key))
+            where, body = "/api/v1/payments/void/", {**_ids(transaction_id=transaction_id), **_given(amount=amount)}
+        return self._transport.post(where, _payment, body, idempotency_key=idempotency_key)
 
     def refund(
         self,
@@ -519,7 +541,7 @@ class Payments:
         transaction_id: str | None = None,
         amount: Decimal | int | str | None = None,
         reason: str | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Refund:
         """Give money back: all that is left, or `amount`. By number, or by transaction, which also keeps a reason.
 
@@ -536,33 +558,18 @@ class Payments:
         """
         if (payment_id is None) == (transaction_id is None):
             raise ValueError("Either payment_id or transaction_id.")
-        body = _given(amount=amount)
-        if payment_id is None:
-            where, body = (
-                "/api/v1/payments/refund/",
-                {"transaction_id": transaction_id, **body, **_given(reason=reason)},
-            )
-        else:
-            where = path("/v1/payments/{}/refund/", payment_id)
-        key = idempotency_key or new_key()
-        answer = self._transport.call("POST", where, body=body, idempotency_key=key)
-        refund = models.read(Refund, {**({"status": "pending"} if answer.status == 202 else {}), **answer.body})
-        if refund.status == "failed":
-            declined = _declined(refund.error or "The refund was refused", answer.body, answer.request_id, key)
-            declined.refund = refund
-            raise declined
-        return refund
+        if payment_id is not None and reason is not None:
+            raise TypeError("reason: a refund by payment_id keeps none; give the payment's transaction_id instead")
+        body = {**_ids(transaction_id=transaction_id), **_given(amount=amount, reason=reason)}
+        where = "/api/v1/payments/refund/"
+        if payment_id is not None:
+            where = path("/v1/payments/{payment_id}/refund/", payment_id=payment_id)
+        read = partial(_refund, payment_id is None)
+        return self._transport.post(where, read, body, idempotency_key=idempotency_key)
 
-    def _charge(self, where: str, body: Mapping[str, Any], idempotency_key: str | None) -> Payment:
-        key = idempotency_key or new_key()
-        answer = self._transport.call("POST", where, body=body, idempotency_key=key)
-        payment = models.payment({"order_id": body.get("order_id"), **answer.body})
-        if payment.status == _FAILED or (answer.status == 200 and payment.success is False):
-            why = payment.error or payment.failure_code or payment.message or "The gateway said no"
-            declined = _declined(why, answer.body, answer.request_id, key)
-            declined.payment = payment
-            raise declined
-        return payment
+    def _charge(self, where: str, body: Mapping[str, Any], idempotency_key: IdempotencyKey) -> Payment:
+        read = partial(_charged, body.get("order_id"))
+        return self._transport.post(where, read, body, idempotency_key=idempotency_key)
 
 
 @dataclass(frozen=True)
@@ -577,13 +584,13 @@ class Products:
         >>> next(client.products.list()).name
         'Mechanical Keyboard'
         """
-        pages = self._transport.pages("/api/products/", {"per_page": per_page})
-        return (models.read(Product, each) for each in pages)
+        return self._transport.pages("/api/products/", partial(models.read, Product), {"per_page": per_page})
 
     def page(self, page: int = 1, *, per_page: int = _ORDER_PAGE) -> tuple[Sequence[Product], int]:
         """One page by its number, and how many products there are in all."""
-        found = self._transport.get("/api/products/", {"page": page, "per_page": per_page})
-        return [models.read(Product, each) for each in found["items"]], found["total"]
+        return self._transport.get(
+            "/api/products/", partial(_numbered, partial(models.read, Product)), {"page": page, "per_page": per_page}
+        )
 
     def get(self, product_id: int) -> Product:
         """One product.
@@ -591,10 +598,10 @@ class Products:
         >>> client.products.get(1).price
         Decimal('30.00')
         """
-        return models.read(Product, self._transport.get(path("/api/products/{}/", product_id)))
+        return self._transport.get(path("/api/products/{product_id}/", product_id=product_id), _read(Product))
 
     def create(
-        self, *, name: str, price: Decimal | int | str, stock: int, idempotency_key: str | None = None
+        self, *, name: str, price: Decimal | int | str, stock: int, idempotency_key: IdempotencyKey = None
     ) -> Product:
         """A new product; `price` in major units.
 
@@ -603,18 +610,16 @@ class Products:
         3
         """
         body = {"name": name, "price": price, "stock": stock}
-        return models.read(Product, self._transport.post("/api/products/", body, idempotency_key=idempotency_key))
+        return self._transport.post("/api/products/", _read(Product), body, idempotency_key=idempotency_key)
 
-    def restock(self, product_id: int, quantity: int, *, idempotency_key: str | None = None) -> Product:
+    def restock(self, product_id: int, quantity: int, *, idempotency_key: IdempotencyKey = None) -> Product:
         """More units of it.
 
         >>> client.products.restock(mug.id, 2).stock
         5
         """
-        where = path("/api/products/{}/restock/", product_id)
-        return models.read(
-            Product, self._transport.post(where, {"quantity": quantity}, idempotency_key=idempotency_key)
-        )
+        where = path("/api/products/{product_id}/restock/", product_id=product_id)
+        return self._transport.post(where, _read(Product), {"quantity": quantity}, idempotency_key=idempotency_key)
 
 
 @dataclass(frozen=True)
@@ -629,7 +634,9 @@ class Reservations:
         Raises:
             NotFound: there is none under this id.
         """
-        return models.read(Reservation, self._transport.get(path("/api/reservations/{}/", reservation_id)))
+        return self._transport.get(
+            path("/api/reservations/{reservation_id}/", reservation_id=reservation_id), _read(Reservation)
+        )
 
     def hold(self, reservation_id: str | UUID, items: Mapping[int, int]) -> Reservation:
         """Hold all lines, or none. `items`: units by product id.
@@ -641,30 +648,31 @@ class Reservations:
         >>> client.reservations.hold("basket-1", {mug.id: 2}).status
         'HELD'
         """
-        lines = [{"product_id": product_id, "quantity": count} for product_id, count in items.items()]
-        where = path("/api/reservations/{}/", reservation_id)
-        return models.read(Reservation, self._transport.call("PUT", where, body={"items": lines}).body)
+        body = {"items": arguments.lines("items", items)}
+        where = path("/api/reservations/{reservation_id}/", reservation_id=reservation_id)
+        return self._transport.call("PUT", where, _read(Reservation), body=body)
 
-    def confirm(self, reservation_id: str | UUID, *, idempotency_key: str | None = None) -> Reservation:
+    def confirm(self, reservation_id: str | UUID, *, idempotency_key: IdempotencyKey = None) -> Reservation:
         """Sell what is held.
 
         >>> client.reservations.confirm("basket-1").status
         'CONFIRMED'
         """
-        where = path("/api/reservations/{}/confirm/", reservation_id)
-        return models.read(Reservation, self._transport.post(where, idempotency_key=idempotency_key))
+        where = path("/api/reservations/{reservation_id}/confirm/", reservation_id=reservation_id)
+        return self._transport.post(where, _read(Reservation), idempotency_key=idempotency_key)
 
     def confirm_many(
-        self, reservation_ids: Sequence[str | UUID], *, idempotency_key: str | None = None
+        self, reservation_ids: Sequence[str | UUID], *, idempotency_key: IdempotencyKey = None
     ) -> tuple[Confirmed, ...]:
         """Sell what is held under each of 1 to 100 ids; each is answered by itself.
 
         >>> [each.code or each.status for each in client.reservations.confirm_many(["basket-1", "none"])]
         ['CONFIRMED', 'reservation_not_found']
         """
-        body = {"ids": [str(each) for each in reservation_ids]}
-        found = self._transport.post("/api/reservations/confirm/", body, idempotency_key=idempotency_key)
-        return tuple(models.read(Confirmed, each) for each in found["items"])
+        body = {"ids": arguments.identifiers("reservation_ids", reservation_ids)}
+        return self._transport.post(
+            "/api/reservations/confirm/", _all(Confirmed), body, idempotency_key=idempotency_key
+        )
 
     def release(self, reservation_id: str | UUID, *, return_sold: bool = False) -> None:
         """Give the stock back, exactly once. What is sold goes back only with `return_sold`.
@@ -674,7 +682,8 @@ class Reservations:
         5
         """
         asked = {"return": True} if return_sold else {}
-        self._transport.call("DELETE", path("/api/reservations/{}/", reservation_id), params=asked)
+        where = path("/api/reservations/{reservation_id}/", reservation_id=reservation_id)
+        self._transport.call("DELETE", where, _nothing, params=asked)
 
 
 @dataclass(frozen=True)
@@ -689,7 +698,7 @@ class Operations:
         >>> client.operations["orders"].invariants().outcome
         'holds'
         """
-        return models.read(Report, self._transport.get("/api/invariants/", _given(quiet_for=quiet_for)))
+        return self._transport.get("/api/invariants/", _read(Report), _given(quiet_for=quiet_for))
 
     def events(
         self, *, aggregate_id: str | UUID | None = None, request_id: str | None = None
@@ -704,20 +713,25 @@ class Operations:
         >>> client.operations["orders"].events(request_id=caused[0].request_id)[0].aggregate_id == order.id
         True
         """
-        given = _given(aggregate_id=aggregate_id, request_id=request_id)
+        given = _ids(aggregate_id=aggregate_id, request_id=request_id)
         if len(given) != 1:
             raise ValueError("Either aggregate_id or request_id.")
-        found = self._transport.get("/api/events/", given)
-        return tuple(models.read(RecordedEvent, each) for each in found["items"])
+        return self._transport.get("/api/events/", _all(RecordedEvent), given)
 
-    def consumed(self, event_ids: Sequence[str]) -> tuple[ConsumedEvent, ...]:
-        """Which of these events have had their effect at this service, and when; 100 at most are looked for. Of orders.
+    def consumed(self, event_ids: Sequence[str | UUID]) -> tuple[ConsumedEvent, ...]:
+        """Which of these events have had their effect at this service, and when; 100 are asked for at once. Of orders.
 
         >>> client.operations["orders"].consumed([caused[0].event_id])
         ()
         """
-        found = self._transport.get("/api/consumed-events/", {"event_ids": ",".join(event_ids)})
-        return tuple(models.read(ConsumedEvent, each) for each in found["items"])
+        asked = [*dict.fromkeys(arguments.identifiers("event_ids", event_ids))]
+        if any("," in each for each in asked):
+            raise errors.InvalidArgument("event_ids: an id has no comma")
+        found: list[ConsumedEvent] = []
+        for start in range(0, len(asked), _CONSUMED_AT_ONCE):
+            ids = ",".join(asked[start : start + _CONSUMED_AT_ONCE])
+            found += self._transport.get("/api/consumed-events/", _all(ConsumedEvent), {"event_ids": ids})
+        return tuple(found)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Events that the broker refused for good, oldest first, 200 at most. Of orders and payments.
@@ -725,20 +739,19 @@ class Operations:
         >>> client.operations["payments"].dead_letters()
         ()
         """
-        found = self._transport.get("/api/dead-letters/")
-        return tuple(models.read(DeadLetter, each) for each in found["items"])
+        return self._transport.get("/api/dead-letters/", _all(DeadLetter))
 
-    def replay_dead_letter(self, position: int, *, idempotency_key: str | None = None) -> int:
+    def replay_dead_letter(self, position: int, *, idempotency_key: IdempotencyKey = None) -> int:
         """Have it published after all, and those behind it; returns how many were taken up.
 
         Raises:
             NotFound: there is none.
         """
-        return self._act(path("/api/dead-letters/{}/replay/", position), idempotency_key)
+        return self._act(path("/api/dead-letters/{position}/replay/", position=position), idempotency_key)
 
-    def give_up_dead_letter(self, position: int, *, idempotency_key: str | None = None) -> int:
+    def give_up_dead_letter(self, position: int, *, idempotency_key: IdempotencyKey = None) -> int:
         """Never publish it; those behind it go on."""
-        return self._act(path("/api/dead-letters/{}/give-up/", position), idempotency_key)
+        return self._act(path("/api/dead-letters/{position}/give-up/", position=position), idempotency_key)
 
     def parked_messages(self) -> tuple[ParkedMessage, ...]:
         """Messages that a consumer could not take, oldest first, 200 at most. Of orders.
@@ -746,15 +759,14 @@ class Operations:
         >>> client.operations["orders"].parked_messages()
         ()
         """
-        found = self._transport.get("/api/parked-messages/")
-        return tuple(models.read(ParkedMessage, each) for each in found["items"])
+        return self._transport.get("/api/parked-messages/", _all(ParkedMessage))
 
-    def replay_parked_message(self, number: int, *, idempotency_key: str | None = None) -> int:
+    def replay_parked_message(self, number: int, *, idempotency_key: IdempotencyKey = None) -> int:
         """Have its consumer take it again; returns how many were taken up."""
-        return self._act(path("/api/parked-messages/{}/replay/", number), idempotency_key)
+        return self._act(path("/api/parked-messages/{number}/replay/", number=number), idempotency_key)
 
-    def _act(self, where: str, idempotency_key: str | None) -> int:
-        return int(self._transport.post(where, idempotency_key=idempotency_key)["count"])
+    def _act(self, where: str, idempotency_key: IdempotencyKey) -> int:
+        return self._transport.post(where, partial(_count, "count"), idempotency_key=idempotency_key)
 
 
 @dataclass(frozen=True)
@@ -769,7 +781,7 @@ class Webhooks:
         >>> client.webhooks["orders"].list()
         []
         """
-        return [models.read(Webhook, each) for each in self._transport.get("/api/webhooks/")["items"]]
+        return [*self._transport.get("/api/webhooks/", _all(Webhook))]
 
     def create(
         self,
@@ -780,7 +792,7 @@ class Webhooks:
         contact: str | None = None,
         ordered: bool | None = None,
         enabled: bool | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Webhook:
         """Have events sent to a URL: types or patterns, such as `order.*`. The answer alone has the `secret`.
 
@@ -792,12 +804,12 @@ class Webhooks:
         'whsec_'
         """
         more = _given(description=description, contact=contact, ordered=ordered, enabled=enabled)
-        body = {"url": url, "events": [*events], **more}
-        return models.read(Webhook, self._transport.post("/api/webhooks/", body, idempotency_key=idempotency_key))
+        body = {"url": url, "events": arguments.texts("events", events), **more}
+        return self._transport.post("/api/webhooks/", _read(Webhook), body, idempotency_key=idempotency_key)
 
     def get(self, webhook_id: str) -> Webhook:
         """One of them."""
-        return models.read(Webhook, self._transport.get(path("/api/webhooks/{}/", webhook_id)))
+        return self._transport.get(path("/api/webhooks/{webhook_id}/", webhook_id=webhook_id), _read(Webhook))
 
     def change(
         self,
@@ -816,38 +828,41 @@ class Webhooks:
         'it was disabled by hand'
         """
         more = _given(description=description, contact=contact, ordered=ordered, enabled=enabled)
-        body = _given(url=url, events=events and [*events], **more)
-        return models.read(
-            Webhook, self._transport.call("PATCH", path("/api/webhooks/{}/", webhook_id), body=body).body
+        body = _given(url=url, events=None if events is None else arguments.texts("events", events), **more)
+        return self._transport.call(
+            "PATCH", path("/api/webhooks/{webhook_id}/", webhook_id=webhook_id), _read(Webhook), body=body
         )
 
     def delete(self, webhook_id: str) -> None:
-        """End it for good.
+        """End it for good. That it is not there when a lost answer is asked for again means that it is done.
+
+        Raises:
+            NotFound: there was none.
 
         >>> client.webhooks["orders"].delete(hook.id)
         """
-        self._transport.call("DELETE", path("/api/webhooks/{}/", webhook_id))
+        where = path("/api/webhooks/{webhook_id}/", webhook_id=webhook_id)
+        self._transport.call("DELETE", where, _nothing, ends_it=True)
 
-    def rotate(self, webhook_id: str, *, overlap_s: int | None = None, idempotency_key: str | None = None) -> Webhook:
+    def rotate(
+        self, webhook_id: str, *, overlap_s: int | None = None, idempotency_key: IdempotencyKey = None
+    ) -> Webhook:
         """A new `secret`; for so long messages are signed with the one before, too."""
-        where = path("/api/webhooks/{}/rotate/", webhook_id)
-        return models.read(
-            Webhook, self._transport.post(where, _given(overlap_s=overlap_s), idempotency_key=idempotency_key)
-        )
+        where = path("/api/webhooks/{webhook_id}/rotate/", webhook_id=webhook_id)
+        return self._transport.post(where, _read(Webhook), _given(overlap_s=overlap_s), idempotency_key=idempotency_key)
 
     def send_example(
-        self, webhook_id: str, *, event_type: str | None = None, idempotency_key: str | None = None
+        self, webhook_id: str, *, event_type: str | None = None, idempotency_key: IdempotencyKey = None
     ) -> Delivery:
         """Send a message that tells of nothing."""
-        where = path("/api/webhooks/{}/example/", webhook_id)
-        return models.read(
-            Delivery, self._transport.post(where, _given(type=event_type), idempotency_key=idempotency_key)
-        )
+        where = path("/api/webhooks/{webhook_id}/example/", webhook_id=webhook_id)
+        return self._transport.post(where, _read(Delivery), _given(type=event_type), idempotency_key=idempotency_key)
 
-    def recover(self, webhook_id: str, *, since: datetime, idempotency_key: str | None = None) -> int:
+    def recover(self, webhook_id: str, *, since: datetime, idempotency_key: IdempotencyKey = None) -> int:
         """Send all again that is dead and was recorded since then; returns how many."""
-        where, body = path("/api/webhooks/{}/recover/", webhook_id), {"since": since.isoformat()}
-        return int(self._transport.post(where, body, idempotency_key=idempotency_key)["recovered"])
+        where = path("/api/webhooks/{webhook_id}/recover/", webhook_id=webhook_id)
+        read = partial(_count, "recovered")
+        return self._transport.post(where, read, {"since": since}, idempotency_key=idempotency_key)
 
     def deliveries(
         self,
@@ -859,25 +874,33 @@ class Webhooks:
         per_page: int = _ORDER_PAGE,
     ) -> Iterator[Delivery]:
         """The log, newest first; `subject` is an order's id."""
-        asked = _given(state=state, type=event_type, subject=subject, per_page=per_page)
-        pages = self._transport.pages(path("/api/webhooks/{}/deliveries/", webhook_id), asked)
-        return (models.read(Delivery, each) for each in pages)
+        asked = {**_given(state=state, type=event_type, per_page=per_page), **_ids(subject=subject)}
+        return self._transport.pages(
+            path("/api/webhooks/{webhook_id}/deliveries/", webhook_id=webhook_id), partial(models.read, Delivery), asked
+        )
 
     def page(self, webhook_id: str, page: int = 1, *, per_page: int = _ORDER_PAGE) -> tuple[Sequence[Delivery], int]:
         """One page of the log by its number, and how many deliveries there are in all."""
-        where = path("/api/webhooks/{}/deliveries/", webhook_id)
-        found = self._transport.get(where, {"page": page, "per_page": per_page})
-        return [models.read(Delivery, each) for each in found["items"]], found["total"]
+        where = path("/api/webhooks/{webhook_id}/deliveries/", webhook_id=webhook_id)
+        return self._transport.get(
+            where, partial(_numbered, partial(models.read, Delivery)), {"page": page, "per_page": per_page}
+        )
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """One delivery with every attempt."""
-        where = path("/api/webhooks/{}/deliveries/{}/", webhook_id, delivery_id)
-        return models.read(Delivery, self._transport.get(where))
+        where = path(
+            "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/", webhook_id=webhook_id, delivery_id=delivery_id
+        )
+        return self._transport.get(where, _read(Delivery))
 
-    def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Delivery:
+    def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: IdempotencyKey = None) -> Delivery:
         """Send it again, whatever became of it."""
-        where = path("/api/webhooks/{}/deliveries/{}/resend/", webhook_id, delivery_id)
-        return models.read(Delivery, self._transport.post(where, idempotency_key=idempotency_key))
+        where = path(
+            "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/resend/",
+            webhook_id=webhook_id,
+            delivery_id=delivery_id,
+        )
+        return self._transport.post(where, _read(Delivery), idempotency_key=idempotency_key)
 
 
 @dataclass(frozen=True)
@@ -888,29 +911,88 @@ class Mails:
 
     def list(self, *, order_id: str | UUID | None = None, per_page: int = _ORDER_PAGE) -> Iterator[Mail]:
         """Newest first; of one order, or all."""
-        asked = _given(order_id=None if order_id is None else str(order_id), per_page=per_page)
-        return (models.read(Mail, each) for each in self._transport.pages("/api/mails/", asked))
+        asked = {**_ids(order_id=order_id), "per_page": per_page}
+        return self._transport.pages("/api/mails/", partial(models.read, Mail), asked)
 
     def page(self, page: int = 1, *, per_page: int = _ORDER_PAGE) -> tuple[Sequence[Mail], int]:
         """One page by its number, and how many mails there are in all."""
-        found = self._transport.get("/api/mails/", {"page": page, "per_page": per_page})
-        return [models.read(Mail, each) for each in found["items"]], found["total"]
+        return self._transport.get(
+            "/api/mails/", partial(_numbered, partial(models.read, Mail)), {"page": page, "per_page": per_page}
+        )
 
 
 def new_key() -> str:
     """A new idempotency key: keep it with what is to be done once, and give it to each call that does it."""
-    return str(uuid4())
+    return arguments.idempotency_key(None)
+
+
+def _keys(key: Key | Mapping[str, Key]) -> Mapping[str, Key]:
+    """What each service knows the caller by."""
+    if not isinstance(key, Mapping):
+        return dict.fromkeys(_SERVICES, key)
+    if unknown := [name for name in key if name not in _SERVICES]:
+        raise errors.InvalidArgument(f"key: there is no service {unknown[0]!r}, but {', '.join(_SERVICES)}")
+    return key
 
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _ids(**values: object) -> dict[str, str | int]:
+    return {name: arguments.identifier(name, value) for name, value in values.items() if value is not None}
+
+
+def _order_filters(
+    *,
+    status: str | None = None,
+    unfinished_for: int | None = None,
+    customer_name: str | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    per_page: int | None = None,
+) -> dict[str, Any]:
+    return _given(
+        status=status,
+        unfinished_for=unfinished_for,
+        customer_name=customer_name,
+        created_after=created_after,
+        created_before=created_before,
+        per_page=per_page,
+    )
+
+
+def _payment_filters(
+    *,
+    order_id: OrderId | None = None,
+    method: str | None = None,
+    status: str | None = None,
+    refunded: bool | None = None,
+    amount_gt: Decimal | None = None,
+    amount_lt: Decimal | None = None,
+    start_date: date | datetime | None = None,
+    end_date: date | datetime | None = None,
+    sort_by_created: Literal["asc", "desc"] | None = None,
+    per_page: int | None = None,
+) -> dict[str, Any]:
+    return _ids(order_id=order_id) | _given(
+        method=method,
+        status=status,
+        refunded=refunded,
+        amount_gt=amount_gt,
+        amount_lt=amount_lt,
+        start_date=start_date,
+        end_date=end_date,
+        sort_by_created=sort_by_created,
+        per_page=per_page,
+    )
+
+
 def _charge(
     order_id: OrderId, amount: Decimal | int | str, *, token: str | None, currency: str | None
 ) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "order_id": str(order_id) if isinstance(order_id, UUID) else order_id,
+        "order_id": arguments.identifier("order_id", order_id),
         "amount": amount,
         **_given(currency=currency),
     }
@@ -919,6 +1001,85 @@ def _charge(
     return body
 
 
-def _declined(why: str, body: Mapping[str, Any], request_id: str, key: str) -> errors.Declined:
-    code = str(body.get("failure_code") or body.get("code") or "")
-    return errors.Declined(why, code=code, status=200, request_id=request_id, body=body, idempotency_key=key)
+def _read(model: type[Model]) -> Callable[[Answer], Model]:
+    return lambda answer: models.read(model, answer.body)
+
+
+def _all(model: type[Model]) -> Callable[[Answer], tuple[Model, ...]]:
+    """All that an answer has under `items`."""
+    return lambda answer: tuple(models.read(model, each) for each in _items(answer))
+
+
+def _numbered(read: Callable[[Any], Found], answer: Answer) -> tuple[Sequence[Found], int]:
+    """A page by its number, and how many there are in all."""
+    return [read(each) for each in _items(answer)], _count("total", answer)
+
+
+def _items(answer: Answer) -> tuple[Any, ...]:
+    found: tuple[Any, ...] = models.one(answer.body, "items", tuple[Any, ...])
+    return found
+
+
+def _count(name: str, answer: Answer) -> int:
+    found: int = models.one(answer.body, name, int)
+    return found
+
+
+def _nothing(answer: Answer) -> None:
+    """That it is done is all that is said; that it is not there any more says the same."""
+    is_gone = answer.status == 404 and isinstance(answer.body, Mapping) and "error" in answer.body
+    if answer.status != 204 and not is_gone:
+        raise models.Unreadable("no word that it is done")
+
+
+def _text(answer: Answer) -> str:
+    return str(answer.body)
+
+
+def _payment(answer: Answer) -> Payment:
+    return models.payment(answer.body)
+
+
+def _charged(order_id: str | int | None, answer: Answer) -> Payment:
+    """What became of a charge; a door that does not name the order is told by what was asked.
+
+    Raises:
+        Declined: the gateway said no.
+    """
+    payment = models.payment({"order_id": order_id, **models.body_of(answer.body, Payment)})
+    if payment.status == _FAILED or (answer.status == 200 and payment.success is False):
+        why = payment.error or payment.failure_code or payment.message or "The gateway said no"
+        declined = _declined(why, answer, "payment_failed")
+        declined.payment = payment
+        raise declined
+    return payment
+
+
+def _refund(has_status: bool, answer: Answer) -> Refund:
+    """What became of a refund; by its payment's number it is answered without a status, by what HTTP says.
+
+    Raises:
+        Declined: the gateway said no.
+    """
+    body = models.body_of(answer.body, Refund)
+    said = {} if has_status else {"status": "pending" if answer.status == 202 else "succeeded"}
+    if has_status:
+        models.one(body, "status", str)
+    refund = models.read(Refund, {**said, **body})
+    if refund.status == "failed":
+        declined = _declined(refund.error or "The refund was refused", answer, "refund_failed")
+        declined.refund = refund
+        raise declined
+    return refund
+
+
+def _declined(why: str, answer: Answer, otherwise: str) -> errors.Declined:
+    """The gateway's no; `otherwise`: its code where the door has no word for why."""
+    return errors.Declined(
+        why,
+        code=str(answer.body.get("failure_code") or answer.body.get("code") or otherwise),
+        status=answer.status,
+        request_id=answer.request_id,
+        body=answer.body,
+        idempotency_key=answer.idempotency_key,
+    )

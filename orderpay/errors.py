@@ -17,7 +17,7 @@ class OrderPayError(Exception):
         request_id: What the service logged it under (`X-Request-ID`); empty where there was no answer.
         fields: The sentences about single fields of the request.
         body: The whole answer.
-        idempotency_key: The key of the call, where it had one: with it the same call can be repeated.
+        idempotency_key: The key of the call, where it had one (each POST has): with it the same call can be repeated.
     """
 
     def __init__(
@@ -36,7 +36,8 @@ class OrderPayError(Exception):
         self.status = status
         self.request_id = request_id
         self.body: Mapping[str, Any] = body or {}
-        self.fields: Mapping[str, list[str]] = self.body.get("fields") or {}
+        fields = self.body.get("fields")
+        self.fields: Mapping[str, list[str]] = fields if isinstance(fields, Mapping) else {}
         self.idempotency_key = idempotency_key
 
     def __str__(self) -> str:
@@ -46,6 +47,10 @@ class OrderPayError(Exception):
 
 class Invalid(OrderPayError):
     """400, 413, 415, 422: the request cannot be done as it is. Nothing was changed."""
+
+
+class InvalidArgument(Invalid, ValueError):
+    """What was given to a call cannot be sent, so nothing was. The message names the argument."""
 
 
 class NotAuthenticated(OrderPayError):
@@ -71,7 +76,11 @@ class OrderCancelled(OrderPayError):
 
 
 class Declined(OrderCancelled):
-    """The gateway said no: to an order's payment (`order`), to a payment (`payment`), or to a refund (`refund`)."""
+    """The gateway said no: to an order's payment (`order`), to a payment (`payment`), or to a refund (`refund`).
+
+    `code` is the gateway's word, such as `expired_card`; `payment_failed` or `refund_failed` where the answer has none.
+    `payments.state(order_id).failure_code` has the word of a payment that failed.
+    """
 
     payment: "Payment | None" = None
     refund: "Refund | None" = None
@@ -84,7 +93,7 @@ class RateLimited(OrderPayError):
 
 
 class Unavailable(OrderPayError):
-    """503, or no answer at all after every retry.
+    """503, or no answer at all after every retry; one that makes no sense is none.
 
     Without an answer it is not known whether it was done: repeat it with `idempotency_key`. `order` is there where the
     order was cancelled because the product service could not be reached.
@@ -95,4 +104,4 @@ class Unavailable(OrderPayError):
 
 
 class UnexpectedAnswer(OrderPayError):
-    """The service has a fault of its own (500), or what answered is no such service."""
+    """500: the service has a fault of its own. Whether it was done is not known: repeat it with `idempotency_key`."""

@@ -3,7 +3,7 @@
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import cache
@@ -23,8 +23,16 @@ PAYMENT_STATUSES: Final = (
 )
 # What some doors call CAPTURED.
 _CAPTURED_AT_A_DOOR: Final = frozenset({"COMPLETED", "SUCCESS"})
+# What /pay says instead of a status.
+_STATUSES_OF_PAY: Final[Mapping[str, str]] = {"Payment successful": "CAPTURED", "Payment pending": "PENDING"}
+# No amount has as many, before the point or behind it.
+_MAX_DIGITS: Final = 30
 
 Model = TypeVar("Model")
+
+
+class Unreadable(ValueError):
+    """An answer that is not what it should be; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -493,53 +501,146 @@ class Health:
     downstreams: Mapping[str, str] = field(default_factory=dict)
 
 
-def payment(body: Mapping[str, Any]) -> Payment:
-    """A payment out of what any of the four doors says of it."""
-    status = str(body.get("status") or ("PENDING" if body.get("message") == "Payment pending" else "CAPTURED")).upper()
+def payment(body: Any) -> Payment:
+    """A payment out of what any of the four doors says of it.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    said = one(body, "status", str) if body_of(body, Payment).get("status") is not None else _status_of(body)
+    status = said.upper()
     if body.get("next_action"):
         status = "REQUIRES_ACTION"  # which some doors call PENDING
+    found = read(Payment, {**body, "status": status})
     if status in _CAPTURED_AT_A_DOOR:
-        back = body.get("refunded_amount") or 0
-        status = "REFUNDED" if body.get("refunded") else "PARTIALLY_REFUNDED" if back else "CAPTURED"
-    return read(Payment, {**body, "status": status})
+        status = "REFUNDED" if found.is_refunded else "PARTIALLY_REFUNDED" if found.refunded_amount else "CAPTURED"
+    return replace(found, status=status)
 
 
-def read(model: type[Model], body: Mapping[str, Any]) -> Model:
-    """An object of a JSON object; what the model does not know is left out."""
+def read(model: type[Model], body: Any) -> Model:
+    """An object of a JSON object; what the model does not know is left out.
+
+    Raises:
+        Unreadable: something is missing, or is not what it should be.
+    """
     values = {}
-    for name, names, hint in _fields(typing.cast(Any, model)):
+    body_of(body, model)
+    for name, names, hint, is_needed in _fields(typing.cast(Any, model)):
         found = next((body[wire] for wire in names if body.get(wire) is not None), None)
         if found is not None or any(wire in body for wire in names):
-            values[name] = _value(hint, found)
+            values[name] = _value(f"{model.__name__}.{name}", hint, found)
+        elif is_needed:
+            raise Unreadable(f"{model.__name__} has no {name}")
     return model(**values)
+
+
+def one(body: Any, name: str, hint: Any) -> Any:
+    """One field of a JSON object that has no model of its own.
+
+    Raises:
+        Unreadable: it is not there, or not what it should be.
+    """
+    if not isinstance(body, Mapping) or name not in body:
+        raise Unreadable(f"it has no {name}")
+    return _value(name, hint, body[name])
+
+
+def body_of(body: Any, model: type[Any]) -> Mapping[str, Any]:
+    """A JSON object, which a model can be read from.
+
+    Raises:
+        Unreadable: it is something else.
+    """
+    if not isinstance(body, Mapping):
+        raise Unreadable(f"{model.__name__} should be an object")
+    return body
 
 
 def wire_names(model: type[Any]) -> Iterator[str]:
     """Every name that a model reads."""
-    for _, names, _ in _fields(typing.cast(Any, model)):
+    for _, names, _, _ in _fields(typing.cast(Any, model)):
         yield from names
 
 
+def _status_of(body: Mapping[str, Any]) -> str:
+    """What /pay says without a status."""
+    message = body.get("message")
+    if not isinstance(message, str) or message not in _STATUSES_OF_PAY:
+        raise Unreadable("Payment has no status")
+    return _STATUSES_OF_PAY[message]
+
+
 @cache
-def _fields(model: Any) -> tuple[tuple[str, tuple[str, ...], Any], ...]:
+def _fields(model: Any) -> tuple[tuple[str, tuple[str, ...], Any, bool], ...]:
     hints = typing.get_type_hints(model)
-    return tuple((each.name, each.metadata.get("wire", (each.name,)), hints[each.name]) for each in fields(model))
+    return tuple(
+        (
+            each.name,
+            each.metadata.get("wire", (each.name,)),
+            hints[each.name],
+            each.default is MISSING and each.default_factory is MISSING,
+        )
+        for each in fields(model)
+    )
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if isinstance(hint, types.UnionType):  # with None, at most
-        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
-        return value if value is None or len(kinds) > 1 else _value(kinds[0], value)
-    if typing.get_origin(hint) is tuple:
-        return tuple(_value(typing.get_args(hint)[0], each) for each in value)
-    return _scalar(hint, value)
+def _value(name: str, hint: Any, value: Any) -> Any:
+    origin = typing.get_origin(hint)
+    if isinstance(hint, types.UnionType):
+        return _of_several(name, typing.get_args(hint), value)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise Unreadable(f"{name} should be a list")
+        return tuple(_value(name, typing.get_args(hint)[0], each) for each in value)
+    if origin is Mapping:
+        if not isinstance(value, dict):
+            raise Unreadable(f"{name} should be an object")
+        return {key: _value(name, typing.get_args(hint)[1], each) for key, each in value.items()}
+    return _scalar(name, hint, value)
 
 
-def _scalar(hint: Any, value: Any) -> Any:
+def _of_several(name: str, hints: tuple[Any, ...], value: Any) -> Any:
+    if value is None and types.NoneType in hints:
+        return None
+    kinds = [kind for kind in hints if kind is not types.NoneType]
+    if len(kinds) == 1:
+        return _value(name, kinds[0], value)
+    return _value(name, next((kind for kind in kinds if type(value) is kind), kinds[0]), value)
+
+
+def _scalar(name: str, hint: Any, value: Any) -> Any:
     if hint is Decimal:
-        return Decimal(str(value))
+        return _amount(name, value)
+    if hint is float:
+        return float(_amount(name, value))
     if hint is datetime:
-        return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(timezone.utc)
+        return _moment(name, value)
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
         return read(hint, value)
+    if hint is not Any and type(value) is not hint:  # a bool is an int, too
+        raise Unreadable(f"{name} should be {hint.__name__}")
     return value
+
+
+def _amount(name: str, value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        raise Unreadable(f"{name} should be a number")
+    try:
+        amount = Decimal(value)
+    except ArithmeticError:
+        raise Unreadable(f"{name} should be a number") from None
+    if not amount.is_finite() or abs(amount.adjusted()) > _MAX_DIGITS:
+        raise Unreadable(f"{name} should be an amount")
+    return amount
+
+
+def _moment(name: str, value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise Unreadable(f"{name} should be a moment")
+    try:
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        if moment.tzinfo is None:
+            raise Unreadable(f"{name} should be a moment with its time zone")
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise Unreadable(f"{name} should be a moment") from None

@@ -7,12 +7,16 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
-from urllib.parse import quote
+from functools import partial
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import requests
+import urllib3.exceptions
 
-from orderpay import errors, models
+from orderpay import arguments, errors, models
+
+Found = TypeVar("Found")
 
 # Waits between the attempts of one call, in seconds, where the service names none.
 BACKOFF_S: Final = (0.2, 0.6, 1.8)
@@ -30,18 +34,50 @@ _BY_STATUS: Final[Mapping[int, type[errors.OrderPayError]]] = {
     503: errors.Unavailable,
     504: errors.Unavailable,
 }
+# Refused before anything is done, or with nothing known: whoever says so, on the way or at the end of it.
+_CLEAR_WITHOUT_WORDS: Final = frozenset({401, 403, 429, 502, 503, 504})
+# What `requests` says of a URL before it has sent anything. `InvalidHeader` is none: it says so of an answer, too.
+_NEVER_SENT: Final = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+)
+_NO_JSON: Final = object()
 _KEY_IN_USE: Final = "idempotency_key_in_use"
 _PAYMENT_FAILED: Final = "Payment failed"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A body, and what came with it."""
+    """A body, and what came with it; `idempotency_key` is that of the call."""
 
     body: Any
     status: int
     request_id: str
     headers: Mapping[str, str]
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is sent, each time the same."""
+
+    method: str
+    path: str
+    query: Mapping[str, str | int | float]
+    body: bytes | None
+    idempotency_key: str
+    is_text: bool
+
+
+class _Failed(Exception):
+    """An attempt that did not do it: what to say of it in the end, and how long to wait before another one."""
+
+    def __init__(self, error: errors.OrderPayError, wait_s: float | None = None, *, is_final: bool = False) -> None:
+        super().__init__(error)
+        self.error = error
+        self.wait_s = wait_s
+        self.is_final = is_final
 
 
 class Transport:
@@ -57,90 +93,127 @@ class Transport:
         retries: int,
         request_id: Callable[[], str] | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        name: str = "base",
     ) -> None:
-        self.base = base.rstrip("/")
-        self._key = key
+        self.base = arguments.base_url(name, base)
+        self._name = name
+        self._key = key if callable(key) else arguments.api_key(name, key)
         self._session = session
         self._timeout_s = timeout_s
         self._retries = retries
         self._request_id = request_id or _new_request_id
         self._sleep = sleep
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        return self.call("GET", path, params=params).body
+    def get(self, path: str, read: Callable[[Answer], Found], params: Mapping[str, Any] | None = None) -> Found:
+        return self.call("GET", path, read, params=params)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None) -> Any:
-        return self.call("POST", path, body=body or {}, idempotency_key=idempotency_key or str(uuid.uuid4())).body
+    def post(
+        self,
+        path: str,
+        read: Callable[[Answer], Found],
+        body: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | UUID | None = None,
+    ) -> Found:
+        key = arguments.idempotency_key(idempotency_key)
+        return self.call("POST", path, read, body=body or {}, idempotency_key=key)
 
-    def pages(self, path: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def pages(self, path: str, read: Callable[[Any], Found], params: Mapping[str, Any]) -> Iterator[Found]:
         """The rows of a list, page after page: none twice and none left out, also while new ones arrive."""
+        # Here and not in the generator below, which begins when the first row is asked for.
+        return self._pages(path, read, arguments.parameters(params))
+
+    def _pages(self, path: str, read: Callable[[Any], Found], params: Mapping[str, Any]) -> Iterator[Found]:
         cursor: str | None = ""
         while cursor is not None:
-            page = self.get(path, {**params, "cursor": cursor})
-            yield from page["items"]
-            cursor = page.get("next_cursor")
+            rows, cursor = self.get(path, partial(_page, read, cursor), {**params, "cursor": cursor})
+            yield from rows
 
     def call(
         self,
         method: str,
         path: str,
+        read: Callable[[Answer], Found],
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
         idempotency_key: str = "",
         accept: tuple[int, ...] = (),
-    ) -> Answer:
+        ends_it: bool = False,
+        is_text: bool = False,
+    ) -> Found:
         """One call, repeated with the same key while there is no answer, or none for good.
+
+        Args:
+            read: Makes of an answer what is returned. An answer that it cannot read is none.
+            accept: Statuses beside 2xx that are read.
+            ends_it: What is asked for is the end of something. Whoever asks a second time finds nothing: it is done.
+            is_text: The body is no JSON.
 
         Raises:
             OrderPayError: one of its subclasses, by meaning.
+            ValueError: nothing was sent, because it cannot be.
+            TypeError: the same.
         """
-        left = self._retries
+        sent = None if body is None else json.dumps(arguments.sendable("body", body)).encode()
+        query = arguments.parameters(params or {})
+        request = _Request(method, path, query, sent, idempotency_key, is_text)
+        left, accepted = self._retries, accept
         while True:
             try:
-                answer = self._once(method, path, params, body, idempotency_key)
-            except requests.RequestException as problem:
-                if left <= 0:
-                    message = f"No answer from {self.base}: {type(problem).__name__}"
-                    raise errors.Unavailable(message, idempotency_key=idempotency_key) from problem
-                wait_s = self._backoff_s(left)
-            else:
-                if answer.status < 300 or answer.status in accept:
-                    return answer
-                wait_s = _retry_after_s(answer.headers) or self._backoff_s(left)
-                if left <= 0 or wait_s > MAX_RETRY_AFTER_S or not _may_be_repeated(answer):
-                    raise error_of(answer, idempotency_key=idempotency_key)
+                return self._attempt(request, read, accepted)
+            except _Failed as failed:
+                wait_s = failed.wait_s or self._backoff_s(left)
+                if failed.is_final or left <= 0 or wait_s > MAX_RETRY_AFTER_S:
+                    raise failed.error from failed.__cause__
+                if ends_it and failed.error.status != 429:
+                    accepted = (*accept, 404)
             left -= 1
             self._sleep(wait_s)
 
-    def text(self, path: str) -> str:
-        """A body that is no JSON."""
+    def _attempt(self, request: "_Request", read: Callable[[Answer], Found], accepted: tuple[int, ...]) -> Found:
         try:
-            found = self._session.get(self.base + path, headers=self._headers(""), timeout=self._timeout_s)
-        except requests.RequestException as problem:
-            raise errors.Unavailable(f"No answer from {self.base}: {type(problem).__name__}") from problem
-        if found.status_code != 200:
-            raise error_of(_answer(found))
-        return found.text
+            answer = self._once(request)
+        except _NEVER_SENT:
+            raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as problem:
+            message = f"No answer from {self.base}: {type(problem).__name__}"
+            raise _Failed(errors.Unavailable(message, idempotency_key=request.idempotency_key)) from problem
+        wait_s = _retry_after_s(answer.headers)
+        try:
+            if answer.status < 300 or answer.status in accepted:
+                return read(answer)
+            error = error_of(answer)
+        except models.Unreadable as unreadable:
+            unusable = errors.Unavailable(
+                f"No usable answer from {self.base}: HTTP {answer.status}, and {unreadable}",
+                status=answer.status,
+                request_id=answer.request_id,
+                idempotency_key=answer.idempotency_key,
+            )
+            raise _Failed(unusable, wait_s) from unreadable
+        raise _Failed(error, wait_s, is_final=not _may_be_repeated(answer))
 
-    def _once(
-        self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, idempotency_key: str
-    ) -> Answer:
-        sent = None if body is None else json.dumps(body, default=_on_wire).encode()
-        headers = self._headers(idempotency_key)
-        if sent is not None:
+    def _once(self, request: "_Request") -> Answer:
+        headers = self._headers(request.idempotency_key)
+        if request.body is not None:
             headers["Content-Type"] = "application/json"
-        query = {name: _on_wire(value) for name, value in (params or {}).items() if value is not None}
-        timeout = (min(3.05, self._timeout_s), self._timeout_s)
-        url = self.base + path
         found = self._session.request(
-            method, url, params=query, data=sent, headers=headers, timeout=timeout, allow_redirects=False
+            request.method,
+            self.base + request.path,
+            params=request.query,
+            data=request.body,
+            headers=headers,
+            timeout=(min(3.05, self._timeout_s), self._timeout_s),
+            allow_redirects=False,
         )
-        return _answer(found)
+        body = found.text if request.is_text and found.status_code < 300 else _json(found.content)
+        request_id = found.headers.get("X-Request-ID", "")
+        return Answer(body, found.status_code, request_id, found.headers, request.idempotency_key)
 
     def _headers(self, idempotency_key: str) -> dict[str, str]:
-        key = self._key() if callable(self._key) else self._key
-        headers = {"Accept": "application/json", "X-Request-ID": self._request_id()}
+        key = arguments.api_key(self._name, self._key()) if callable(self._key) else self._key
+        headers = {"Accept": "application/json", "X-Request-ID": arguments.request_id(self._request_id())}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         if idempotency_key:
@@ -151,14 +224,16 @@ class Transport:
         return BACKOFF_S[min(self._retries - left, len(BACKOFF_S) - 1)]
 
 
-def path(template: str, *parts: object) -> str:
-    """A path whose parameters are quoted: an id that is none cannot become another path."""
-    return template.format(*(quote(str(part), safe="") or "-" for part in parts))
+def error_of(answer: Answer) -> errors.OrderPayError:
+    """The exception that says what an answer means.
 
-
-def error_of(answer: Answer, *, idempotency_key: str = "") -> errors.OrderPayError:
-    """The exception that says what an answer means."""
+    Raises:
+        models.Unreadable: it is not in a service's words, and its status alone does not say what became of the call.
+    """
     body: Mapping[str, Any] = answer.body if isinstance(answer.body, Mapping) else {}
+    said = body.get("error")
+    if not (isinstance(said, str) and said) and answer.status not in _CLEAR_WITHOUT_WORDS:
+        raise models.Unreadable("no sentence that says why")
     order = models.read(models.Order, body) if "customer_name" in body and "number" in body else None
     if answer.status in _BY_STATUS:
         kind = _BY_STATUS[answer.status]
@@ -167,14 +242,13 @@ def error_of(answer: Answer, *, idempotency_key: str = "") -> errors.OrderPayErr
         kind = errors.Declined if is_declined else errors.OrderCancelled
     else:
         kind = errors.Invalid if 400 <= answer.status < 500 else errors.UnexpectedAnswer
-    message = str(body.get("error") or f"HTTP {answer.status}, and no sentence that says why")
     error = kind(
-        message,
+        str(said or f"HTTP {answer.status}, and no sentence that says why"),
         code=str(body.get("code") or ""),
         status=answer.status,
         request_id=answer.request_id,
         body=body,
-        idempotency_key=idempotency_key,
+        idempotency_key=answer.idempotency_key,
     )
     if isinstance(error, (errors.OrderCancelled, errors.Unavailable)):
         error.order = order
@@ -183,17 +257,27 @@ def error_of(answer: Answer, *, idempotency_key: str = "") -> errors.OrderPayErr
     return error
 
 
-def _answer(found: requests.Response) -> Answer:
-    request_id = found.headers.get("X-Request-ID", "")
-    body: Any = None
-    if found.content:
-        try:
-            body = json.loads(found.content, parse_float=Decimal)
-        except ValueError as problem:
-            if found.status_code < 300:
-                message = "The answer is no JSON: is this the service that it should be?"
-                raise errors.UnexpectedAnswer(message, status=found.status_code, request_id=request_id) from problem
-    return Answer(body, found.status_code, request_id, found.headers)
+def _page(read: Callable[[Any], Found], asked: str, answer: Answer) -> tuple[list[Found], str | None]:
+    """The rows, and the cursor of the page behind them."""
+    rows = [read(each) for each in models.one(answer.body, "items", tuple[Any, ...])]
+    cursor: str | None = models.one({"next_cursor": None, **answer.body}, "next_cursor", str | None)
+    if cursor in ("", asked):
+        raise models.Unreadable("the same page would follow")
+    return rows, cursor
+
+
+def _json(content: bytes) -> Any:
+    """What the JSON says, amounts exact; a word that no JSON is where it is none."""
+    if not content:
+        return None
+    try:
+        return json.loads(content, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, ArithmeticError, RecursionError):
+        return _NO_JSON
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _may_be_repeated(answer: Answer) -> bool:
@@ -211,17 +295,8 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
         return float(said)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time()) if said else None
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-
-
-def _on_wire(value: Any) -> Any:
-    """Amounts as exact text, which the services take like a number; moments in ISO 8601."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value.isoformat() if hasattr(value, "isoformat") else str(value) if isinstance(value, uuid.UUID) else value
 
 
 def _new_request_id() -> str:

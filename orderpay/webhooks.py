@@ -1,10 +1,10 @@
 """Whether a webhook came from who it says: the format and headers of Standard Webhooks (standardwebhooks.com)."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,6 +13,8 @@ from typing import Any, Final
 # Seconds by which the sender's clock, or the way, may be off.
 TOLERANCE_S: Final = 300.0
 _PREFIX: Final = "whsec_"
+# Seconds since 1970, for the next 30,000 years.
+_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 class BadSignature(ValueError):
@@ -49,24 +51,49 @@ def verify_webhook(
     >>> orderpay.verify_webhook(secret, headers, b'{"test": 2432232314}', now=1614265330)
     {'test': 2432232314}
     """
-    raw = body.encode() if isinstance(body, str) else body
-    said = {name.lower(): value for name, value in headers.items()}
+    key, raw, said = _key_of(secret), _raw(body), _texts(headers)
     message_id, sent_at = said.get("webhook-id", ""), said.get("webhook-timestamp", "")
-    if not message_id or not (sent_at.isascii() and sent_at.isdigit()):
-        raise BadSignature("webhook-id or webhook-timestamp is missing")
+    if not message_id or not _SECONDS.fullmatch(sent_at):
+        raise BadSignature("webhook-id or webhook-timestamp is missing, or none")
     if abs((time.time() if now is None else now) - int(sent_at)) > tolerance_s:
         raise BadSignature("webhook-timestamp is too far from now")
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error as problem:
-        raise BadSignature("the secret is none of ours: whsec_ and base64") from problem
-    signed = f"{message_id}.{sent_at}.".encode() + raw
-    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    signed = _raw(f"{message_id}.{sent_at}.") + raw
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
     signatures = [each.partition(",") for each in said.get("webhook-signature", "").split()]
     # All of them, so that how long it takes says nothing.
     fits = [
-        hmac.compare_digest(value.encode(), expected.encode()) for version, _, value in signatures if version == "v1"
+        hmac.compare_digest(value.encode(errors="replace"), expected)
+        for version, _, value in signatures
+        if version == "v1"
     ]
     if not any(fits):
         raise BadSignature("no signature fits")
-    return json.loads(raw, parse_float=Decimal)
+    try:
+        return json.loads(raw, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError) as problem:
+        raise BadSignature("it is signed, and its body is no JSON") from problem
+
+
+def _key_of(secret: object) -> bytes:
+    """What signs. An empty one would let anybody sign."""
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True) if isinstance(secret, str) else b""
+    except ValueError as problem:
+        raise BadSignature("the secret is none of ours: whsec_ and base64") from problem
+    if not key:
+        raise BadSignature("the secret is empty, or none of ours: whsec_ and base64")
+    return key
+
+
+def _raw(body: object) -> bytes:
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    try:
+        return body.encode() if isinstance(body, str) else b""
+    except UnicodeEncodeError as problem:
+        raise BadSignature("what was signed cannot have been this text") from problem
+
+
+def _texts(headers: Mapping[str, str]) -> dict[str, str]:
+    """By their names in lower case; what is no text is as good as missing."""
+    return {name.lower(): value for name, value in headers.items() if isinstance(name, str) and isinstance(value, str)}

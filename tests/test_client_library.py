@@ -1,6 +1,9 @@
 """The typed client: its docstrings' examples run, it knows all that the OpenAPI documents know, and it is a package."""
 
+import base64
 import doctest
+import hashlib
+import hmac
 import json
 import subprocess
 import sys
@@ -385,12 +388,16 @@ def _transport(script: Script, slept: list[float], retries: int = 3) -> transpor
     )
 
 
+def _body(answer: transport.Answer) -> Any:
+    return answer.body
+
+
 def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
     """One key for all attempts of a call, another one for the next call."""
     slept: list[float] = []
     script = Script(requests.ConnectionError(), requests.ReadTimeout(), (200, {"a": 1}), (200, {"a": 2}))
     asking = _transport(script, slept)
-    assert (asking.post("/a"), asking.post("/a")) == ({"a": 1}, {"a": 2})
+    assert (asking.post("/a", _body), asking.post("/a", _body)) == ({"a": 1}, {"a": 2})
     keys = [each["headers"]["Idempotency-Key"] for each in script.asked]
     assert keys[0] == keys[1] == keys[2] != keys[3]
     assert slept == [0.2, 0.6]
@@ -401,11 +408,11 @@ def test_retry_after_is_honoured() -> None:
     """It waits as long as the service says; longer than half a minute is for the caller to wait."""
     slept: list[float] = []
     script = Script((503, {"code": "overloaded"}, {"Retry-After": "2"}), (200, {}))
-    _transport(script, slept).post("/a")
+    _transport(script, slept).post("/a", _body)
     assert slept == [2.0]
     script = Script((429, {"code": "too_many_requests", "error": "later"}, {"Retry-After": "90"}))
     with pytest.raises(orderpay.RateLimited) as limited:
-        _transport(script, slept).get("/a")
+        _transport(script, slept).get("/a", _body)
     assert (limited.value.retry_after_s, slept) == (90.0, [2.0])
 
 
@@ -413,7 +420,7 @@ def test_when_no_answer_comes_the_caller_has_the_key() -> None:
     """After the last attempt it is not known whether it was done; with the key it can be found out."""
     script = Script(requests.ConnectionError(), requests.ConnectionError())
     with pytest.raises(orderpay.Unavailable) as lost:
-        _transport(script, [], retries=1).post("/a", idempotency_key="mine")
+        _transport(script, [], retries=1).post("/a", _body, idempotency_key="mine")
     assert (lost.value.idempotency_key, len(script.asked)) == ("mine", 2)
 
 
@@ -434,7 +441,7 @@ def test_an_error_is_known_by_its_meaning(status: int, code: str, kind: type[ord
     """Each status has its exception, with sentence, code and request id, and is not asked for again."""
     script = Script((status, {"error": "A sentence", "code": code, "fields": {"amount": ["Wrong."]}}))
     with pytest.raises(kind) as raised:
-        _transport(script, []).post("/a")
+        _transport(script, []).post("/a", _body)
     error = raised.value
     assert (type(error), error.code, error.status, error.request_id) == (kind, code, status, "r1")
     assert (str(error), error.fields) == (f"A sentence ({code}, request r1)", {"amount": ["Wrong."]})
@@ -486,6 +493,60 @@ def test_a_webhook_that_is_not_as_it_was_signed_is_refused(
     """Another body, id, secret or time, and no signature at all."""
     with pytest.raises(orderpay.BadSignature):
         orderpay.verify_webhook(secret, headers, body, now=now)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "whsec_", "whsec_whsec_", "whsec_=", "whsec_====", " ", "whsec_ ", "whsec_ключ", None, b"", b"whsec_"],
+)
+def test_an_empty_secret_verifies_nothing(secret: Any) -> None:
+    """Anybody can sign with a key of no bytes, whatever the secret looked like."""
+    digest = hmac.new(b"", b"m.1614265330." + BODY, hashlib.sha256).digest()
+    headers = {
+        "webhook-id": "m",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+    with pytest.raises(orderpay.BadSignature):
+        orderpay.verify_webhook(secret, headers, BODY, now=1614265330)
+
+
+@pytest.mark.parametrize("name", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", "body"])
+def test_nothing_that_comes_crashes_the_verifying(name: str) -> None:
+    """Whatever somebody sends who has no secret is a bad signature, and no other error."""
+    odd: list[Any] = [
+        "",
+        " ",
+        "9" * 400,
+        "9" * 5000,
+        "-1",
+        "1e9",
+        "0x5f",
+        "\u0661" * 10,
+        "\ud800",
+        "v1,\ud800",
+        "v1",
+        ",",
+    ]
+    odd += ["v1,v1,", "\x00", "nan", "1614265330.5", None, 5, b"x", [], {}, "v1, v1,\u00fc", "{" * 100_000]
+    for value in odd:
+        headers: Any = SIGNED if name == "body" else {**SIGNED, name: value}
+        with pytest.raises(orderpay.BadSignature):
+            orderpay.verify_webhook(SECRET, headers, value if name == "body" else BODY, now=1614265330)
+    nameless: Any = {**SIGNED, b"x": b"y", 5: 5, "webhook-id": ""}
+    with pytest.raises(orderpay.BadSignature):
+        orderpay.verify_webhook(SECRET, nameless, BODY, now=1614265330)
+
+
+@pytest.mark.parametrize("body", [b"", b"no JSON", b"\xff", b"[" * 100_000, b'{"a": 1e99999999999999999999}'])
+def test_what_is_signed_and_no_json_is_a_bad_signature(body: bytes) -> None:
+    """The one error that a receiver has to expect."""
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    digest = hmac.new(key, b"m.1614265330." + body, hashlib.sha256).digest()
+    signature = f"v1,{base64.b64encode(digest).decode()}"
+    headers = {"webhook-id": "m", "webhook-timestamp": "1614265330", "webhook-signature": signature}
+    with pytest.raises(orderpay.BadSignature, match="JSON"):
+        orderpay.verify_webhook(SECRET, headers, body, now=1614265330)
 
 
 def test_the_examples_of_the_docstrings_do_what_they_say(make_stack: Callable[..., Stack]) -> None:

@@ -84,6 +84,41 @@ def test_a_receiver_takes_what_is_signed_once_and_nothing_else(language: str, tm
         assert said.read_text().split() == ["took", "order.paid", "took", "order.closed"]
 
 
+@pytest.mark.parametrize("language", RUNS)
+def test_a_receiver_does_not_start_without_a_secret(language: str, tmp_path: Path) -> None:
+    """Anybody could sign with a key of no bytes."""
+    program, name = RUNS[language]
+    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / name).write_text(code, encoding="utf-8")
+    for secret in ("", "whsec_", "====", "whsec_!!!!"):
+        environment = {"PATH": os.environ["PATH"], "PORT": "0", "WEBHOOK_SECRET": secret}
+        ran = subprocess.run(
+            [program, name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ran.returncode != 0
+        assert "WEBHOOK_SECRET is empty" in ran.stderr
+
+
+@pytest.mark.parametrize("language", RUNS)
+def test_nothing_that_comes_unsigned_crashes_a_receiver(language: str, tmp_path: Path) -> None:
+    """It is answered 400, and nothing is complained of in the log."""
+    odd: list[dict[str, str]] = [{}, {"webhook-id": ""}, {"webhook-signature": "v1,\u00fc"}, {"webhook-signature": ","}]
+    odd += [{"webhook-timestamp": said} for said in ("", "9" * 400, "9" * 5000, "-1", "nan", "1e999", "0x5f", "\u00b2")]
+    with receiver(language, tmp_path) as (url, said_by_it):
+        for headers in odd:
+            sent = {
+                name: value.encode("latin-1") for name, value in {"webhook-signature": "v1,AAAA", **headers}.items()
+            }
+            assert requests.post(url, data=b"{}", headers=sent, timeout=10).status_code == 400, headers
+        assert requests.post(url, timeout=10).status_code == 400
+        assert requests.post(url, data=iter([b"{}"]), timeout=10).status_code == 400  # in chunks, of no length
+        assert post(url, "m1", b'{"type": "order.paid"}') == 204
+        wait_until(
+            lambda: said_by_it.read_text().split() == ["took", "order.paid"],
+            what="it has taken one, and complained of none",
+        )
+
+
 def test_a_secret_is_rotated_under_load(make_stack: Callable[..., Stack]) -> None:
     """By the worker as it stands, while orders come and the secret is replaced: not one message fails to verify."""
     stack = make_stack(settings={"order_service": {"WEBHOOK_ALLOW": "127.0.0.0/8"}})
