@@ -180,6 +180,49 @@ def test_an_order_is_bought(shop: Shop, script: bool) -> None:
         assert [step.get_attribute("class") for step in page.query_selector_all(".rail li")] == ["done"] * 5
 
 
+def test_a_form_that_was_changed_after_going_back_does_not_order_again(shop: Shop) -> None:
+    """It leads to the order that it placed; ordering once more is a link to another form."""
+    with shop.open() as page:
+        page.goto(f"{shop.url}/shop/")
+        key = page.input_value("form.shop [name=key]")
+        page.fill("#q-1", "2")
+        page.fill("[name=customer_name]", "Back Bob")
+        page.click("text=Place the order")
+        page.wait_for_url("**/shop/orders/*/")
+        number = page.url.rstrip("/").rpartition("/")[2]
+        # What a browser keeps of a page that it comes back to; one whose requests are looked at keeps nothing.
+        page.goto(f"{shop.url}/shop/?q-1=3&customer_name=Back+Bob")
+        page.eval_on_selector("form.shop [name=key]", "(field, key) => { field.value = key; }", key)
+        page.click("text=Place the order")
+        page.wait_for_selector("text=This form was sent already")
+        found = shop.stack.orders.get("/api/orders/?customer_name=Back%20Bob").json["items"]
+        assert [str(each["number"]) for each in found] == [number]
+        assert page.query_selector("main form") is None
+        assert page.get_attribute(f"text=See order {number}", "href") == f"/shop/orders/{number}/"
+        page.click("text=Order once more")
+        page.wait_for_url("**/shop/?*")
+        assert (page.input_value("#q-1"), page.input_value("[name=customer_name]")) == ("3", "Back Bob")
+
+
+def test_an_imported_payment_is_refunded_from_its_page(shop: Shop, tmp_path: Path) -> None:
+    """It has no transaction; a part of it goes back all the same."""
+    file = tmp_path / "imported.csv"
+    file.write_text(
+        "payment_id,order_id,amount,method,status,reference,created_at,refunded\n"
+        "9001,990017,104.85,UPI,SUCCESS,ECI20251001-0000000A,2025-10-01 10:08:01,0\n"
+    )
+    shop.stack.services["payment_service"].manage("import_payments", str(file))
+    with shop.open() as page:
+        page.goto(f"{shop.url}/payments/?order_id=990017")
+        page.click("tbody a")
+        page.click("text=Refund a part")
+        page.fill("[name=amount]", "4.85")
+        page.click("main button.grave")
+        page.wait_for_selector("text=given back.")
+    (payment,) = shop.stack.payments.get("/v1/payments/?order_id=990017").json["items"]
+    assert str(payment["refunded_amount"]) == "4.85"
+
+
 @WITH_AND_WITHOUT
 def test_a_declined_card_says_why_in_three_clicks(shop: Shop, script: bool) -> None:
     """From the control room: the orders, the order; there is the reason, and who."""

@@ -90,7 +90,7 @@ def _refund(given: Given) -> str:
         number = looking().payments.progress(given.subject).payment_id
         refund = client.refund(payment_id=number, amount=given.amount, idempotency_key=given.key)
     done = "given back" if refund.status == "succeeded" else "on its way back; the gateway has not answered yet"
-    return f"{words.money(refund.amount, payment.currency)} {done}."
+    return f"{words.digits(refund.amount, payment.currency)} {done}."
 
 
 def _capture(given: Given) -> str:
