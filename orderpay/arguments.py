@@ -41,7 +41,7 @@ def base_url(name: str, given: object) -> str:
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_url = False
-    if not is_url or parts.query or parts.fragment or not given.isprintable() or " " in given:
+    if not is_url or not given.isprintable() or any(sign in given for sign in " ?#\\"):
         raise InvalidArgument(f"{name} must be a URL such as http://localhost:8000, not {given!r}")
     return given.rstrip("/")
 
@@ -54,6 +54,24 @@ def api_key(name: str, given: object) -> str:
         raise TypeError(f"key of {name} must be a str or a function that returns one, not {_kind(given)}")
     if not given.isascii() or not given.isprintable() or " " in given:  # which is not shown: it is a secret
         raise InvalidArgument(f"key of {name} must be printable ASCII without blanks: is there a line's end in it?")
+    return given
+
+
+def seconds(name: str, given: object) -> float:
+    """How long something may take."""
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {_kind(given)}")
+    if not (given > 0 and math.isfinite(given)):
+        raise InvalidArgument(f"{name} must be a number of seconds above 0, not {given}")
+    return given
+
+
+def count(name: str, given: object) -> int:
+    """How often something may be done, which may be never."""
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name} must be an int, not {_kind(given)}")
+    if given < 0:
+        raise InvalidArgument(f"{name} must be 0 or more, not {given}")
     return given
 
 

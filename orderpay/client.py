@@ -1033,6 +1033,9 @@ def _nothing(answer: Answer) -> None:
 
 
 def _text(answer: Answer) -> str:
+    kind = answer.headers.get("Content-Type", "")
+    if answer.status != 200 or not kind.startswith(("text/plain", "application/openmetrics-text")):
+        raise models.Unreadable("no metrics")
     return str(answer.body)
 
 

@@ -99,8 +99,8 @@ class Transport:
         self._name = name
         self._key = key if callable(key) else arguments.api_key(name, key)
         self._session = session
-        self._timeout_s = timeout_s
-        self._retries = retries
+        self._timeout_s = arguments.seconds("timeout_s", timeout_s)
+        self._retries = arguments.count("retries", retries)
         self._request_id = request_id or _new_request_id
         self._sleep = sleep
 

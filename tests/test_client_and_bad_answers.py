@@ -170,6 +170,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "mails": lambda c: [*c.mails.list()],
     "mail_page": lambda c: c.mails.page(),
     "health": lambda c: c.health("orders"),
+    "metrics": lambda c: c.metrics("orders"),
 }
 NONSENSE: Final[Mapping[str, tuple[int, Any]]] = {
     "empty": (201, b""),
@@ -350,6 +351,8 @@ def test_what_cannot_be_sent_is_refused_at_once_by_its_name() -> None:
 def test_an_odd_address_or_key_is_refused_when_the_client_is_made() -> None:
     """Each by the name of its service."""
     here: dict[str, Any] = {"orders": "http://x"}
+    odd: Any
+    name: str
     for url in (
         "localhost:8000",
         "",
@@ -359,11 +362,20 @@ def test_an_odd_address_or_key_is_refused_when_the_client_is_made() -> None:
         "http://x:port",
         "http://x y",
         "http://x?a=b",
+        "http://x#",
+        "http://x?",
+        "http://x\\y",
         "http://[x",
     ):
         for name in ("orders", "payments", "products"):
             with pytest.raises(ValueError, match=name):
                 orderpay.Client(**{**here, name: url})
+    for odd, name in ((0, "timeout_s"), (-1.0, "timeout_s"), (float("nan"), "timeout_s"), (-1, "retries")):
+        with pytest.raises(ValueError, match=name):
+            orderpay.Client(**{name: odd})
+    for odd, name in ((None, "timeout_s"), ("1", "timeout_s"), (1.5, "retries"), (None, "retries")):
+        with pytest.raises(TypeError, match=name):
+            orderpay.Client(**{name: odd})
     with pytest.raises(TypeError, match="payments"):
         orderpay.Client(payments=None)  # type: ignore[arg-type]
     for key in ("a\n", "a\r\nX: y", "a b", "ключ", "\x7f"):

@@ -574,6 +574,41 @@ def test_the_examples_of_the_docstrings_do_what_they_say(make_stack: Callable[..
     assert {"Client", "place", "cancel", "charge", "refund", "list", "hold", "verify_webhook"} <= with_examples
 
 
+class Garbling(requests.Session):
+    """Passes each request on, and answers the first ones with nonsense: these bytes, or a part of the real answer."""
+
+    def __init__(self, *nonsense: bytes | None) -> None:
+        super().__init__()
+        self.nonsense = [*nonsense]
+
+    def request(self, *asked: Any, **options: Any) -> requests.Response:
+        answer = super().request(*asked, **options)
+        if self.nonsense:
+            said = self.nonsense.pop(0)
+            answer.status_code = 200 if said is not None else answer.status_code
+            answer._content = said if said is not None else answer.content[:-20]
+        return answer
+
+
+def test_an_order_whose_answer_was_garbled_is_placed_and_paid_once(make_stack: Callable[..., Stack]) -> None:
+    """Also where every repeat was garbled, and the caller goes on with the key that the error has."""
+    stack = make_stack()
+    orders, payments, products = (stack.services[service].url for service in SERVICES.values())
+    keys = {name: _key(stack, service) for name, service in SERVICES.items()}
+    for nonsense in (b"<html>", b"", b"{}", None):
+        client = orderpay.Client(orders, payments, products, keys, session=Garbling(nonsense))
+        order = client.orders.place(customer_name="Garbled", items={1: 1})
+        assert order.status == "PAID"
+    client = orderpay.Client(orders, payments, products, keys, session=Garbling(b"<html>", None), retries=1)
+    with pytest.raises(orderpay.Unavailable) as lost:
+        client.orders.place(customer_name="Garbled", items={1: 1})
+    client.orders.place(customer_name="Garbled", items={1: 1}, idempotency_key=lost.value.idempotency_key)
+    assert client.orders.page(customer_name="Garbled")[1] == 5
+    hook = client.webhooks["orders"].create("https://shop.example.org/hooks", ["order.*"])
+    orderpay.Client(orders, payments, products, keys, session=Garbling(b"<html>")).webhooks["orders"].delete(hook.id)
+    assert hook.id not in [each.id for each in client.webhooks["orders"].list()]
+
+
 def _key(stack: Stack, service: str) -> str | None:
     return (stack.keys / service).read_text() if stack.keys else None
 
