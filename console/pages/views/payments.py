@@ -40,11 +40,11 @@ COLUMNS: Final = (
     "amount",
     "authorized_amount",
     "refunded_amount",
-    "currency",
     "method",
     "status",
     "reference",
     "created_at",
+    "currency",  # last: whoever reads the others by their place finds them where they were
 )
 _AMOUNTS: Final = frozenset({"amount", "authorized_amount", "refunded_amount"})
 # A payment's state by the filter that finds it.
