@@ -82,6 +82,7 @@ def test_an_imported_payment_lives_on(run: Importer, client: APIClient) -> None:
         "amount": Decimal("561.00"),
         "authorized_amount": Decimal("561.00"),
         "refunded_amount": Decimal("0.00"),
+        "currency": "USD",
         "method": "CARD",
         "status": "SUCCESS",
         "reference": "ECI20251110-0A1B2C3D",
