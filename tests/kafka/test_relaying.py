@@ -60,8 +60,13 @@ def take_and_give_back(ledger: Service, count: int) -> list[str]:
     for order in orders:
         taken = client.post("/api/payments/", {"order_id": order, "amount": "50.00"})
         given_back = client.post(f"/api/payments/{order}/void/")
-        assert (taken.status, given_back.status) == (201, 200)
+        # 202: the worker is at it, which was quicker than the request that had said what is to be done.
+        assert (taken.status, given_back.status in (200, 202)) == (201, True)
         assert max(taken.elapsed_s, given_back.elapsed_s) < 5
+    wait_until(
+        lambda: all(client.post(f"/api/payments/{order}/void/").status == 200 for order in orders),
+        what="all given back",
+    )
     return orders
 
 
