@@ -247,19 +247,17 @@ def test_every_attempt_has_its_light(shop: Shop, script: bool) -> None:
         assert kinds == ["failed", "failed", "done"]
 
 
-@WITH_AND_WITHOUT
-@pytest.mark.parametrize(
-    ("answer", "said", "status"),
-    [
-        ("approve", ("Payment confirmed", "Thank you. It is paid."), "PAID"),
-        ("decline", ("Payment declined", "It was cancelled. Payment failed"), "CANCELLED"),
-    ],
-    ids=["approved", "declined"],
-)
-def test_the_payer_answers_at_the_banks_page_and_comes_back(
-    shop: Shop, script: bool, answer: str, said: tuple[str, str], status: str
-) -> None:
+# What the bank's page says, what the order's, and where it stands then. With a script and without is the same page.
+AT_THE_BANK: Final = {
+    "approve": (("Payment confirmed", "Thank you. It is paid."), "PAID"),
+    "decline": (("Payment declined", "It was cancelled. Payment failed"), "CANCELLED"),
+}
+
+
+@pytest.mark.parametrize(("answer", "script"), [("approve", True), ("decline", False)], ids=["approved", "declined"])
+def test_the_payer_answers_at_the_banks_page_and_comes_back(shop: Shop, answer: str, script: bool) -> None:
     """The shop leads to the bank, whose page says what came of it and leads to the order, which says the same."""
+    said, status = AT_THE_BANK[answer]
     with shop.open(script=script) as page:
         number = shop.buy(page, "Nora", token="tok_3ds_ok")
         assert "Your bank wants you to confirm the payment" in page.inner_text("main")
@@ -426,11 +424,12 @@ def held(page: Page, url: str) -> Iterator[list[Route]]:
 
 # Each kind of form: a page with one, and what sends it.
 FORMS: Final = (
-    ("shop/?q-1=1", "form.shop .button.wide"),
-    ("orders/", "form.filters button"),
-    ("payments/", "form.filters button"),
-    ("shop/", "form.who button"),
-    ("shop/", "#q"),
+    pytest.param("shop/?q-1=1", "form.shop .button.wide", id="order"),
+    # All have one handler: the night tries each.
+    pytest.param("orders/", "form.filters button", id="orders", marks=pytest.mark.nightly),
+    pytest.param("payments/", "form.filters button", id="payments", marks=pytest.mark.nightly),
+    pytest.param("shop/", "form.who button", id="sign out", marks=pytest.mark.nightly),
+    pytest.param("shop/", "#q", id="search", marks=pytest.mark.nightly),
 )
 # Keeps the browser on the page, where it would go on with what it sends or follows, and counts how often it would.
 STAY: Final = """() => {
@@ -442,7 +441,7 @@ STAY: Final = """() => {
 NOT_READY: Final = "form[aria-busy], a[aria-busy], .busy, button[disabled]"
 
 
-@pytest.mark.parametrize(("path", "sender"), FORMS, ids=["order", "orders", "payments", "sign out", "search"])
+@pytest.mark.parametrize(("path", "sender"), FORMS)
 def test_a_form_shows_that_it_is_under_way_and_is_sent_once(shop: Shop, path: str, sender: str) -> None:
     """Busy, with a ring that turns and its buttons disabled, until the page is there again; sent again it stays."""
     with shop.open() as page:
@@ -464,6 +463,7 @@ def test_a_form_shows_that_it_is_under_way_and_is_sent_once(shop: Shop, path: st
         assert page.query_selector(NOT_READY) is None
 
 
+@pytest.mark.nightly
 def test_a_part_shows_that_it_is_asked_for_and_a_link_that_it_is_followed(shop: Shop) -> None:
     """A slow one has a line above it until its answer is there; a button that leads elsewhere has the ring."""
     with shop.open() as page:
