@@ -63,12 +63,7 @@ def list_orders(
         # As a query within it, so that the list's own order does not keep a database from reading the small index.
         fitting = fitting.filter(pk__in=unfinished(for_s=unfinished_for).order_by().values("pk"))
     fitting = fitting.filter(**{_FILTERS[name]: value for name, value in filters.items()})
-    in_order = fitting.order_by("-number").prefetch_related("lines")
-    if place.behind is None:
-        return paging.numbered(in_order, place, total=fitting.count())
-    if place.behind:
-        in_order = in_order.filter(number__lt=place.behind[0])
-    return paging.behind(in_order, per_page=place.per_page)
+    return paging.page_of(fitting.prefetch_related("lines"), place, newest_first=True)
 
 
 def unfinished(*, for_s: float = 0) -> QuerySet[Order]:

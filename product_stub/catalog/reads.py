@@ -36,12 +36,7 @@ def offers_by_id(product_ids: Iterable[int]) -> dict[int, Offer]:
 
 def list_products(place: Place) -> Listed[Product]:
     """One page of the catalogue, in order of the ids; a page behind the last one is empty."""
-    in_order = Product.objects.order_by("pk")
-    if place.behind is None:
-        return paging.numbered(in_order, place, total=Product.objects.count())
-    if place.behind:
-        in_order = in_order.filter(pk__gt=place.behind[0])
-    return paging.behind(in_order, per_page=place.per_page)
+    return paging.page_of(Product.objects.all(), place, newest_first=False)
 
 
 def find_reservation(reservation_id: str) -> Reservation | None:

@@ -8,7 +8,7 @@ and each page costs the same.
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -53,9 +53,15 @@ class Place:
     def start(self) -> int:
         return (self.page - 1) * self.per_page
 
-    def body(self, listed: Listed[Any], items: Sequence[Any], *, position: tuple[Any, ...] | None) -> dict[str, Any]:
-        """The answer. `position` is that of the last row, None where there is none."""
-        following = _encode(self.list_id, position) if listed.has_more and position is not None else None
+    def body(
+        self,
+        listed: Listed[Row],
+        items: Sequence[Any],
+        *,
+        position: Callable[[Row], tuple[Any, ...]] = lambda row: (row.pk,),
+    ) -> dict[str, Any]:
+        """The answer. `position` says where a row stands in the list's order: by its primary key, unless said."""
+        following = _encode(self.list_id, position(listed.rows[-1])) if listed.has_more and listed.rows else None
         if self.behind is not None:
             return {"items": items, "per_page": self.per_page, "next_cursor": following}
         body = {"items": items, "page": self.page, "per_page": self.per_page, "total": listed.total}
@@ -106,6 +112,16 @@ class PageOut(serializers.Serializer[Any]):
         allow_null=True,
         help_text="For the page that follows. Null or missing: there is none.",
     )
+
+
+def page_of(rows: QuerySet[Row], place: Place, *, newest_first: bool) -> Listed[Row]:
+    """A page of rows in order of their primary key; one behind the last is empty."""
+    in_order = rows.order_by("-pk" if newest_first else "pk")
+    if place.behind is None:
+        return numbered(in_order, place, total=rows.count())
+    if place.behind:
+        in_order = in_order.filter(**{"pk__lt" if newest_first else "pk__gt": place.behind[0]})
+    return behind(in_order, per_page=place.per_page)
 
 
 def behind(rows: QuerySet[Row], *, per_page: int) -> Listed[Row]:

@@ -78,5 +78,4 @@ def mail_json(mail: Mail) -> dict[str, Any]:
 
 
 def page_body(place: Place, listed: Listed[Mail]) -> dict[str, Any]:
-    last = (listed.rows[-1].number,) if listed.rows else None
-    return place.body(listed, [mail_json(mail) for mail in listed.rows], position=last)
+    return place.body(listed, [mail_json(mail) for mail in listed.rows])

@@ -21,8 +21,7 @@ _PRODUCT_SERVICE_AT_FAULT: Final = {
 
 def page(place: Place, listed: Listed[Order]) -> dict[str, Any]:
     """A page of orders."""
-    last = (listed.rows[-1].number,) if listed.rows else None
-    return place.body(listed, [order_json(order) for order in listed.rows], position=last)
+    return place.body(listed, [order_json(order) for order in listed.rows])
 
 
 def order_json(order: Order) -> dict[str, Any]:

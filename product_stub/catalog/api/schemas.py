@@ -169,8 +169,7 @@ def product_body(product: Product) -> dict[str, Any]:
 
 
 def page_body(place: Place, listed: Listed[Product]) -> dict[str, Any]:
-    last = (listed.rows[-1].pk,) if listed.rows else None
-    return place.body(listed, [product_body(product) for product in listed.rows], position=last)
+    return place.body(listed, [product_body(product) for product in listed.rows])
 
 
 def confirmed_body(answers: Mapping[str, Reservation | ServiceError]) -> dict[str, Any]:

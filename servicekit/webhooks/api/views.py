@@ -93,13 +93,8 @@ class DeliveriesView(View):
     def get(self, request: Request, endpoint: str) -> Response:
         asked = parsed(DeliveryListIn, request.query_params)
         place, rows = asked["place"], deliveries.of(endpoints.get(endpoint)).filter(**asked["filters"])
-        if place.behind is None:
-            listed = paging.numbered(rows, place, total=rows.count())
-        else:
-            ahead = rows.filter(number__lt=place.behind[0]) if place.behind else rows
-            listed = paging.behind(ahead, per_page=place.per_page)
-        last = (listed.rows[-1].number,) if listed.rows else None
-        return Response(place.body(listed, [delivery_json(each) for each in listed.rows], position=last))
+        listed = paging.page_of(rows, place, newest_first=True)
+        return Response(place.body(listed, [delivery_json(each) for each in listed.rows]))
 
 
 class DeliveryView(View):

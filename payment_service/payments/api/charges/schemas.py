@@ -204,8 +204,8 @@ def refund_body(refunded: GivenBack) -> dict[str, Any]:
 
 
 def page_body(place: Place, listed: Listed[Payment]) -> dict[str, Any]:
-    last = (listed.rows[-1].created_at, listed.rows[-1].number) if listed.rows else None
-    return place.body(listed, [item(payment) for payment in listed.rows], position=last)
+    items = [item(payment) for payment in listed.rows]
+    return place.body(listed, items, position=lambda payment: (payment.created_at, payment.number))
 
 
 def item(payment: Payment) -> dict[str, Any]:
