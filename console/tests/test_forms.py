@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -11,10 +10,8 @@ import responses
 from django.test import Client
 
 from console.pages import services
+from console.tests.peers import ORDERS, PAYMENTS, PRODUCTS
 
-ORDERS: Final = "http://orders.test"
-PAYMENTS: Final = "http://payments.test"
-PRODUCTS: Final = "http://products.test"
 KEY: Final = "5b0f9c1e-3a55-4a4f-9d3f-6d1b1f6c2a10"
 ID: Final = "c1a2b3d4-e5f6-7890-abcd-ef1234567890"
 AT: Final = "2026-01-02T12:00:00Z"
@@ -33,23 +30,9 @@ FORM: Final = {"key": KEY, "customer_name": "Alice", "payment": "now", "token": 
 REUSED: Final = {"error": "This Idempotency-Key was used with another request body", "code": services.KEY_REUSED}
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client(raise_request_exception=False)
-
-
 @pytest.fixture(autouse=True)
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
-    """Services with a catalogue; whatever else they are asked for finds nobody."""
-    for cached in (services.looking, services.acting):
-        cached.cache_clear()
-    for name, url in (("ORDER", ORDERS), ("PAYMENT", PAYMENTS), ("PRODUCT", PRODUCTS)):
-        monkeypatch.setattr(f"django.conf.settings.{name}_SERVICE_URL", f"{url}/api/x/", raising=False)
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        catalogue(mock, 3)
-        yield mock
-    for cached in (services.looking, services.acting):
-        cached.cache_clear()
+def _three_products(wire: responses.RequestsMock) -> None:
+    catalogue(wire, 3)
 
 
 def catalogue(mock: responses.RequestsMock, count: int) -> None:

@@ -2,18 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 import responses
 from django.test import Client
 
-from console.pages import forms, sampling, services, words
+from console.pages import forms, sampling, words
+from console.tests.peers import ORDERS, PAYMENTS, PRODUCTS
 
-ORDERS: Final = "http://orders.test"
-PAYMENTS: Final = "http://payments.test"
-PRODUCTS: Final = "http://products.test"
 AT: Final = "2026-01-02T12:00:00Z"
 TURNS: Final = "abc\u202edef"
 ORDER: Final[dict[str, Any]] = {
@@ -32,23 +29,9 @@ AWAY: Final = {"error": "Database away", "code": "unavailable"}
 LISTS: Final = {"/orders/": f"{ORDERS}/api/orders/", "/payments/": f"{PAYMENTS}/v1/payments/"}
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client(raise_request_exception=False)
-
-
 @pytest.fixture(autouse=True)
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
-    """Services that know nothing until a test says what they know."""
-    for cached in (services.looking, services.acting):
-        cached.cache_clear()
-    for name, url in (("ORDER", ORDERS), ("PAYMENT", PAYMENTS), ("PRODUCT", PRODUCTS)):
-        monkeypatch.setattr(f"django.conf.settings.{name}_SERVICE_URL", f"{url}/api/x/", raising=False)
+def _nothing_was_sampled(wire: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "_sampler", None)
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-    for cached in (services.looking, services.acting):
-        cached.cache_clear()
 
 
 def text_of(answer: Any) -> str:

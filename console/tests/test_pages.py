@@ -18,11 +18,6 @@ TEMPLATES = HERE.parent / "pages" / "templates"
 BUDGET_BYTES = 150_000
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client(raise_request_exception=False)
-
-
 @pytest.fixture(autouse=True)
 def nobody_there(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port at which nobody listens."""

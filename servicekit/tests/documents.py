@@ -5,8 +5,11 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema
+from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.validation import validate_schema
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 # Lines of a difference that are shown: enough to know it by.
@@ -27,6 +30,33 @@ def assert_openapi_is_current(service: str) -> None:
             f"    python {service}/manage.py spectacular --validate --file {path}\n"
             f"and commit it. What differs:\n{_shown(changes)}"
         )
+
+
+def assert_openapi_is_valid(document: Any) -> None:
+    """As `spectacular --validate --fail-on-warn` has it."""
+    validate_schema(document)
+    assert not GENERATOR_STATS
+
+
+def assert_every_operation_has_examples(document: Any, *, operations: int) -> None:
+    """Each request body and each answer that has one; an example has the shape it is shown for.
+
+    Args:
+        document: As any client reads it.
+        operations: How many there are.
+    """
+    found = []
+    for path, item in document["paths"].items():
+        found += [(f"{method} {path}", operation) for method, operation in item.items() if path.startswith("/api/")]
+    assert len(found) == operations
+    for name, operation in found:
+        shown = [answer for status, answer in operation["responses"].items() if status != "204"]
+        for described in [*shown, *([operation["requestBody"]] if "requestBody" in operation else [])]:
+            content = described["content"]["application/json"]
+            assert content["examples"], name
+            for example in content["examples"].values():
+                schema = {**content["schema"], "components": document["components"]}
+                jsonschema.validate(example["value"], schema, cls=jsonschema.Draft4Validator)
 
 
 def assert_documented(what: str, *, documented: Iterable[str], told: Iterable[str]) -> None:
