@@ -1,5 +1,6 @@
-"""Texts that people write, and whether there is anything in them."""
+"""Texts that come from outside: whether there is anything in them, and whether one is an id."""
 
+import re
 import unicodedata
 from typing import Final
 
@@ -12,6 +13,13 @@ _UNSEEN: Final = frozenset(
         *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)),
     )
 )
+# Python's own UUIDs may be written in the digits of any script, and with braces.
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is a UUID with its dashes, in letters of either size."""
+    return _UUID.fullmatch(text) is not None
 
 
 def is_blank(text: str) -> bool:

@@ -14,6 +14,7 @@ import structlog
 
 from servicekit import cards, money
 from servicekit.http.client import UNUSABLE_ANSWER, Reply, is_object
+from servicekit.texts import is_uuid
 from servicekit.web.fields import MAX_ID
 
 log = structlog.get_logger()
@@ -24,7 +25,6 @@ _QUOTED_AMOUNT: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 # As long as a column of ours holds.
 _WEB_ADDRESS: Final = re.compile(r"https?://[!-~]{1,2040}", re.ASCII)
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 # Control characters, other ends of a line, and what turns the direction of the text behind it.
 _CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
 
@@ -167,7 +167,7 @@ def moment(parent: Any, name: str) -> datetime:
 def uuid_text(parent: Any, name: str) -> str:
     """A UUID as canonical text."""
     found = member(parent, name)
-    if type(found) is not str or not _UUID.fullmatch(found):
+    if type(found) is not str or not is_uuid(found):
         raise Unusable(f"{name} is no UUID")
     return found.lower()
 

@@ -14,11 +14,10 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from servicekit import cards, exactjson, money
-from servicekit.texts import is_blank
+from servicekit.texts import is_blank, is_uuid
 
 # The largest key that a BIGINT column holds; a larger one would be an error in the database instead of a 4xx.
 MAX_ID: Final = 2**63 - 1
-_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _PLAIN_INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
 _PLAIN_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
@@ -111,7 +110,7 @@ class QueryIdField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        return text.lower() if _UUID.fullmatch(text) else text
+        return text.lower() if is_uuid(text) else text
 
 
 class QueryIntegerField(serializers.IntegerField):

@@ -14,9 +14,9 @@ from payment_service.payments.models import Payment
 from payment_service.payments.states import Status
 from payment_service.payments.writes.attempts import Asked
 from servicekit import exactjson, money
+from servicekit.texts import is_uuid
 from servicekit.web.fields import MAX_ID, BodyIn, FreeTextField, StrictCharField, ascii_upper
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 # What any gateway's token needs; Stripe's are below 100.
 MAX_TOKEN_LENGTH: Final = 255
@@ -25,7 +25,7 @@ SAME_AS_METHOD: Final = "Another name of `method`; where both are given they mus
 
 def order_id_in_path(text: str) -> str | None:
     """The canonical order id that a path or a query names, None when it can be no order's."""
-    if _UUID.fullmatch(text):
+    if is_uuid(text):
         return text.lower()
     return text if _NUMBER.fullmatch(text) and int(text) <= MAX_ID else None
 
@@ -55,7 +55,7 @@ def number_in_path(text: str) -> int:
 
 def uid_in_path(text: str) -> uuid.UUID | None:
     """The UUID that a path names, None when it is none."""
-    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+    return uuid.UUID(text) if is_uuid(text) else None
 
 
 def order_id_on_wire(order_id: str) -> int | str:
@@ -72,7 +72,7 @@ class OrderIdField(serializers.Field[str, Any, Any, Any]):
     default_error_messages = {"invalid": "Must be a UUID or a positive integer."}
 
     def to_internal_value(self, data: Any) -> str:
-        if isinstance(data, str) and _UUID.fullmatch(data):
+        if isinstance(data, str) and is_uuid(data):
             return str(uuid.UUID(data))
         if not isinstance(data, int) or isinstance(data, bool) or not 0 < data <= MAX_ID:
             self.fail("invalid")

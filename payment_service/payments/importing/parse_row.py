@@ -13,6 +13,7 @@ from payment_service.payments.importing import amounts, csv_reader
 from payment_service.payments.importing.csv_reader import DELIMITERS, Record
 from payment_service.payments.states import Status
 from servicekit import cards, money
+from servicekit.texts import is_uuid
 
 COLUMNS: Final = ("payment_id", "order_id", "amount", "method", "status", "reference", "created_at", "refunded")
 # A file may have it; all amounts are in the ledger's currency either way.
@@ -30,7 +31,6 @@ _IDS: Final = frozenset({"payment_id", "order_id", "reference"})
 _MAX_PAYMENT_ID: Final = 2**31 - 1
 _MAX_ORDER_NUMBER: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _TIME: Final = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 _MOMENT: Final = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_TIME}", re.ASCII)
 _YEAR_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -273,7 +273,7 @@ def _order_id(text: str) -> str:
     text = text.strip()
     if _NUMBER.fullmatch(text) and int(text) <= _MAX_ORDER_NUMBER:
         return text
-    if not _UUID.fullmatch(text):
+    if not is_uuid(text):
         raise WrongCell("Must be a UUID or a positive whole number.")
     return text.lower()
 
