@@ -13,7 +13,7 @@ def main() -> None:
     # The repository's root in place of this folder, so that each module has one name wherever this is started.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    if sys.argv[1:2] == ["user"]:  # whoever makes the first user has none yet
+    if sys.argv[1:2] == ["user"]:  # the first user is made before there is any
         os.environ["CONSOLE_AUTH"] = "off"
     try:
         execute_from_command_line(sys.argv)

@@ -76,8 +76,8 @@ CONSOLE_USERS = users.read(environment.secret(env, "CONSOLE_USERS"))
 if CONSOLE_AUTH and not CONSOLE_USERS:
     raise EnvError(
         'Environment variable "CONSOLE_USERS" (or "CONSOLE_USERS_FILE") must name who may sign in: '
-        "python console/manage.py user NAME makes a line for it. Or say CONSOLE_AUTH=off: then whoever reaches the "
-        "console may do all that its keys may."
+        "python console/manage.py user NAME makes a line for it. Or say CONSOLE_AUTH=off: then everybody who reaches "
+        "the console may do all that its keys may."
     )
 
 # ---- the services, and what they know the console by

@@ -68,7 +68,7 @@ def _client(*, timeout_s: float, retries: int) -> orderpay.Client:
 
 
 def request_id() -> str:
-    """An id that begins with who asked: so the services' logs and events say it, whoever asked whom on the way."""
+    """A request id that begins with the user's name, so that the services' logs and events have the name too."""
     key = _form.get()
     return _request_id(hashlib.sha256(key.encode()).hexdigest()[:32] if key else uuid.uuid4().hex)
 

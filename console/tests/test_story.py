@@ -227,7 +227,7 @@ def _row(more: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_who_was_signed_in_stands_in_the_story(client: Client) -> None:
-    """By the id of the request, whoever asked whom on the way; beside the key, which is what the services know."""
+    """By the request id, which services hand on; beside the key, which is what the services know."""
     token = services.person.set("ann@example.org")
     try:
         given = services.request_id()

@@ -5,7 +5,7 @@ from email.utils import parseaddr
 
 
 def masked(addresses: Iterable[str]) -> str:
-    """`o***@example.org, s***@localhost`: enough for whoever knows an address to know it again."""
+    """`o***@example.org, s***@localhost`: enough to recognise an address that one knows."""
     return ", ".join(map(_masked, addresses))
 
 

@@ -74,7 +74,7 @@ def test_one_that_is_given_up_says_so(client: Client, server: type[Scripted]) ->
 
 
 def test_whom_it_went_to_stays_as_it_was(client: Client, server: type[Scripted], settings: Any) -> None:
-    """Others wait for whoever is named now; one that was sent before that was kept names nobody."""
+    """A waiting mail goes to `MAIL_TO` as it is now; a mail that was sent before addresses were kept names nobody."""
     hear(event("payment.successful"))
     send_once()
     settings.MAIL_TO = ["Ann <ann@example.org>", "x@example.com"]

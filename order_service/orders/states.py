@@ -30,7 +30,7 @@ TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
 
 
 class Step(str, Enum):
-    """The saga's recovery point: what has been committed, and so what comes next whoever takes the order up."""
+    """The saga's recovery point: what has been committed, and so the next step of any process that takes it up."""
 
     PLACED = "placed"  # stored as asked. Next: reserve the stock
     RESERVED = "reserved"  # stock held, lines and total frozen. Next: take the payment, or wait for it or its payer

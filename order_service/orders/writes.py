@@ -1,8 +1,8 @@
 """Local writes: each is one short transaction that moves one order and records its event. No network.
 
 `_move` is the one door through which an order changes. It is a conditional UPDATE on the version that the caller read,
-so of two who act on the same order one wins, and the other gets `StaleRow` and has changed nothing. Whoever moves an
-order goes on with what comes back.
+so of two who act on the same order one wins, and the other gets `StaleRow` and has changed nothing. The caller of a
+move goes on with the order that it returns.
 """
 
 from collections.abc import Mapping, Sequence

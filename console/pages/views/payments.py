@@ -44,7 +44,7 @@ COLUMNS: Final = (
     "status",
     "reference",
     "created_at",
-    "currency",  # last: whoever reads the others by their place finds them where they were
+    "currency",  # last, so that the other columns keep their places
 )
 _AMOUNTS: Final = frozenset({"amount", "authorized_amount", "refunded_amount"})
 # A payment's state by the filter that finds it.

@@ -34,11 +34,11 @@ class Service:
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # noqa: S310 - whoever starts this says where
+        request = urllib.request.Request(  # noqa: S310 - the URL is what this was started with
             self._url + path, data=data, headers=headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
                 status, text = answer.status, answer.read()
         except urllib.error.HTTPError as problem:
             status, text = problem.code, problem.read()
