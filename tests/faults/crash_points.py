@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,10 +36,19 @@ SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 OURS: Final = ("order_service.", "payment_service.", "product_stub.", "servicekit.")
 
 
-class CrashPoints:
-    """The points of this process. Nothing happens at them before it knows which process it is."""
+def _send_to_own_group(number: signal.Signals) -> None:
+    """The server's parent process gets it, too: it would tidy up."""
+    os.killpg(0, number)
 
-    def __init__(self) -> None:
+
+class CrashPoints:
+    """The points of this process. Nothing happens at them before it knows which process it is.
+
+    `send` sends a signal to it and to all in its group.
+    """
+
+    def __init__(self, send: Callable[[signal.Signals], object] = _send_to_own_group) -> None:
+        self._send = send
         self._armed: Path | None = None
         self._request = threading.local()
         # Held through each transaction. Whoever is to stand still has it, so that no other thread is inside one.
@@ -95,8 +104,7 @@ class CrashPoints:
         point["group"] = os.getpgrp()
         with (self._folder / f"{self._process}.{do}").open("a", encoding="utf-8") as file:
             file.write(json.dumps(point) + "\n")
-        # The server's parent process, too: it would tidy up.
-        os.killpg(0, SIGNALS[do])
+        self._send(SIGNALS[do])
         # The signal may find another thread first, and this one would go on for a moment.
         time.sleep(TAKES_EFFECT_S)
 

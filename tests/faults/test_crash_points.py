@@ -1,6 +1,10 @@
-"""The points at which processes are killed or stand still: none is taken for met at which nothing happened."""
+"""The points at which processes are killed or stand still: none is taken for met at which nothing happened.
+
+Nothing here may send a signal, not even from a thread that outlives its test: the group is the tests' own.
+"""
 
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Final
@@ -17,11 +21,10 @@ def test_a_point_that_was_waited_at_in_vain_is_met_by_the_next_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that waits for another one's transaction may find that the process was let go on meanwhile."""
-    monkeypatch.setattr("os.killpg", lambda *_: None)
     armed, stood_still = tmp_path / f"{WORKER}.armed", tmp_path / f"{WORKER}.stop"
 
     def process() -> CrashPoints:
-        points = CrashPoints()
+        points = CrashPoints(send=lambda _: None)
         points.become(WORKER, tmp_path)
         return points
 
@@ -48,21 +51,21 @@ def test_a_point_that_was_waited_at_in_vain_is_met_by_the_next_process(
     assert [json.loads(line)["kind"] for line in stood_still.read_text().splitlines()] == ["deliver"]
 
 
-def test_nobody_claims_a_point_while_another_thread_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_claims_a_point_while_another_thread_dies(tmp_path: Path) -> None:
     """It would be killed before the point is written down, and nobody would die there any more."""
-    points = CrashPoints()
-    points.become(WORKER, tmp_path)
-    (tmp_path / f"{WORKER}.armed").write_text("kill")
     claimed: list[int] = []
+    other = threading.Thread(target=lambda: points.reach("publish"))
 
-    def dies(*_: int) -> None:
+    def dies(_: signal.Signals) -> None:
         if not claimed:
             claimed.append(0)
-            other = threading.Thread(target=points.reach, args=("publish",), daemon=True)
             other.start()
             other.join(0.5)
             claimed[0] = len(list(tmp_path.glob(f"{WORKER}.kill.*")))
 
-    monkeypatch.setattr("os.killpg", dies)
+    points = CrashPoints(send=dies)
+    points.become(WORKER, tmp_path)
+    (tmp_path / f"{WORKER}.armed").write_text("kill")
     points.reach("deliver")
+    other.join()
     assert claimed == [1]
