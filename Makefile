@@ -68,8 +68,8 @@ images: ## Build and tag the images of all services; REGISTRY=registry.example.o
 	@$(if $(REGISTRY),REGISTRY=$(REGISTRY) )$(if $(PUSH),PUSH=$(PUSH) )$(if $(BASE),BASE=$(BASE) )scripts/images
 
 .PHONY: nightly
-nightly: ## All that is longer than the gate: every test on each engine, known vulnerabilities, soaks; takes hours
-	@.ci/nightly
+nightly: ## All that is longer than the gate: every test on each engine, known vulnerabilities, soaks; takes hours; ARGS="soak": parts of it
+	@.ci/nightly $(ARGS)
 
 .PHONY: chaos
 chaos: venv $(BIN)/.installed-requirements-dev ## Soak the services in random faults; SEED=7 MINUTES=10 DB=postgres ARGS="--help"
