@@ -26,7 +26,7 @@ Exit status: 0 when everything holds, 1 when anything is violated.
 examples:
   make chaos SEED=7 MINUTES=10
   API_AUTH=on make chaos MINUTES=10
-  python -m tests.faults.chaos --seed 7 --minutes 60 --rate 20
+  make chaos SEED=7 MINUTES=60 ARGS="--rate 28"                     100,000 orders
   python -m tests.faults.chaos --replay .chaos/7-smallest.json
   python -m tests.faults.chaos --minutes 0.5 --bug no_tombstone     to see that it can fail
 """
@@ -123,7 +123,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, metavar="NUMBER", help="what decides everything (default: a random one)")
     parser.add_argument("--minutes", type=float, default=2.0, help="for how long (default %(default)s)")
-    parser.add_argument("--rate", type=float, default=8.0, help="customers in a second (default %(default)s)")
+    parser.add_argument("--rate", type=float, default=plans.RATE, help="customers in a second (default %(default)s)")
     parser.add_argument("--every", type=float, default=1.5, help="seconds between two faults (default %(default)s)")
     parser.add_argument("--without", action="append", default=[], metavar="KIND", help="no faults of this kind")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run this plan")

@@ -55,6 +55,7 @@ class Memory:
     asked: list[Asked] = field(default_factory=list)
     # Answers under one key that were not the same, as sentences.
     changed: list[str] = field(default_factory=list)
+    answered: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, asked: Asked) -> Asked:
@@ -68,6 +69,7 @@ class Memory:
         A refusal is no answer to be kept: the request was not carried out, and may be when it comes again.
         """
         with self._lock:
+            self.answered += not asked.is_answered
             if asked.reply is None or asked.body is None or not is_kept(asked.reply):
                 asked.reply = reply
             elif is_given_back(reply):  # of a copy that came before the one that was carried out

@@ -55,6 +55,8 @@ LINKS: Final[Mapping[str, str]] = {
 }
 # How long a network fault lasts.
 LINK_FAULT_S: Final = (0.3, 4.0)
+# Customers in a second, where nobody says how many.
+RATE: Final = 8.0
 # The last part of a plan's time is without new faults, so that what they left is seen to be finished under load, too.
 CALM_END: Final = 0.15
 
@@ -102,6 +104,11 @@ class Plan:
     seconds: float
     customers: tuple[Customer, ...]
     faults: tuple[Fault, ...]
+
+    @property
+    def rate(self) -> float:
+        """Customers in a second."""
+        return len(self.customers) / self.seconds
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """One run of a plan, on a stack of its own."""
 
 import logging
+import math
 import tempfile
 import threading
 import time
@@ -21,13 +22,17 @@ from tests.faults.checking import checking
 from tests.faults.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.stack import ROOT, SERVICES, Process, Stack
 
-# More than the services have threads, so that some always wait.
-CLIENTS: Final = 24
-# After the last fault, everything must be finished in this time.
+# So many are there at once, for each who comes in a second. More than the services have threads, so that some wait.
+CLIENTS: Final = 3
+# After the last fault, everything must be finished in this time, and in so much more for each customer: all their
+# orders are looked through to see it.
 QUIET_WITHIN_S: Final = 90.0
+QUIET_FOR_EACH_S: Final = 0.01
 # The requests that are asked again in the end, to hear the same.
 ASKED_AGAIN: Final = 400
+# At least, and one for so many customers.
 SCARCE_UNITS: Final = 40
+SCARCE_FOR: Final = 50
 PLANTED: Final = ROOT / "tests" / "faults" / "planted"
 
 # A short life for what a dead process holds, and little patience with peers: each wait of production comes, but sooner.
@@ -100,19 +105,19 @@ def run(
         processes: dict[str, Process] = dict(stack.services)
         processes |= {name: stack.start_worker(name.split()[0]) for name in WORKERS}
         memory = Memory()
-        product = {"name": "Scarce", "price": "5.00", "stock": SCARCE_UNITS}
+        product = {"name": "Scarce", "price": "5.00", "stock": max(SCARCE_UNITS, len(plan.customers) // SCARCE_FOR)}
         scarce = stack.products.post("/api/products/", product).json["id"]
         urls = {name: service.url for name, service in stack.services.items()}
         shop = Shop(urls, memory, scarce=scarce, seed=plan.seed)
         nemesis = Nemesis(processes, links)
         _let_it_happen(plan, shop, nemesis, tell)
-        return _prove(stack, shop, nemesis, tell)
+        return _prove(plan, stack, shop, nemesis, tell)
 
 
 def _let_it_happen(plan: Plan, shop: Shop, nemesis: Nemesis, tell: Tell) -> None:
     began, closing = time.monotonic(), threading.Event()
     nemesis.play(plan.faults, began=began)
-    with ThreadPoolExecutor(CLIENTS) as pool:
+    with ThreadPoolExecutor(math.ceil(CLIENTS * plan.rate)) as pool:
         for customer in plan.customers:
             time.sleep(max(0.0, began + customer.at_s - time.monotonic()))
             pool.submit(shop.visit, customer, closing)
@@ -124,23 +129,22 @@ def _let_it_happen(plan: Plan, shop: Shop, nemesis: Nemesis, tell: Tell) -> None
 
 
 def _how_far(memory: Memory, nemesis: Nemesis) -> str:
-    asked = list(memory.asked)
-    answered = sum(each.is_answered for each in asked)
-    return f"{len(asked)} requests, {answered} answered, {nemesis.done.total()} faults"
+    return f"{len(memory.asked)} requests, {memory.answered} answered, {nemesis.done.total()} faults"
 
 
-def _prove(stack: Stack, shop: Shop, nemesis: Nemesis, tell: Tell) -> Verdict:
+def _prove(plan: Plan, stack: Stack, shop: Shop, nemesis: Nemesis, tell: Tell) -> Verdict:
     """Have every request answered, wait until all is quiet, then compare the books, also with what was told."""
     over = time.monotonic()
     verdict = Verdict(faults=nemesis.done, problems=list(nemesis.problems))
+    within_s = QUIET_WITHIN_S + QUIET_FOR_EACH_S * len(plan.customers)
     unanswered = [asked for asked in shop.memory.asked if not asked.is_answered]
     tell(f"{len(unanswered)} requests have no answer yet, and are asked again")
-    with ThreadPoolExecutor(CLIENTS) as pool:
+    with ThreadPoolExecutor(math.ceil(CLIENTS * plan.rate)) as pool:
         for asked in unanswered:
-            pool.submit(shop.insist, asked, for_s=QUIET_WITHIN_S)
+            pool.submit(shop.insist, asked, for_s=within_s)
     with checking(stack) as checker:
         tell("Waiting until nothing is under way")
-        found = checker.settle(within_s=QUIET_WITHIN_S)
+        found = checker.settle(within_s=within_s)
         verdict.quiet_after_s = time.monotonic() - over
         verdict.violations = [
             " ".join((each.number, each.name, each.where, each.subject, each.message)) for each in found

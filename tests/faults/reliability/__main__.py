@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.faults.chaos import plan as chaos
 from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE, listed_tests
 from tests.faults.reliability.invariants import all_checked
 from tests.faults.reliability.results import read_lines, read_report
@@ -22,9 +25,9 @@ from tests.faults.result_log import FILE
 from tests.stack import ROOT
 
 DESCRIPTION: Final = """\
-Run the fault tests, and write docs/reliability.md from what came of them. Takes ten to fifteen minutes on two cores;
-what is being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either way, and says
-so."""
+Run the fault tests, with the soak beside them, and write docs/reliability.md from what came of it. Takes half an hour
+on two cores; what is being run is said. Exit status: 0 when everything passed, 1 when not; the page is written either
+way, and says so."""
 PAGE: Final = ROOT / "docs" / "reliability.md"
 TEMPLATE: Final = Path(__file__).with_name("template.md")
 # What SQLite has not.
@@ -79,11 +82,11 @@ def main() -> int:
     if not given.write_only:
         shutil.rmtree(given.folder, ignore_errors=True)
         given.folder.mkdir(parents=True)
-        for number, part in enumerate(parts(), start=1):
-            _say(f"{number} of {len(parts()) + 1}: {part.name}")
-            part.status(given.folder).write_text(str(_run(part, given.folder)))
-        _say(f"{len(parts()) + 1} of {len(parts()) + 1}: the soak, {given.minutes:g} minutes, seed {given.seed}")
-        _soak(given)
+        with _soak(given):
+            for number, part in enumerate(parts(), start=1):
+                _say(f"{number} of {len(parts()) + 1}: {part.name}")
+                part.status(given.folder).write_text(str(_run(part, given.folder)))
+            _say(f"{len(parts()) + 1} of {len(parts()) + 1}: the rest of the soak")
         about = {"command": given.command, "seconds": time.monotonic() - began}
         (given.folder / "about.json").write_text(json.dumps(about))
     run = _what_came_of_it(given.folder)
@@ -104,14 +107,20 @@ def _environment() -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "TEST_DB_", "KAFKA_"))}
 
 
-def _soak(given: argparse.Namespace) -> None:
+@contextmanager
+def _soak(given: argparse.Namespace) -> Iterator[None]:
+    """Soak beside the tests, and to its end."""
     if not given.minutes:
+        yield
         return
-    command = [sys.executable, "-m", "tests.faults.chaos", "--seed", str(given.seed), "--minutes", str(given.minutes)]
+    _say(f"Beside all of it: the soak, {given.minutes:g} minutes, seed {given.seed}")
+    drawn = ["--seed", str(given.seed), "--minutes", str(given.minutes), "--rate", str(given.rate)]
+    command = [sys.executable, "-m", "tests.faults.chaos", *drawn]
     log = given.folder / "soak.txt"
-    with log.open("w") as output:
-        status = subprocess.call([*command, "--narrow-for", "0"], cwd=ROOT, env=_environment(), stdout=output)
-    (given.folder / "soak.status").write_text(str(status))
+    begin = partial(subprocess.Popen, [*command, "--narrow-for", "0"], cwd=ROOT, env=_environment())
+    with log.open("w") as output, begin(stdout=output) as soak:
+        yield
+    (given.folder / "soak.status").write_text(str(soak.returncode))
     print(log.read_text(), flush=True)
 
 
@@ -164,12 +173,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=1.0, help="the soak's length, 0 for none (default %(default)s)"
     )
+    parser.add_argument(
+        "--rate", type=float, default=chaos.RATE, help="the soak's customers in a second (default %(default)s)"
+    )
     parser.add_argument("--folder", type=Path, default=ROOT / ".reliability", help="where the evidence is kept")
     parser.add_argument("--write-only", action="store_true", help="run nothing, write from what is in the folder")
     given = parser.parse_args()
     given.folder = given.folder.resolve()
     variables = "".join(f"{name}={os.environ[name]} " for name in ("NIGHTLY",) if name in os.environ)
-    given.command = f"{variables}make reliability SEED={given.seed} MINUTES={given.minutes:g}"
+    rate = "" if given.rate == chaos.RATE else f' ARGS="--rate {given.rate:g}"'
+    given.command = f"{variables}make reliability SEED={given.seed} MINUTES={given.minutes:g}{rate}"
     return given
 
 
