@@ -12,14 +12,17 @@ import signal
 import sys
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from environs import EnvError
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from servicekit.runtime.server_settings import BACKLOG, Settings, read
+from servicekit.runtime import sockets
+from servicekit.runtime.server_settings import BACKLOG, PORTS, Settings, read
 from servicekit.settings import env as environment
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -35,6 +38,9 @@ _NO_KEYS: Final = (
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Exits with another status than 0 when a worker has ended by itself."""
+    for variable, port in (("SERVER_PORT", settings.port), ("HEALTH_PORT", settings.health_port)):
+        if port:
+            _try_out(settings.host, port, variable)
     server = Granian(
         f"{settings.service}.wsgi:application",
         address=settings.host,
@@ -56,7 +62,10 @@ def _work(settings: Settings, worker_id: int, *_: object) -> None:
     # Until it serves, ending is all that a signal can ask for: those of the process above wait for it in vain.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    application = import_module(f"{settings.service}.wsgi").application
+    try:
+        application = import_module(f"{settings.service}.wsgi").application
+    except EnvError as problem:
+        sys.exit(str(problem))
     if import_module("django.apps").apps.is_installed("servicekit.apikeys"):
         keys = import_module("servicekit.apikeys.checks")
         if keys.lacks_keys():
@@ -68,10 +77,36 @@ def _work(settings: Settings, worker_id: int, *_: object) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m servicekit.server", description="Serve one of the services.")
-    parser.add_argument("service", help="the name of its folder")
-    parser.add_argument("--port", type=int, help="instead of SERVER_PORT")
+    parser.add_argument("service", type=_service, help="the name of its folder")
+    parser.add_argument("--port", type=_port, help="instead of SERVER_PORT")
     arguments = parser.parse_args()
-    serve(read(arguments.service, environment.read(ROOT / arguments.service), port=arguments.port))
+    try:
+        settings = read(arguments.service, environment.read(ROOT / arguments.service), port=arguments.port)
+    except EnvError as problem:
+        sys.exit(str(problem))
+    serve(settings)
+
+
+def _service(name: str) -> str:
+    try:
+        find_spec(f"{name}.wsgi")
+    except (ImportError, ValueError):
+        raise argparse.ArgumentTypeError(f"there is no service {name!r}") from None
+    return name
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) not in (0, *PORTS):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to {PORTS[-1]}, not {text!r}")
+    return int(text)
+
+
+def _try_out(host: str, port: int, variable: str) -> None:
+    """The server below would say why it cannot listen there with a page of what it was doing."""
+    try:
+        sockets.bound((host, port)).close()
+    except OSError as problem:
+        sys.exit(f"Nobody can listen at {host}, port {port} ({variable}): {problem.strerror}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 import os
 import resource
 import signal
-import socket
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from multiprocessing import parent_process
@@ -16,9 +14,9 @@ from granian.constants import HTTPModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels, configure_logging
 
-from servicekit.runtime import processes
+from servicekit.runtime import processes, sockets
 from servicekit.runtime.bridge import Application, Bridge, Environ, HereAndNow, Limits
-from servicekit.runtime.server_settings import BACKLOG, BUFFER_BYTES, HEAD_TIMEOUT_S, SEND_TIMEOUT_S, Settings
+from servicekit.runtime.server_settings import BACKLOG, BUFFER_BYTES, HEAD_TIMEOUT_S, Settings
 from servicekit.web import draining
 from servicekit.web.admission import ALWAYS_ADMITTED
 
@@ -95,7 +93,7 @@ class _Listener:
         scheduler._schedule_fn = self._bridge
         server = _granian.RSGIWorker(
             worker_id,
-            (None, _granian.SocketHolder(_bound(self._address).detach(), False, BACKLOG)),
+            (None, _granian.SocketHolder(sockets.bound(self._address).detach(), False, BACKLOG)),
             None,
             py_threads=self._threads,
             py_threads_idle_timeout=_IDLE_THREAD_S,
@@ -118,19 +116,6 @@ def _for_watchers(application: Application) -> Application:
         return application(environ, start_response)
 
     return answer
-
-
-def _bound(address: tuple[str, int]) -> socket.socket:
-    """A socket such as each worker has one; the system shares out the connections among them."""
-    bound = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    # What is accepted has these, too.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if sys.platform == "linux":
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_S * 1000)
-    bound.bind(address)
-    return bound
 
 
 def _end_with_parent() -> None:

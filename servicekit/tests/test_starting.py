@@ -1,0 +1,85 @@
+"""A server that cannot start says why in a sentence, and ends with another status than 0."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+# As names and arguments are asked for before a port is.
+NO_PORT: Final = ("--port", "1")
+
+
+def start(*arguments: str, settings: Mapping[str, str] | None = None) -> str:
+    """What a server says that ends by itself, at once."""
+    done = subprocess.run(
+        [sys.executable, "-m", "servicekit.server", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": "", **(settings or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode not in (0, -9)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    assert "backtrace" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"SERVER_PORT": "web"}, '"SERVER_PORT"'),
+        ({"SERVER_PORT": "65536"}, '"SERVER_PORT"'),
+        ({"HEALTH_PORT": "99999"}, '"HEALTH_PORT"'),
+        ({"SERVER_HOST": "localhost"}, "\"SERVER_HOST\" must be an IP address, not 'localhost'"),
+        ({"SERVER_WORKERS": "0"}, '"SERVER_WORKERS"'),
+        ({"SERVER_LOG_LEVEL": "loud"}, '"SERVER_LOG_LEVEL"'),
+        ({"ENV_FILE": "/nowhere/.env"}, '"ENV_FILE" names a file that is not there: /nowhere/.env'),
+    ],
+)
+def test_what_the_server_cannot_use_is_named(settings: Mapping[str, str], sentence: str) -> None:
+    assert sentence in start("product_stub", settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"API_AUTH": "maybe"}, "Environment variable \"API_AUTH\" must be on or off, not 'maybe'"),
+        ({"DB_ENGINE": "oracle"}, '"DB_ENGINE" must be one of'),
+    ],
+)
+def test_what_the_service_cannot_use_is_named(settings: Mapping[str, str], sentence: str) -> None:
+    """The process that serves reads its settings, and its sentence is the last but for the server's own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert sentence in start("product_stub", "--port", str(port), settings=settings)
+
+
+def test_a_service_that_there_is_not_is_named() -> None:
+    assert "there is no service 'stock_service'" in start("stock_service", *NO_PORT)
+
+
+def test_a_port_that_there_is_not_is_named() -> None:
+    assert "argument --port: " in start("product_stub", "--port", "65536")
+
+
+@pytest.mark.parametrize("name", ["SERVER_PORT", "HEALTH_PORT"])
+def test_an_address_that_somebody_else_has_is_named(name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        port, other = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        said = start("product_stub", settings={"SERVER_PORT": str(other), name: str(port)})
+    assert f"127.0.0.1, port {port} ({name}): Address already in use" in said
+
+
+def test_an_address_that_is_not_of_this_machine_is_named() -> None:
+    said = start("product_stub", settings={"SERVER_HOST": "192.0.2.1"})
+    assert "192.0.2.1, port 8000 (SERVER_PORT): Cannot assign requested address" in said
