@@ -96,7 +96,7 @@ def _service(name: str) -> str:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) not in (0, *PORTS):
+    if not text.isdecimal() or int(text) not in PORTS:
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to {PORTS[-1]}, not {text!r}")
     return int(text)
 

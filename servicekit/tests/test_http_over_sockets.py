@@ -16,6 +16,7 @@ from servicekit.http.client import HttpClient, NoAnswer, NotSent, Reply, once
 from servicekit.http.transport import AnswerTooLarge, EndlessAnswer, OnePeer
 from servicekit.retry import RetryPolicy
 from servicekit.tests.conftest import LogLines
+from servicekit.tests.ports import free_port
 
 # What a test may take at most where the client must give up after a fraction of it.
 PATIENCE_S = 5.0
@@ -295,8 +296,7 @@ def test_a_hanging_a_broken_and_a_busy_attempt_are_followed_by_a_good_one(peer: 
 
 def test_a_port_where_nobody_listens_is_not_sent() -> None:
     """The peer has certainly not seen it."""
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(NotSent):
         client_of(f"http://127.0.0.1:{port}/").call("POST", f"http://127.0.0.1:{port}/", retries=attempts(2), json={})
 

@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
+from servicekit.tests.ports import free_port
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-# As names and arguments are asked for before a port is.
-NO_PORT: Final = ("--port", "1")
 
 
 def start(*arguments: str, settings: Mapping[str, str] | None = None) -> str:
@@ -58,25 +58,24 @@ def test_what_the_server_cannot_use_is_named(settings: Mapping[str, str], senten
 )
 def test_what_the_service_cannot_use_is_named(settings: Mapping[str, str], sentence: str) -> None:
     """The process that serves reads its settings, and its sentence is the last but for the server's own."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert sentence in start("product_stub", "--port", str(port), settings=settings)
+    assert sentence in start("product_stub", "--port", str(free_port()), settings=settings)
 
 
 def test_a_service_that_there_is_not_is_named() -> None:
-    assert "there is no service 'stock_service'" in start("stock_service", *NO_PORT)
+    assert "there is no service 'stock_service'" in start("stock_service")
 
 
-def test_a_port_that_there_is_not_is_named() -> None:
-    assert "argument --port: " in start("product_stub", "--port", "65536")
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
+def test_a_port_that_there_is_not_is_named(port: str) -> None:
+    said = start("product_stub", f"--port={port}")
+    assert f"argument --port: a port is a number from 1 to 65535, not '{port}'" in said
 
 
 @pytest.mark.parametrize("name", ["SERVER_PORT", "HEALTH_PORT"])
 def test_an_address_that_somebody_else_has_is_named(name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
-        port, other = taken.getsockname()[1], free.getsockname()[1]
-        free.close()
-        said = start("product_stub", settings={"SERVER_PORT": str(other), name: str(port)})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = start("product_stub", settings={"SERVER_PORT": str(free_port()), name: str(port)})
     assert f"127.0.0.1, port {port} ({name}): Address already in use" in said
 
 

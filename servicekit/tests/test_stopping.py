@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from servicekit.tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 # A service that never gets as far as to serve, and says when it has begun.
 NEVER_LOADED = """
@@ -24,7 +26,7 @@ def test_a_server_that_is_still_loading_ends_at_once(number: signal.Signals, tmp
     package = tmp_path / "never_loaded"
     package.mkdir()
     (package / "wsgi.py").write_text(NEVER_LOADED.format(begun=str(begun)))
-    command = [sys.executable, "-m", "servicekit.server", "never_loaded", "--port", "0"]
+    command = [sys.executable, "-m", "servicekit.server", "never_loaded", "--port", str(free_port())]
     with subprocess.Popen(
         command, cwd=ROOT, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as server:
