@@ -11,7 +11,7 @@ from typing import Final
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-WITHIN_S: Final = 20.0
+WITHIN_S: Final = 120.0
 # How long the partitions of a consumer that was killed wait for the next one: the shortest that a real broker allows,
 # and that is longer than the 3 s for which the mock one waits for a group's first members.
 SESSION_MS: Final = 6000

@@ -19,7 +19,7 @@ NARROW = {"order_service": {"SERVER_THREADS": "32"}}
 ORDER = {"customer_name": "Alice", "product_ids": [1, 2]}
 
 
-def slowest_health(url: str, until: Event) -> list[float]:
+def health_checks(url: str, until: Event) -> list[float]:
     """How long each health check took, one after another; each must say that all is well."""
     http, took = Http(url), []
     while not until.is_set():
@@ -49,13 +49,14 @@ def test_what_is_too_much_is_refused_and_the_rest_is_right(make_stack: MakeStack
         http = Http(url)
         return [http.post("/api/orders/", ORDER) for _ in range(5)]
 
+    began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
-        health = pool.submit(slowest_health, url, done)
+        health = pool.submit(health_checks, url, done)
         try:
             replies = [reply for each in list(pool.map(shop, range(CLIENTS))) for reply in each]
         finally:
             done.set()
-        assert max(health.result()) < 2
+        assert max(health.result()) < (time.monotonic() - began) / 2  # one that is starved waits until all is over
     counts = assert_served_or_refused(replies, 201)
     assert counts[503] > 0
     assert stack.orders.post("/api/orders/", ORDER).status == 201
@@ -75,13 +76,12 @@ def test_a_slow_gateway_keeps_nobody_else_waiting(make_stack: MakeStack) -> None
     with ThreadPoolExecutor(30) as pool:
         cards = [pool.submit(by_card, number) for number in range(30)]
         time.sleep(0.5)
-        started = time.monotonic()
         for number in range(1, 21):
             assert stack.payments.post("/api/payments/", {"order_id": number, "amount": 5}).status == 201
             assert stack.payments.get(f"/api/payments/{number}/").json["status"] == "COMPLETED"
-        took_s = time.monotonic() - started
+            if number == 1:
+                assert not any(card.done() and card.result().status == 201 for card in cards)
         replies = [card.result() for card in cards]
-    assert took_s < 3
     counts = assert_served_or_refused(replies, 201)
     # Of those that saw the last room at the same time, all but one have failed without being sent, and may try again.
     failed = [reply.json for reply in replies if reply.status == 201 and reply.json["status"] != "COMPLETED"]
@@ -102,17 +102,16 @@ def test_a_payment_service_that_stands_still_starves_nobody(make_stack: MakeStac
     for thread in waiting:
         thread.start()
     try:
-        started = time.monotonic()
-        for _ in range(5):
+        for number in range(5):
             assert stack.orders.get("/health/live").status == stack.orders.get("/health").status == 200
             assert stack.orders.get(f"/api/orders/{first}/?live=false").status == 200
             assert stack.orders.post("/api/orders/", {**ORDER, "payment": "later"}).status == 201
-        took_s = time.monotonic() - started
+            if number == 0:
+                assert any(thread.is_alive() for thread in waiting)
     finally:
         stack.services["payment_service"].signal(signal.SIGCONT)
         for thread in waiting:
             thread.join()
-    assert took_s < 3
 
 
 def test_services_that_ask_each_other_do_not_lock_up(make_stack: MakeStack) -> None:

@@ -59,7 +59,7 @@ def test_an_order_whose_process_died_while_paying_is_paid_by_the_worker(make_sta
         stack = make_stack(peers={"payment_service": peer.url}, settings=PATIENT)
         client = threading.Thread(target=_place_and_lose, args=[stack.orders.base_url])
         client.start()
-        assert reached.wait(30)
+        assert reached.wait(300)
         stack.services["order_service"].kill()
         client.join()
         assert [status for (status,) in stack.services["order_service"].rows("select status from orders_order")] == [
@@ -109,14 +109,14 @@ def test_a_service_that_is_asked_to_stop_answers_what_it_has_begun(make_stack: M
 
     def script(call: Call, _: int) -> Answer:
         reached.set()
-        asked.wait(30)
+        asked.wait(300)
         body = {"id": "x", "order_id": call.json["order_id"], "amount": 50, "status": "COMPLETED", "timestamp": "x"}
         return Answer(201, body)
 
     with scripted_peer(script) as peer, ThreadPoolExecutor() as pool:
         stack = make_stack(peers={"payment_service": peer.url})
         order = pool.submit(stack.orders.post, "/api/orders/", {"customer_name": "Alice", "product_ids": [1, 2]})
-        assert reached.wait(30)
+        assert reached.wait(300)
         stack.services["order_service"].ask_to_stop()
         asked.set()
         assert (order.result().status, order.result().json["status"]) == (201, "PAID")

@@ -93,7 +93,7 @@ def test_a_receiver_does_not_start_without_a_secret(language: str, tmp_path: Pat
     for secret in ("", "whsec_", "====", "whsec_!!!!"):
         environment = {"PATH": os.environ["PATH"], "PORT": "0", "WEBHOOK_SECRET": secret}
         ran = subprocess.run(
-            [program, name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+            [program, name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert ran.returncode != 0
         assert "WEBHOOK_SECRET is empty" in ran.stderr

@@ -27,7 +27,7 @@ from tests import databases
 
 ROOT = Path(__file__).resolve().parents[2]
 # Starting takes a second; a machine that is busy with other things takes longer.
-START_PATIENCE_S = 180
+START_PATIENCE_S = 300
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Server:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=300)
         self.database.drop()
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
-WITHIN_S = 20.0
+WITHIN_S = 120.0
 
 
 @contextmanager

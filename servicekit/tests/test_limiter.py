@@ -13,7 +13,7 @@ import nightly
 from servicekit.load.limiter import IN_FLIGHT, WAITED, ConcurrencyLimiter, Full
 
 # Longer than any thread here works.
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 
 
 def free_slots(limiter: ConcurrencyLimiter) -> int:

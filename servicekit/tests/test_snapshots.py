@@ -38,7 +38,7 @@ def test_what_is_written_meanwhile_is_not_seen_and_not_kept_waiting() -> None:
         assert Event.objects.count() == 1
         writer = threading.Thread(target=write)
         writer.start()
-        writer.join(10)
+        writer.join(300)
         assert not writer.is_alive()
         assert Event.objects.count() == 1
     assert Event.objects.count() == 2

@@ -196,7 +196,7 @@ def test_a_signal_lets_the_job_in_hand_finish(number: signal.Signals) -> None:
         assert worker.stdout is not None
         assert "job begins\n" in iter(worker.stdout.readline, "")  # what is before it are lines of the log
         worker.send_signal(number)
-        rest, _ = worker.communicate("go on\n", timeout=30)
+        rest, _ = worker.communicate("go on\n", timeout=300)
     printed = [line for line in rest.splitlines() if not line.startswith("{")]
     assert printed == ["job ends", "loop ends"]
     assert worker.returncode == 0

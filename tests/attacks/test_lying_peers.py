@@ -150,7 +150,7 @@ def test_a_payment_service_without_a_void_is_not_asked_for_ever(stack: Stack, sc
     order = place(stack, payment="later").json
     cancelled = stack.orders.post(f"/api/orders/{order['id']}/cancel/")
     assert (cancelled.status, cancelled.json["status"]) == (200, "CANCELLED")
-    wait_until(lambda: is_closed(stack, order["id"]), within_s=20.0)
+    wait_until(lambda: is_closed(stack, order["id"]), within_s=120.0)
     assert scripts.voids.count(order["id"]) == 1
     assert order["id"] not in unfinished(stack)
 

@@ -23,7 +23,7 @@ Fault = Callable[[Any], AbstractContextManager[None]]
 # A request makes more than one write; when the first gives up, it is answered, or gives its key back first.
 LOCKED_ANSWER_WITHIN_S: Final = 2 * BUSY_S + 2.0
 HEALTH_WITHIN_S: Final = 1.0
-RECOVERS_WITHIN_S: Final = 60.0
+RECOVERS_WITHIN_S: Final = 300.0
 WRITES: Final = 3
 
 

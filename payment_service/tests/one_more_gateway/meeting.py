@@ -15,7 +15,7 @@ from payment_service.payments.gateways.base import (
 )
 
 AT_ONCE: Final = 8
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 120.0
 
 
 class MeetingGateway:
