@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.faults.chaos import plan as chaos
 from tests.faults.reliability.catalogue import ATTACKS, CATALOGUE, listed_tests
@@ -35,6 +35,10 @@ ON_SERVERS: Final = ("tests/faults/test_engine_faults.py", "tests/faults/test_cl
 # Most tests wait for the services that they have started. All tests of a file stay together: they share a stack.
 AT_ONCE: Final = ("--numprocesses", "3", "--dist", "loadfile")
 ONE_BY_ONE: Final = ("--numprocesses", "0")
+# What goes on beside the parts, and can be asked for like one.
+SOAK: Final = "soak"
+# The commands that the evidence in a folder is of, and how long they took.
+ABOUT: Final = "about.json"
 # What pytest ends with when every test has passed, or there was none.
 CLEAN: Final = ("0", "5")
 
@@ -50,6 +54,10 @@ class Part:
 
     def report(self, folder: Path) -> Path:
         return folder / f"{self.name}.xml"
+
+    def evidence(self, folder: Path) -> Path:
+        """The lines that its tests left."""
+        return folder / f"{self.name}.jsonl"
 
     def status(self, folder: Path) -> Path:
         """How pytest ended."""
@@ -79,16 +87,24 @@ def _telling() -> list[str]:
 def main() -> int:
     given = _arguments()
     began = time.monotonic()
-    if not given.write_only:
+    about: dict[str, Any] = {"commands": [], "seconds": 0.0}
+    if given.part or given.write_only:
+        about = json.loads((given.folder / ABOUT).read_text())
+    else:
         shutil.rmtree(given.folder, ignore_errors=True)
         given.folder.mkdir(parents=True)
+    if not given.write_only:
+        wanted = [part for part in parts() if not given.part or part.name in given.part]
         with _soak(given):
-            for number, part in enumerate(parts(), start=1):
-                _say(f"{number} of {len(parts()) + 1}: {part.name}")
+            for number, part in enumerate(wanted, start=1):
+                _say(f"{number} of {len(wanted)}: {part.name}")
                 part.status(given.folder).write_text(str(_run(part, given.folder)))
-            _say(f"{len(parts()) + 1} of {len(parts()) + 1}: the rest of the soak")
-        about = {"command": given.command, "seconds": time.monotonic() - began}
-        (given.folder / "about.json").write_text(json.dumps(about))
+            _say("The rest of the soak")
+        about = {
+            "commands": [*about["commands"], given.command],
+            "seconds": about["seconds"] + time.monotonic() - began,
+        }
+        (given.folder / ABOUT).write_text(json.dumps(about))
     run = _what_came_of_it(given.folder)
     PAGE.write_text(document(TEMPLATE.read_text(encoding="utf-8"), run), encoding="utf-8")
     _say(f"{PAGE.relative_to(ROOT)}: {'everything passed' if run.has_passed else 'NOT everything passed'}")
@@ -98,7 +114,8 @@ def main() -> int:
 def _run(part: Part, folder: Path) -> int:
     # With the root given, a test is named by its path in the repository also where only one suite's are run.
     pytest = [sys.executable, "-m", "pytest", "-q", f"--rootdir={ROOT}", *part.pace, *dict.fromkeys(part.tests)]
-    environment = {**_environment(), FILE: str(folder / "evidence.jsonl")}
+    part.evidence(folder).unlink(missing_ok=True)
+    environment = {**_environment(), FILE: str(part.evidence(folder))}
     return subprocess.call([*part.around, *pytest, f"--junitxml={part.report(folder)}"], cwd=ROOT, env=environment)
 
 
@@ -110,7 +127,7 @@ def _environment() -> Mapping[str, str]:
 @contextmanager
 def _soak(given: argparse.Namespace) -> Iterator[None]:
     """Soak beside the tests, and to its end."""
-    if not given.minutes:
+    if not given.minutes or (given.part and SOAK not in given.part):
         yield
         return
     _say(f"Beside all of it: the soak, {given.minutes:g} minutes, seed {given.seed}")
@@ -125,15 +142,15 @@ def _soak(given: argparse.Namespace) -> Iterator[None]:
 
 
 def _what_came_of_it(folder: Path) -> Run:
-    soak, about = folder / "soak.txt", json.loads((folder / "about.json").read_text())
+    soak, about = folder / "soak.txt", json.loads((folder / ABOUT).read_text())
     ran = [part for part in parts() if part.report(folder).exists()]
     return Run(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         commit=_commit(),
         machine=f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
-        command=about["command"],
+        command="`, then `".join(about["commands"]),
         seconds=about["seconds"],
-        lines=read_lines(folder / "evidence.jsonl"),
+        lines=[line for part in ran for line in read_lines(part.evidence(folder))],
         tests=[test for part in ran for test in read_report(part.report(folder))],
         invariants=all_checked(),
         catalogue=CATALOGUE,
@@ -176,13 +193,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=float, default=chaos.RATE, help="the soak's customers in a second (default %(default)s)"
     )
+    parser.add_argument(
+        "--part",
+        action="append",
+        default=[],
+        choices=[*(part.name for part in parts()), SOAK],
+        help="run this alone, again, and write the page from it and from the rest of the last run",
+    )
     parser.add_argument("--folder", type=Path, default=ROOT / ".reliability", help="where the evidence is kept")
     parser.add_argument("--write-only", action="store_true", help="run nothing, write from what is in the folder")
     given = parser.parse_args()
     given.folder = given.folder.resolve()
     variables = "".join(f"{name}={os.environ[name]} " for name in ("NIGHTLY",) if name in os.environ)
-    rate = "" if given.rate == chaos.RATE else f' ARGS="--rate {given.rate:g}"'
-    given.command = f"{variables}make reliability SEED={given.seed} MINUTES={given.minutes:g}{rate}"
+    more = [] if given.rate == chaos.RATE else [f"--rate {given.rate:g}"]
+    more += [f"--part {name}" for name in given.part]
+    arguments = f' ARGS="{" ".join(more)}"' if more else ""
+    given.command = f"{variables}make reliability SEED={given.seed} MINUTES={given.minutes:g}{arguments}"
+    if given.part and not (given.folder / ABOUT).exists():
+        parser.error(f"there was no run yet, of which {given.folder} would have the rest")
     return given
 
 
