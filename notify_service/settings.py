@@ -31,6 +31,7 @@ MAIN_TABLE = "mailing_mail"
 ADMISSION = base.admission(env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/mails",))
 
 METRICS_DIRECTORY = base.metrics_directory(env)
+SERVER_HOST = base.server_host(env)
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Notify service",
     description="Which mails about an order's payment were sent, wait, or were given up. Only to be read.",

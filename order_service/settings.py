@@ -52,6 +52,7 @@ ADMISSION = base.admission(
     ),
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
+SERVER_HOST = base.server_host(env)
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Order service",
     description="Takes an order, reserves its stock, has it paid, and ends it PAID, or CANCELLED with a reason.",

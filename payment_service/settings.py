@@ -55,6 +55,7 @@ ADMISSION = base.admission(
     ),
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
+SERVER_HOST = base.server_host(env)
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Payment service",
     description="A payment ledger: one payment per order, whichever door it comes through.",

@@ -34,6 +34,7 @@ ADMISSION = base.admission(
     env, at_once=2, wait_s=1.5, database=DATABASES["default"], reads=("/api/products", "/api/invariants")
 )
 METRICS_DIRECTORY = base.metrics_directory(env)
+SERVER_HOST = base.server_host(env)
 SPECTACULAR_SETTINGS = base.spectacular(
     title="Product stub",
     description="A catalogue with stock, and reservations of it keyed by the caller's own id.",

@@ -102,9 +102,12 @@ def _port(text: str) -> int:
 
 
 def _try_out(host: str, port: int, variable: str) -> None:
-    """The server below would say why it cannot listen there with a page of what it was doing."""
+    """The server below would say why it cannot listen there with a page of what it was doing.
+
+    It would not say that another server of ours listens there: the two would share out each other's requests.
+    """
     try:
-        sockets.bound((host, port)).close()
+        sockets.try_out((host, port))
     except OSError as problem:
         sys.exit(f"Nobody can listen at {host}, port {port} ({variable}): {problem.strerror}")
 

@@ -1,14 +1,34 @@
 """The sockets that a server listens at."""
 
+import errno
+import ipaddress
+import os
 import socket
 import sys
+from typing import Final
 
 from servicekit.runtime.server_settings import SEND_TIMEOUT_S
+
+_ANSWERS_WITHIN_S: Final = 1.0
+_LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
+
+
+def try_out(address: tuple[str, int]) -> None:
+    """Raises OSError: nobody can listen there; or somebody does, if only with a socket that can be shared."""
+    bound(address).close()
+    host, port = address
+    here = ipaddress.ip_address(host)
+    with socket.socket(_family(host)) as client:
+        client.settimeout(_ANSWERS_WITHIN_S)
+        is_answered = client.connect_ex((_LOOPBACK[here.version] if here.is_unspecified else host, port)) == 0
+        # A connection within this machine may be given the very port that it goes to, and so end at itself.
+        if is_answered and client.getsockname() != client.getpeername():
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def bound(address: tuple[str, int]) -> socket.socket:
     """A socket such as each worker has one; the system shares out the connections among them."""
-    bound = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    bound = socket.socket(_family(address[0]))
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     # What is accepted has these, too.
@@ -17,3 +37,7 @@ def bound(address: tuple[str, int]) -> socket.socket:
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_S * 1000)
     bound.bind(address)
     return bound
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -216,6 +216,11 @@ def secret_key(env: Env) -> str:
     return environment.secret(env, "SECRET_KEY") or get_random_secret_key()
 
 
+def server_host(env: Env) -> str:
+    """`SERVER_HOST`: the address at which a server listens, and a worker that answers for itself."""
+    return env.str("SERVER_HOST", default="127.0.0.1")
+
+
 def api_auth(env: Env, *, allowed_hosts: Sequence[str]) -> bool:
     """`API_AUTH`: whether every request of the API needs a key. Not said: where others than this machine are served.
 
@@ -224,8 +229,7 @@ def api_auth(env: Env, *, allowed_hosts: Sequence[str]) -> bool:
     said: str = env.str("API_AUTH", default="").strip().lower()
     if said not in ("", "on", "off"):
         raise EnvError(f'Environment variable "API_AUTH" must be on or off, not {said!r}')
-    listens_at: str = env.str("SERVER_HOST", default="localhost")
-    return said == "on" or (said == "" and not only_this_machine([*allowed_hosts, listens_at]))
+    return said == "on" or (said == "" and not only_this_machine([*allowed_hosts, server_host(env)]))
 
 
 def api_auth_also(env: Env) -> list[str]:

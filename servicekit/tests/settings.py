@@ -45,6 +45,7 @@ API_AUTH_ALSO: list[str] = []
 TRACES = False
 CONSOLE_URL = "http://localhost:8003/"
 METRICS_DIRECTORY = base.metrics_directory(Env())
+SERVER_HOST = "127.0.0.1"
 SPECTACULAR_SETTINGS = base.spectacular(title="servicekit", description="Only for its own tests.")
 
 logs.configure(service=SERVICE_NAME, level="INFO", as_json=True)

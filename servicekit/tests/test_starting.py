@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from django.core.management import CommandError
 
+from servicekit.runtime import sockets
 from servicekit.tests.ports import free_port
+from servicekit.web import process_metrics
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -77,6 +80,34 @@ def test_an_address_that_somebody_else_has_is_named(name: str) -> None:
         port = taken.getsockname()[1]
         said = start("product_stub", settings={"SERVER_PORT": str(free_port()), name: str(port)})
     assert f"127.0.0.1, port {port} ({name}): Address already in use" in said
+
+
+def test_two_servers_never_share_a_port() -> None:
+    """Each would answer some of the other's requests. Workers of one server do share theirs."""
+    with sockets.bound(("127.0.0.1", 0)) as other:
+        other.listen()
+        port = other.getsockname()[1]
+        said = start("product_stub", "--port", str(port))
+        everywhere = start("product_stub", "--port", str(port), settings={"SERVER_HOST": "0.0.0.0"})
+        sockets.bound(("127.0.0.1", port)).close()
+    assert f"127.0.0.1, port {port} (SERVER_PORT): Address already in use" in said
+    assert f"0.0.0.0, port {port} (SERVER_PORT): Address already in use" in everywhere
+
+
+def test_a_workers_own_port_is_of_this_machine_alone() -> None:
+    """127.0.0.2 is this machine's, too, and only what listens everywhere answers there."""
+    port = free_port()
+    process_metrics.serve(port)
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), timeout=60)
+
+
+@pytest.mark.parametrize("port", [None, 65536])
+def test_a_workers_own_port_that_cannot_be_had_is_named(port: int | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CommandError) as refused:
+        process_metrics.serve(port or taken.getsockname()[1])
+    assert str(refused.value).startswith("--metrics-port: nobody can listen at 127.0.0.1, port ")
 
 
 def test_an_address_that_is_not_of_this_machine_is_named() -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from django.conf import settings
+from django.core.management import CommandError
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -34,8 +35,16 @@ class _Together(Collector):
 
 
 def serve(port: int) -> None:
-    """Answer for this process alone on a port of its own, beside its work: for a worker, which has no `/metrics`."""
-    start_http_server(port, registry=of_all_processes())
+    """Answer for this process alone on a port of its own, beside its work: for a worker, which has no `/metrics`.
+
+    Raises CommandError: nobody can listen there.
+    """
+    try:
+        start_http_server(port, addr=settings.SERVER_HOST, registry=of_all_processes())
+    except (OSError, OverflowError) as problem:
+        raise CommandError(
+            f"--metrics-port: nobody can listen at {settings.SERVER_HOST}, port {port}: {problem}"
+        ) from None
 
 
 def of_all_processes() -> CollectorRegistry:
