@@ -5,25 +5,38 @@ import ipaddress
 import os
 import socket
 import sys
+import time
 from typing import Final
 
 from servicekit.runtime.server_settings import SEND_TIMEOUT_S
 
 _ANSWERS_WITHIN_S: Final = 1.0
+_GONE_WITHIN_S: Final = 5.0
+_LOOK_EVERY_S: Final = 0.05
 _LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 
 
 def try_out(address: tuple[str, int]) -> None:
-    """Raises OSError: nobody can listen there; or somebody does, if only with a socket that can be shared."""
+    """Raises OSError: nobody can listen there; or somebody does, if only with a socket that can be shared.
+
+    One that was killed is waited for: its last process may be a moment behind.
+    """
     bound(address).close()
+    deadline = time.monotonic() + _GONE_WITHIN_S
+    while _is_answered(address):
+        if time.monotonic() > deadline:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _is_answered(address: tuple[str, int]) -> bool:
     host, port = address
     here = ipaddress.ip_address(host)
     with socket.socket(_family(host)) as client:
         client.settimeout(_ANSWERS_WITHIN_S)
         is_answered = client.connect_ex((_LOOPBACK[here.version] if here.is_unspecified else host, port)) == 0
         # A connection within this machine may be given the very port that it goes to, and so end at itself.
-        if is_answered and client.getsockname() != client.getpeername():
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        return is_answered and client.getsockname() != client.getpeername()
 
 
 def bound(address: tuple[str, int]) -> socket.socket:

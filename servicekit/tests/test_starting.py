@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -92,6 +93,16 @@ def test_two_servers_never_share_a_port() -> None:
         sockets.bound(("127.0.0.1", port)).close()
     assert f"127.0.0.1, port {port} (SERVER_PORT): Address already in use" in said
     assert f"0.0.0.0, port {port} (SERVER_PORT): Address already in use" in everywhere
+
+
+def test_a_server_waits_for_one_that_is_on_its_way_out() -> None:
+    """One that was killed is gone at once, but for the last of its processes."""
+    other = sockets.bound(("127.0.0.1", 0))
+    other.listen()
+    leaving = threading.Timer(0.5, other.close)
+    leaving.start()
+    sockets.try_out(other.getsockname())
+    leaving.join()
 
 
 def test_a_workers_own_port_is_of_this_machine_alone() -> None:
