@@ -12,7 +12,7 @@ from servicekit.runtime.server_settings import SEND_TIMEOUT_S
 
 _ANSWERS_WITHIN_S: Final = 1.0
 _GONE_WITHIN_S: Final = 5.0
-_LOOK_EVERY_S: Final = 0.05
+_LOOK_EVERY_S: Final = 0.2
 _LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 
 
@@ -34,9 +34,11 @@ def _is_answered(address: tuple[str, int]) -> bool:
     here = ipaddress.ip_address(host)
     with socket.socket(_family(host)) as client:
         client.settimeout(_ANSWERS_WITHIN_S)
-        is_answered = client.connect_ex((_LOOPBACK[here.version] if here.is_unspecified else host, port)) == 0
+        problem = client.connect_ex((_LOOPBACK[here.version] if here.is_unspecified else host, port))
         # A connection within this machine may be given the very port that it goes to, and so end at itself.
-        return is_answered and client.getsockname() != client.getpeername()
+        ends_at_itself = problem == 0 and client.getsockname() == client.getpeername()
+        # Somebody who takes no more connections does not answer in time.
+        return problem != errno.ECONNREFUSED and not ends_at_itself
 
 
 def bound(address: tuple[str, int]) -> socket.socket:
