@@ -114,10 +114,15 @@ def run(
         return _prove(plan, stack, shop, nemesis, tell)
 
 
+def _clients(plan: Plan) -> int:
+    """How many customers are there at once; one at least, for a plan so short that nobody comes."""
+    return max(1, math.ceil(CLIENTS * plan.rate))
+
+
 def _let_it_happen(plan: Plan, shop: Shop, nemesis: Nemesis, tell: Tell) -> None:
     began, closing = time.monotonic(), threading.Event()
     nemesis.play(plan.faults, began=began)
-    with ThreadPoolExecutor(math.ceil(CLIENTS * plan.rate)) as pool:
+    with ThreadPoolExecutor(_clients(plan)) as pool:
         for customer in plan.customers:
             time.sleep(max(0.0, began + customer.at_s - time.monotonic()))
             pool.submit(shop.visit, customer, closing)
@@ -139,7 +144,7 @@ def _prove(plan: Plan, stack: Stack, shop: Shop, nemesis: Nemesis, tell: Tell) -
     within_s = QUIET_WITHIN_S + QUIET_FOR_EACH_S * len(plan.customers)
     unanswered = [asked for asked in shop.memory.asked if not asked.is_answered]
     tell(f"{len(unanswered)} requests have no answer yet, and are asked again")
-    with ThreadPoolExecutor(math.ceil(CLIENTS * plan.rate)) as pool:
+    with ThreadPoolExecutor(_clients(plan)) as pool:
         for asked in unanswered:
             pool.submit(shop.insist, asked, for_s=within_s)
     with checking(stack) as checker:
